@@ -1,0 +1,32 @@
+# Set-up needs Python >= 3.10 and make, nothing else.
+PYTHON ?= $(shell command -v python3 || command -v python)
+VENV ?= .venv
+BIN := $(VENV)/bin
+JOBS ?= auto
+
+.PHONY: demo test bench lint docs clean
+
+demo: $(VENV)/.examples
+	$(BIN)/python examples/train_digits.py --output demo-output
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
+
+bench: $(VENV)/.test
+	$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
+
+lint: $(VENV)/.lint
+	$(BIN)/ruff check src tests benchmarks examples
+	$(BIN)/mypy
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("nnabla needs Python >= 3.10, this is " + sys.version) if sys.version_info < (3, 10) else None'
+	$(PYTHON) -m venv $(VENV)
+
+# One marker file for each set of dependencies; made again when they change.
+$(VENV)/.%: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$*]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo-output tutorial-output

@@ -1,0 +1,45 @@
+"""What backends there are, and their memory."""
+
+from __future__ import annotations
+
+import gc
+
+available_contexts: list[str] = ["cpu"]
+
+
+def add_available_context(ctx: str) -> None:
+    """Add `ctx` to the list of backends, once."""
+    if ctx not in available_contexts:
+        available_contexts.append(ctx)
+
+
+def array_classes() -> list[str]:
+    """Names of array classes, for compatibility; memory is managed by torch."""
+    return ["CpuCachedArray", "CpuArray", "CpuDlpackArray"]
+
+
+def prefer_cached_array(prefer: bool) -> None:
+    """Accepted for compatibility: torch decides how memory is cached."""
+
+
+def reset_array_preference() -> None:
+    """Accepted for compatibility: torch decides how memory is cached."""
+
+
+def clear_memory_cache() -> None:
+    """Free graphs that only garbage collection can free."""
+    gc.collect()
+
+
+def get_device_count() -> int:
+    """Number of devices of the CPU backend: 1."""
+    return 1
+
+
+def get_devices() -> list[str]:
+    """Devices of the CPU backend."""
+    return ["0"]
+
+
+def device_synchronize(device: str) -> None:
+    """Return when all work on `device` is done: at once, since the CPU works synchronously."""

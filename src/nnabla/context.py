@@ -1,0 +1,169 @@
+"""Where and in which type functions compute: `Context`, and the current one.
+
+A context names a backend and a type configuration, ``"cpu:float"`` or ``"cudnn:half"``. From the first entry of
+its backend list follow the torch device and the compute type: ``float`` (float32, the default), ``half``,
+``bfloat16`` or ``double``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from .errors import ArgumentError, ExtensionError
+
+TYPE_CONFIGS = {
+    "float": torch.float32,
+    "half": torch.float16,
+    "bfloat16": torch.bfloat16,
+    "double": torch.float64,
+}
+BACKENDS = {"cpu": "cpu", "cuda": "cuda", "cudnn": "cuda"}
+
+
+class Context:
+    """Computation backend, array class and device of a function.
+
+    Args:
+        backend: entries ``"<backend>:<type config>"`` in order of preference; the first one is used. Backends are
+            ``cpu``, ``cuda`` and ``cudnn``; type configurations ``float``, ``half``, ``bfloat16`` and ``double``.
+            Default ``["cpu:float"]``.
+        array_class: accepted for compatibility; memory is managed by torch whatever it says.
+        device_id: index of the GPU, as a string; ignored on the CPU.
+
+    Raises:
+        ArgumentError: a backend or type configuration is unknown (when the context is first used).
+    """
+
+    __slots__ = ("_array_class", "_backend", "_device_id", "_resolved")
+
+    def __init__(
+        self, backend: list[str] | str | None = None, array_class: str = "", device_id: str = "0"
+    ) -> None:
+        self.backend = backend
+        self._array_class = str(array_class)
+        self._device_id = str(device_id)
+
+    @property
+    def backend(self) -> list[str]:
+        return list(self._backend)
+
+    @backend.setter
+    def backend(self, backend: list[str] | str | None) -> None:
+        if backend is None:
+            backend = ["cpu:float"]
+        self._backend = (backend,) if isinstance(backend, str) else tuple(backend)
+        self._resolved: tuple[torch.device, torch.dtype] | None = None
+
+    @property
+    def array_class(self) -> str:
+        return self._array_class
+
+    @property
+    def device_id(self) -> str:
+        return self._device_id
+
+    def __getitem__(self, key: str) -> list[str] | str:
+        if key not in ("backend", "array_class", "device_id"):
+            raise KeyError(key)
+        return getattr(self, key)
+
+    def _resolve(self) -> tuple[torch.device, torch.dtype]:
+        if self._resolved is None:
+            name, _, config = (self._backend[0] if self._backend else "").partition(":")
+            if name not in BACKENDS:
+                raise ArgumentError(f"Context: backend must be one of {sorted(BACKENDS)}, not {name!r}")
+            config = config or "float"
+            if config not in TYPE_CONFIGS:
+                raise ArgumentError(
+                    f"Context: type config must be one of {list(TYPE_CONFIGS)}, not {config!r}"
+                )
+            device = torch.device("cpu")
+            if BACKENDS[name] == "cuda":
+                if not torch.cuda.is_available():
+                    raise ExtensionError(f"Context: backend {name!r} needs a GPU, and torch sees none here")
+                device = torch.device("cuda", int(self._device_id or 0))
+            self._resolved = (device, TYPE_CONFIGS[config])
+        return self._resolved
+
+    @property
+    def device(self) -> torch.device:
+        """The torch device that functions of this context compute on."""
+        return self._resolve()[0]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The floating point type that functions of this context compute in."""
+        return self._resolve()[1]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Context) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[tuple[str, ...], str, str]:
+        return self._backend, self._array_class, self._device_id
+
+    def __repr__(self) -> str:
+        return (
+            f"Context(backend={list(self._backend)}, array_class={self._array_class!r}, "
+            f"device_id={self._device_id!r})"
+        )
+
+
+class _Current:
+    """The context in force; one object, so that hot code reads one attribute."""
+
+    __slots__ = ("context", "depth")
+
+    def __init__(self) -> None:
+        self.context = Context()
+        self.depth = 0
+
+
+current = _Current()
+
+
+def _checked(ctx: Context, function: str) -> Context:
+    if not isinstance(ctx, Context):
+        raise TypeError(f"{function}: ctx must be a nnabla.Context, not {type(ctx).__name__}")
+    ctx._resolve()
+    return ctx
+
+
+@contextmanager
+def context_scope(ctx: Context) -> Iterator[None]:
+    """Use `ctx` for every function created inside the ``with`` block.
+
+    Example:
+        >>> import nnabla as nn
+        >>> with nn.context_scope(nn.Context(["cpu:double"])):
+        ...     nn.get_current_context().backend
+        ['cpu:double']
+    """
+    previous, current.context = current.context, _checked(ctx, "context_scope")
+    current.depth += 1
+    try:
+        yield
+    finally:
+        current.context = previous
+        current.depth -= 1
+
+
+def set_default_context(ctx: Context) -> None:
+    """Make `ctx` the context in force outside of any `context_scope`.
+
+    Raises:
+        AssertionError: called inside a `context_scope`.
+    """
+    if current.depth:
+        raise AssertionError("set_default_context cannot be called inside a context_scope")
+    current.context = _checked(ctx, "set_default_context")
+
+
+def get_current_context() -> Context:
+    """The context in force."""
+    return current.context

@@ -1,0 +1,38 @@
+"""Correspondence of NumPy and torch element types."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+TORCH_FROM_NUMPY: dict[np.dtype, torch.dtype] = {
+    np.dtype(np.bool_): torch.bool,
+    np.dtype(np.int8): torch.int8,
+    np.dtype(np.int16): torch.int16,
+    np.dtype(np.int32): torch.int32,
+    np.dtype(np.int64): torch.int64,
+    np.dtype(np.uint8): torch.uint8,
+    np.dtype(np.uint16): torch.uint16,
+    np.dtype(np.uint32): torch.uint32,
+    np.dtype(np.uint64): torch.uint64,
+    np.dtype(np.float16): torch.float16,
+    np.dtype(np.float32): torch.float32,
+    np.dtype(np.float64): torch.float64,
+}
+# Some platforms have two C types of the same width (long and long long); normalise by kind and size.
+NUMPY_FROM_TORCH: dict[torch.dtype, np.dtype] = {t: n for n, t in TORCH_FROM_NUMPY.items()}
+# NumPy has no bfloat16: its values are shown as float32, which holds them exactly.
+NUMPY_FROM_TORCH[torch.bfloat16] = np.dtype(np.float32)
+
+
+def torch_dtype(dtype: np.typing.DTypeLike) -> torch.dtype:
+    """The torch type of a NumPy type.
+
+    Raises:
+        TypeError: an array cannot hold that type (complex, string, object).
+    """
+    np_dtype = np.dtype(dtype).newbyteorder("=")
+    found = TORCH_FROM_NUMPY.get(np_dtype)
+    if found is None:
+        raise TypeError(f"dtype {np.dtype(dtype)} is not one of {[str(d) for d in TORCH_FROM_NUMPY]}")
+    return found

@@ -1,0 +1,53 @@
+"""Writing files so that a reader, or a crash, never meets half of one."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
+    """The path of a temporary file beside `path`, which takes its place when the block ends without an error.
+
+    The data is flushed to the disk before the file is renamed. After an error the temporary file is removed and
+    what stood at `path` is unchanged.
+
+    Raises:
+        FileNotFoundError: the directory does not exist.
+    """
+    target = os.path.abspath(os.fspath(path))
+    directory = os.path.dirname(target)
+    if not os.path.isdir(directory):
+        raise FileNotFoundError(f"cannot write {os.fspath(path)!r}: there is no directory {directory!r}")
+    handle, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(target)}.", dir=directory)
+    os.close(handle)
+    try:
+        yield temporary
+        with open(temporary, "rb+") as written:
+            os.fsync(written.fileno())
+        # mkstemp makes private files; give the new one the permissions that any new file would have.
+        os.chmod(temporary, _default_mode(target))
+        os.replace(temporary, target)
+    except BaseException:
+        remove_if_there(temporary)
+        raise
+
+
+def _default_mode(target: str) -> int:
+    try:
+        return os.stat(target).st_mode & 0o777
+    except FileNotFoundError:
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask
+
+
+def remove_if_there(path: str) -> None:
+    """Remove a file if it is there."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return

@@ -1,0 +1,458 @@
+"""Backward: gradients of a graph compiled into a plan, or of a single function at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from .._nd_array import NdArray
+from ..errors import GraphError, ShapeError
+from .binder import Binder
+from .derivative import autograd_on, derived_grad
+from .forward import add_forward_step, input_tensors
+from .function import Function, PythonFunction
+from .hooks import any_function_hooks, combined, function_post_hooks, function_pre_hooks
+from .liveness import intermediate
+from .operator import Operator
+from .plan import Plan, PlanCache, inherit_need_grad
+from .sinks import Sink, accumulating, adding, assigning, summing
+from .steps import CastSlot, Slot, Step
+from .variable import Buffers, Hook, Variable
+
+_FULL = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
+
+
+class BackwardPlan(Plan):
+    """A plan that starts from a gradient given from outside."""
+
+    __slots__ = ("ones", "seed")
+
+    # Where the gradient of the root is put, and what `grad=1` puts there.
+    seed: CastSlot
+    ones: torch.Tensor
+
+
+def run_backward(
+    root: Variable,
+    grad: Any,
+    clear_buffer: bool,
+    communicator_callbacks: Any,
+    pre_hook: Hook | None,
+    post_hook: Hook | None,
+) -> None:
+    """Propagate gradients from `root`; see `Variable.backward`."""
+    plans = root._plans
+    if plans is None:
+        plans = root._plans = {}
+    key = ("backward", clear_buffer)
+    cache = plans.get(key)
+    if cache is None:
+        if root._parent is None:
+            raise GraphError("backward: the variable has no parent function, so there is nothing to propagate to")
+        cache = plans[key] = PlanCache()
+    plan = cache.current()
+    if plan is None:
+        plan = cache.find((root,), lambda order: compile_backward(order, root, clear_buffer))
+    if not plan.steps:
+        return
+    if root._buffers.data._tensor is None:
+        _require_values(root)
+    seed = plan.seed
+    if type(grad) is int and grad == 1:
+        seed._tensor = plan.ones
+    else:
+        seed._tensor = _seed(root, grad)
+    if pre_hook is None and post_hook is None and communicator_callbacks is None and not any_function_hooks():
+        plan.run()
+    else:
+        _run_with_callbacks(plan, communicator_callbacks, pre_hook, post_hook)
+    seed._tensor = None
+
+
+def _run_with_callbacks(
+    plan: Plan, communicator_callbacks: Any, pre_hook: Hook | None, post_hook: Hook | None
+) -> None:
+    callbacks = _callbacks(communicator_callbacks)
+    post = combined(post_hook, function_post_hooks)
+    for callback in callbacks:
+        post = combined(post, {"": callback.on_finish_function_backward})
+    plan.run_with_hooks(combined(pre_hook, function_pre_hooks), post)
+    for callback in callbacks:
+        callback.on_finish_backward()
+
+
+def _require_values(root: Variable) -> None:
+    function = root._parent
+    assert function is not None
+    if function._reads("y", 0) or all(v._parent is not None for v in function._inputs):
+        raise GraphError(f"backward: {function.name} has no values yet; run forward() first")
+
+
+def _callbacks(given: Any) -> list[Any]:
+    if given is None:
+        return []
+    callbacks = list(given) if isinstance(given, (list, tuple)) else [given]
+    for callback in callbacks:
+        if not hasattr(callback, "on_finish_function_backward"):
+            raise TypeError(
+                "backward: communicator_callbacks must be CommunicatorBackwardCallback objects, "
+                f"not {type(callback).__name__}"
+            )
+    return callbacks
+
+
+def _seed(root: Variable, grad: Any) -> torch.Tensor:
+    """The gradient to start from, as a tensor of the root's shape."""
+    assert root._parent is not None
+    operator = root._parent._operator
+    dtype, device = operator.compute_dtype, operator.device
+    if type(grad) is int or type(grad) is float:
+        return torch.full(root.shape, grad, dtype=dtype, device=device)
+    if grad is None:
+        return root._buffers.grad._as(dtype, device)
+    if isinstance(grad, NdArray):
+        array = grad
+    elif isinstance(grad, (str, bytes)):
+        raise TypeError(f"backward: grad must be a number, an array or None, not {grad!r}")
+    else:
+        values = np.asarray(grad)
+        if values.ndim == 0:
+            return torch.full(root.shape, float(values), dtype=dtype, device=device)
+        array = NdArray.from_numpy_array(values)
+    if array.shape != root.shape:
+        raise ShapeError(f"backward: grad must have shape {root.shape}, not {array.shape}")
+    return array._as(dtype, device)
+
+
+# ---- compiling ---------------------------------------------------------------------------------------------------
+
+
+def active_functions(order: Sequence[Function], root: Variable) -> list[Function]:
+    """The functions that gradients from `root` pass through, last first."""
+    reached = {id(root._buffers.data)} if root._need_grad is not False else set()
+    active = []
+    for function in reversed(order):
+        if not function._needs_grad or not any(id(b.data) in reached for b in function._outputs):
+            continue
+        active.append(function)
+        for variable, wants in zip(function._inputs, wanted_inputs(function), strict=True):
+            if wants:
+                reached.add(id(variable._buffers.data))
+    return active
+
+
+def wanted_inputs(function: Function) -> list[bool]:
+    """For each given input, whether a gradient shall be computed for it."""
+    operator = function._operator
+    declared = operator.declaration.inputs
+    if operator.declaration.variadic:
+        names = [declared[0].name] * len(function._inputs)
+    else:
+        names = [i.name for i, there in zip(declared, operator.present, strict=True) if there]
+    return [
+        v.need_grad and name not in operator.constants
+        for v, name in zip(function._inputs, names, strict=True)
+    ]
+
+
+def compile_backward(order: Sequence[Function], root: Variable, clear_buffer: bool) -> BackwardPlan:
+    """Bind one step to each function that has a gradient, and free what the options allow."""
+    inherit_need_grad(order)
+    return _Backward(order, root, clear_buffer).compile()
+
+
+class _Backward:
+    """The state of one compilation."""
+
+    def __init__(self, order: Sequence[Function], root: Variable, clear_buffer: bool) -> None:
+        self.order = order
+        self.root = root
+        self.clear_buffer = clear_buffer
+        self.binder = Binder(order)
+        self.seed = CastSlot()
+        self.free = intermediate(order, (root,))
+        # Arrays of intermediate variables that hold a gradient already, when the next step runs.
+        self.written: set[int] = set()
+        self.producer = {id(b.data): f for f in order for b in f._outputs}
+        self.recomputed = {a for a, v in self.free.items() if v is not None and v._recompute}
+        self.present_again: set[int] = set()
+
+    def compile(self) -> BackwardPlan:
+        active = active_functions(self.order, self.root)
+        last_use = self._last_use(active)
+        for position, function in enumerate(active):
+            self._recompute_for(function)
+            if not self._add_step(function):
+                continue
+            if self.clear_buffer or self.recomputed:
+                self._add_freeing(function, position, last_use)
+        self.binder.flush()
+        plan = BackwardPlan(self.binder.leaves, self.binder.steps, self.binder.functions)
+        plan.seed = self.seed
+        plan.ones = _seed(self.root, 1)
+        return plan
+
+    # ---- one function ------------------------------------------------------------------------------------
+
+    def _output_gradients(self, function: Function) -> list[Slot] | None:
+        """Slots of the gradients of all outputs, or None if none of them has one."""
+        slots: list[Slot] = []
+        some = False
+        for buffers in function._outputs:
+            array = buffers.data
+            if array is self.root._buffers.data:
+                slots.append(self.seed)
+                some = True
+            elif id(array) in self.written:
+                slots.append(buffers.grad)
+                some = True
+            else:
+                zeros = CastSlot()
+                dtype, device = function._operator.compute_dtype, function._operator.device
+                zeros._tensor = torch.zeros((), dtype=dtype, device=device).expand(array._shape)
+                slots.append(zeros)
+        return slots if some else None
+
+    def _add_step(self, function: Function) -> bool:
+        dys = self._output_gradients(function)
+        if dys is None:
+            return False
+        wants = wanted_inputs(function)
+        if isinstance(function._operator, PythonFunction):
+            self.binder.add(self._python_step(function, function._operator, dys, wants), function)
+            return True
+        kernel, slots = self._kernel(function, dys, wants)
+        sinks = [(i, self._sink(function, i)) for i, want in enumerate(wants) if want]
+        self.binder.add(backward_step(kernel, slots, spread(function._operator, sinks)), function)
+        return True
+
+    def _kernel(
+        self, function: Function, dys: list[Slot], wants: list[bool]
+    ) -> tuple[Callable[..., Any], list[Slot]]:
+        operator = function._operator
+        inputs = self.binder.inputs(function)
+        need = declared_need(operator, wants)
+        if operator.grad is None:
+            return derived_grad(operator, need), [*dys, *inputs]
+        ys = [b.data for b in function._outputs]
+        xs = [_Gathered(inputs)] if operator.declaration.variadic else inputs
+        sources = {"dy": dys, "x": xs, "y": ys}
+        slots = [sources[role][i] for role, i in operator.declaration.grad_roles]
+        kernel = operator.grad
+        return (partial(kernel, need) if operator.declaration.grad_takes_need else kernel), slots
+
+    def _sink(self, function: Function, index: int) -> Sink:
+        variable = function._inputs[index]
+        operator = function._operator
+        buffers = variable._buffers
+        producer = self.producer.get(id(buffers.data))
+        if producer is None:
+            dtype = _FULL.get(operator.compute_dtype, operator.compute_dtype)
+            sink = accumulating(buffers, dtype, operator.grad_aliases or operator.broadcast)
+        else:
+            if id(buffers.data) in self.written:
+                sink = adding(buffers.grad)
+            else:
+                self.written.add(id(buffers.data))
+                sink = assigning(buffers.grad)
+            sink = self._in_type_of(sink, operator, producer._operator)
+        if operator.broadcast and variable.shape != function._outputs[0].data._shape:
+            sink = summing(sink, variable.shape)
+        return sink
+
+    @staticmethod
+    def _in_type_of(sink: Sink, operator: Operator, producer: Operator) -> Sink:
+        wanted = producer.compute_dtype
+        if operator.compute_dtype is wanted:
+            return sink
+        return lambda dx: sink(dx.to(wanted))
+
+    def _python_step(
+        self, function: Function, python: PythonFunction, dys: list[Slot], wants: list[bool]
+    ) -> Step:
+        """Call a user's backward_impl on variables that show the right gradients."""
+        accumulate = []
+        for variable, want in zip(function._inputs, wants, strict=True):
+            address = id(variable._buffers.data)
+            accumulate.append(want and (address in self.written or address not in self.producer))
+            if want and address in self.producer:
+                self.written.add(address)
+        inputs = list(function._inputs)
+        outputs = [Variable._on(Buffers(b.data)) for b in function._outputs]
+
+        def step() -> None:
+            for output, dy in zip(outputs, dys, strict=True):
+                output._buffers.grad = NdArray._new(output.shape, dy._tensor)
+            for variable, want, accum in zip(inputs, wants, accumulate, strict=True):
+                if want and not accum:
+                    variable._buffers.grad.clear()
+            with autograd_on():
+                python.backward_impl(inputs, outputs, wants, accumulate)
+
+        return step
+
+    # ---- memory ------------------------------------------------------------------------------------------
+
+    def _last_use(self, active: Sequence[Function]) -> dict[int, int]:
+        """For each intermediate array the position of the last active function that has to do with it."""
+        last: dict[int, int] = {}
+        for position, function in enumerate(active):
+            for buffers in (*(v._buffers for v in function._inputs), *function._outputs):
+                last[id(buffers.data)] = position
+        return last
+
+    def _add_freeing(self, function: Function, position: int, last_use: dict[int, int]) -> None:
+        arrays: list[NdArray] = []
+        for buffers in (*(v._buffers for v in function._inputs), *function._outputs):
+            address = id(buffers.data)
+            if address not in self.free or last_use[address] != position:
+                continue
+            if self.clear_buffer:
+                arrays.append(buffers.data)
+                # A gradient that no function consumes was asked for with need_grad: it stays.
+                if self.producer[address] is function:
+                    arrays.append(buffers.grad)
+            elif address in self.recomputed:
+                arrays.append(buffers.data)
+        operators = [function._operator] if self.clear_buffer and function._operator.keeps else []
+        self.binder.free(list({id(a): a for a in arrays}.values()), operators)
+
+    def _recompute_for(self, function: Function) -> None:
+        """Add steps that compute again what `function`'s gradient reads and forward gave up."""
+        if not self.recomputed:
+            return
+        pending = [function]
+        todo: list[Function] = []
+        reads = self._read_arrays(function)
+        while pending:
+            current = pending.pop()
+            for address in reads if current is function else [id(v._buffers.data) for v in current._inputs]:
+                producer = self.producer.get(address)
+                if address in self.recomputed and address not in self.present_again and producer is not None:
+                    self.present_again.update(id(b.data) for b in producer._outputs)
+                    todo.append(producer)
+                    pending.append(producer)
+        position = {f: i for i, f in enumerate(self.order)}
+        for producer in sorted(todo, key=position.__getitem__):
+            operator = producer._operator
+            kernel = operator.forward if isinstance(operator, PythonFunction) else operator.recompute
+            add_forward_step(self.binder, producer, set(), True, kernel)
+
+    @staticmethod
+    def _read_arrays(function: Function) -> list[int]:
+        read = [id(v._buffers.data) for i, v in enumerate(function._inputs) if function._reads("x", i)]
+        return read + [id(b.data) for i, b in enumerate(function._outputs) if function._reads("y", i)]
+
+
+class _Gathered:
+    """A slot that shows several, as a tuple: the inputs of a function that takes any number."""
+
+    __slots__ = ("_slots",)
+
+    def __init__(self, slots: Sequence[Slot]) -> None:
+        self._slots = slots
+
+    @property
+    def _tensor(self) -> tuple[Any, ...]:
+        return tuple([s._tensor for s in self._slots])
+
+
+def declared_need(operator: Operator, wants: Sequence[bool]) -> tuple[bool, ...]:
+    """`wants` of the inputs given, spread over all declared inputs."""
+    if operator.declaration.variadic or all(operator.present):
+        return tuple(wants)
+    rest = iter(wants)
+    return tuple([next(rest) if there else False for there in operator.present])
+
+
+def spread(operator: Operator, sinks: list[tuple[int, Sink]]) -> list[tuple[int, Sink]] | Sink:
+    """Sinks by position in what `grad` returns; a single sink where it returns one tensor."""
+    single = operator.grad is not None and len(operator.declaration.inputs) == 1 and not operator.declaration.variadic
+    if single:
+        return sinks[0][1]
+    if operator.declaration.variadic:
+        return sinks
+    given = [i for i, there in enumerate(operator.present) if there]
+    return [(given[i], sink) for i, sink in sinks]
+
+
+def backward_step(
+    kernel: Callable[..., Any], slots: Sequence[Slot], sinks: list[tuple[int, Sink]] | Sink
+) -> Step:
+    """Give what `kernel` makes of the tensors of `slots` to the sinks."""
+    if callable(sinks):
+        put = sinks
+        if len(slots) == 1:
+            (s0,) = slots
+
+            def step() -> None:
+                put(kernel(s0._tensor))
+
+        elif len(slots) == 2:
+            s0, s1 = slots
+
+            def step() -> None:
+                put(kernel(s0._tensor, s1._tensor))
+
+        else:
+
+            def step() -> None:
+                put(kernel(*[s._tensor for s in slots]))
+
+        return step
+    pairs = list(sinks)
+
+    def step_many() -> None:
+        grads = kernel(*[s._tensor for s in slots])
+        for i, put in pairs:
+            put(grads[i])
+
+    return step_many
+
+
+# ---- one function at once ----------------------------------------------------------------------------------------
+
+
+def run_function_backward(
+    operator: Operator, inputs: Sequence[Variable], outputs: Sequence[Variable], accum: Sequence[bool]
+) -> None:
+    """Compute gradients of `inputs` with `need_grad` from those of `outputs`; see `Function.backward`."""
+    wants = [v.need_grad for v in inputs]
+    if isinstance(operator, PythonFunction):
+        operator.backward_impl(list(inputs), list(outputs), wants, list(accum))
+        return
+    if not operator.differentiable:
+        return
+    dtype, device = operator.compute_dtype, operator.device
+    need = declared_need(operator, wants)
+    xs: Any = input_tensors(operator, [v.data for v in inputs])
+    dys = [v.grad._as(dtype, device) for v in outputs]
+    if operator.grad is None:
+        grads = derived_grad(operator, need)(*dys, *xs)
+    else:
+        sources = {"dy": dys, "x": xs, "y": [v.data._as(dtype, device) for v in outputs]}
+        variadic = operator.declaration.variadic
+        values = [tuple(xs) if variadic and role == "x" else sources[role][i] for role, i in operator.declaration.grad_roles]
+        grads = operator.grad(*([need] if operator.declaration.grad_takes_need else []), *values)
+    all_sinks = spread(operator, [(i, _direct(v, a)) for i, (v, a) in enumerate(zip(inputs, accum, strict=True))])
+    if callable(all_sinks):
+        all_sinks, grads = [(0, all_sinks)], (grads,)
+    for (i, put), want in zip(all_sinks, wants, strict=True):
+        if want and operator.declaration.inputs[0 if operator.declaration.variadic else i].name not in operator.constants:
+            dx = grads[i]
+            if dx is not None:
+                put(dx)
+
+
+def _direct(variable: Variable, accumulate: bool) -> Sink:
+    def put(dx: torch.Tensor) -> None:
+        dx = dx.sum_to_size(variable.shape) if dx.shape != variable.shape else dx
+        if accumulate:
+            dx = variable.grad._as(dx.dtype, dx.device) + dx
+        variable.grad._set(dx.clone(memory_format=torch.contiguous_format))
+
+    return put

@@ -1,0 +1,101 @@
+"""From variables to slots: where a step finds the tensors that its operator wants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from .._nd_array import NdArray
+from .call import with_gaps
+from .function import Function
+from .operator import Kind, Operator
+from .steps import NO_SLOT, CastSlot, LeafSlot, Slot, Step, cast_step, free_step
+from .variable import Variable
+
+
+# Elements; below that a free step costs more time than the memory is worth.
+_WORTH_A_STEP = 1 << 16
+
+
+class Binder:
+    """Collects steps, and the slots that they read.
+
+    Args:
+        order: all functions of the graph; what they produce is read where it is, anything else is a leaf.
+    """
+
+    def __init__(self, order: Sequence[Function]) -> None:
+        self.steps: list[Step] = []
+        self.functions: list[Function | None] = []
+        self._leaves: dict[tuple[int, torch.dtype, bool], LeafSlot] = {}
+        self._produced: dict[int, torch.dtype] = {}
+        self._dying_arrays: list[NdArray] = []
+        self._dying_operators: list[Operator] = []
+        self._dying_slots: list[CastSlot] = []
+        for function in order:
+            for buffers in function._outputs:
+                self._produced[id(buffers.data)] = function._operator.compute_dtype
+
+    @property
+    def leaves(self) -> list[LeafSlot]:
+        return list(self._leaves.values())
+
+    def add(self, step: Step, function: Function | None = None) -> None:
+        self.steps.append(step)
+        self.functions.append(function)
+
+    def free(
+        self, arrays: Sequence[NdArray], operators: Sequence[Operator] = (), slots: Sequence[CastSlot] = ()
+    ) -> None:
+        """Have memory given up here, or a little later: small arrays wait until they are worth a step."""
+        self._dying_arrays += arrays
+        self._dying_operators += operators
+        self._dying_slots += slots
+        # What an operator keeps and a cast makes is about as large as an input; count them as large.
+        if operators or slots or sum(a.size for a in self._dying_arrays) >= _WORTH_A_STEP:
+            self.flush()
+
+    def flush(self) -> None:
+        """Add the step for what `free` has put off."""
+        if self._dying_arrays or self._dying_operators or self._dying_slots:
+            self.add(free_step(self._dying_arrays, self._dying_operators, self._dying_slots))
+            self._dying_arrays, self._dying_operators, self._dying_slots = [], [], []
+
+    def is_produced(self, variable: Variable) -> bool:
+        """Whether a function of the graph computes the data of `variable`."""
+        return id(variable._buffers.data) in self._produced
+
+    def read(self, variable: Variable, operator: Operator, kind: Kind = Kind.COMPUTE) -> Slot:
+        """The slot that shows `variable` in the type that `operator` wants; adds a step if it must be converted."""
+        wanted = operator.input_dtype(kind)
+        array = variable._buffers.data
+        produced = self._produced.get(id(array))
+        if produced is None:
+            key = (id(variable._buffers), wanted, kind == Kind.UPDATED)
+            slot = self._leaves.get(key)
+            if slot is None:
+                slot = LeafSlot(variable._buffers, wanted, operator.device, kind == Kind.UPDATED)
+                self._leaves[key] = slot
+            return slot
+        if produced is wanted:
+            return array
+        return self.cast(array, wanted)
+
+    def cast(self, source: Slot, dtype: torch.dtype) -> CastSlot:
+        """A slot with the tensor of `source` in another type, as of now."""
+        target = CastSlot()
+        self.add(cast_step(source, target, dtype))
+        return target
+
+    def inputs(self, function: Function) -> list[Slot]:
+        """The slots of all declared inputs of a function, `NO_SLOT` for those not given."""
+        operator = function._operator
+        declaration = operator.declaration
+        kinds: Sequence[Kind]
+        if declaration.variadic:
+            kinds = declaration.kinds * len(function._inputs)
+        else:
+            kinds = [k for k, there in zip(declaration.kinds, operator.present, strict=True) if there]
+        slots = [self.read(v, operator, kind) for v, kind in zip(function._inputs, kinds, strict=True)]
+        return with_gaps(operator, slots, NO_SLOT)

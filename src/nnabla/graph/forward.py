@@ -1,0 +1,214 @@
+"""Forward: a graph compiled into a plan, or a single function run at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from .._nd_array import NdArray
+from ..errors import ArgumentError, GraphError, ShapeError
+from .binder import Binder
+from .call import described
+from .function import Function, PythonFunction
+from .hooks import any_function_hooks, combined, function_post_hooks, function_pre_hooks
+from .liveness import freed_after_forward
+from .operator import Kind, Operator
+from .plan import Plan, PlanCache, inherit_need_grad
+from .steps import CastSlot, copied, forward_step, python_forward_step, reshaping_step
+from .variable import Buffers, Hook, Variable
+
+
+def run_forward(
+    roots: Sequence[Variable],
+    clear_buffer: bool = False,
+    clear_no_need_grad: bool = False,
+    pre_hook: Hook | None = None,
+    post_hook: Hook | None = None,
+) -> None:
+    """Compute `roots`; see `Variable.forward`."""
+    first = roots[0]
+    key: Any = (clear_buffer, clear_no_need_grad)
+    if len(roots) > 1:
+        key = (*key, *[v._buffers for v in roots[1:]])
+    plans = first._plans
+    if plans is None:
+        plans = first._plans = {}
+    cache = plans.get(key)
+    if cache is None:
+        for root in roots:
+            if root._parent is None:
+                raise GraphError("forward: the variable has no parent function, so there is nothing to compute")
+        cache = plans[key] = PlanCache()
+    plan = cache.current()
+    if plan is None:
+        plan = cache.find(roots, lambda order: compile_forward(order, roots, clear_buffer, clear_no_need_grad))
+    if pre_hook is None and post_hook is None and not any_function_hooks():
+        plan.run()
+    else:
+        plan.run_with_hooks(combined(pre_hook, function_pre_hooks), combined(post_hook, function_post_hooks))
+
+
+def forward_all(
+    variables: Sequence[Variable],
+    clear_buffer: bool = False,
+    clear_no_need_grad: bool = False,
+    function_pre_hook: Hook | None = None,
+    function_post_hook: Hook | None = None,
+) -> None:
+    """Compute several variables at once; what they share is computed once.
+
+    Args:
+        variables: outputs of functions; none of them is freed by the clear options.
+        clear_buffer: as in `Variable.forward`.
+        clear_no_need_grad: as in `Variable.forward`.
+        function_pre_hook: as in `Variable.forward`.
+        function_post_hook: as in `Variable.forward`.
+    """
+    roots = tuple(variables)
+    for i, root in enumerate(roots):
+        if not isinstance(root, Variable):
+            raise TypeError(f"forward_all: variables[{i}] must be a Variable, not {type(root).__name__}")
+    if roots:
+        run_forward(roots, clear_buffer, clear_no_need_grad, function_pre_hook, function_post_hook)
+
+
+def kernel_of(operator: Operator, keep: bool) -> Callable[..., Any]:
+    """What computes the outputs: `forward`, or `infer` where nothing has to be kept for a gradient."""
+    if keep or operator.infer is None:
+        return operator.forward
+    return operator.infer
+
+
+def compile_forward(
+    order: Sequence[Function], roots: Sequence[Variable], clear_buffer: bool, clear_no_need_grad: bool
+) -> Plan:
+    """Bind one step to each function, and free what the options allow."""
+    inherit_need_grad(order)
+    binder = Binder(order)
+    freed = freed_after_forward(order, roots, clear_buffer, clear_no_need_grad)
+    asked = {id(v._buffers.data) for v in roots}
+    for position, function in enumerate(order):
+        operator = function._operator
+        keep = function._needs_grad and not clear_buffer
+        add_forward_step(binder, function, asked, keep, kernel_of(operator, keep))
+        free_operator = [operator] if operator.keeps and not keep else []
+        binder.free(freed.get(position, []), free_operator)
+    binder.flush()
+    return Plan(binder.leaves, binder.steps, binder.functions)
+
+
+def add_forward_step(
+    binder: Binder, function: Function, asked: set[int], keep: bool, kernel: Callable[..., Any]
+) -> None:
+    """Add the step that computes the outputs of `function` with `kernel`."""
+    operator = function._operator
+    if isinstance(operator, PythonFunction):
+        # New variables on the outputs' buffers: a plan that held the real ones would hold itself.
+        outputs = [Variable._on(buffers) for buffers in function._outputs]
+        binder.add(python_forward_step(operator, list(function._inputs), outputs), function)
+        return
+    slots = binder.inputs(function)
+    arrays = [buffers.data for buffers in function._outputs]
+    if operator.view and not (
+        all(binder.is_produced(v) for v in function._inputs) and not any(id(a) in asked for a in arrays)
+    ):
+        kernel = copied(kernel)
+    step = forward_step(kernel, slots, arrays)
+    if operator.dynamic_shape:
+        step = reshaping_step(step, function._outputs)
+    binder.add(step, function)
+    binder.free([], [], [s for s in slots if isinstance(s, CastSlot)])
+
+
+# ---- one function at once ----------------------------------------------------------------------------------------
+
+
+def input_tensors(operator: Operator, arrays: Sequence[NdArray]) -> list[torch.Tensor | None]:
+    """Tensors of all declared inputs, as `operator` wants them; None for those not given."""
+    declaration = operator.declaration
+    device = operator.device
+    dtype = operator.compute_dtype
+    if declaration.variadic:
+        kind = declaration.kinds[0]
+        return [a._as(operator.input_dtype(kind), device) for a in arrays]
+    tensors: list[torch.Tensor | None] = []
+    rest = iter(arrays)
+    for kind, there in zip(declaration.kinds, operator.present, strict=True):
+        if not there:
+            tensors.append(None)
+        elif kind == Kind.COMPUTE:
+            tensors.append(next(rest)._as(dtype, device))
+        elif kind == Kind.INDEX:
+            tensors.append(next(rest)._as(torch.int64, device))
+        else:
+            tensors.append(next(rest)._own(operator.input_dtype(kind), device))
+    return tensors
+
+
+def _run(
+    operator: Operator, arrays: Sequence[NdArray], results: Sequence[NdArray], kernel: Callable[..., Any]
+) -> None:
+    tensors = input_tensors(operator, arrays)
+    if operator.view:
+        kernel = copied(kernel)
+    try:
+        outputs = kernel(*tensors)
+    except (ShapeError, ArgumentError) as error:
+        raise type(error)(f"{error}{described(operator, arrays)}") from None
+    except (RuntimeError, IndexError) as error:
+        message = str(error).splitlines()[0] if str(error) else repr(error)
+        raise GraphError(f"{operator.declaration.type_name}: {message}{described(operator, arrays)}") from error
+    if len(results) == 1:
+        outputs = (outputs,)
+    for result, tensor in zip(results, outputs, strict=True):
+        if operator.dynamic_shape:
+            result._shape = tuple(tensor.shape)
+        result._set(tensor)
+
+
+def run_imperative(operator: Operator, arrays: Sequence[NdArray], results: Sequence[NdArray]) -> None:
+    """Compute `results` from `arrays`; nothing is kept for a gradient."""
+    if isinstance(operator, PythonFunction):
+        operator.forward_impl([_variable(a) for a in arrays], [_variable(a) for a in results])
+        return
+    _run(operator, arrays, results, kernel_of(operator, keep=False))
+    operator.kept = None
+
+
+def run_function(
+    operator: Operator,
+    inputs: Sequence[Variable],
+    outputs: Sequence[Variable],
+    keep: bool = True,
+    recompute: bool = False,
+) -> None:
+    """Compute the data of `outputs` from that of `inputs`.
+
+    Args:
+        operator: what to compute.
+        inputs: those given.
+        outputs: all of them.
+        keep: whether a gradient will be asked for.
+        recompute: whether this repeats an earlier forward, whose side effects stay as they are.
+    """
+    function = outputs[0]._parent
+    pre_hook = combined(None, function_pre_hooks)
+    post_hook = combined(None, function_post_hooks)
+    if pre_hook is not None and function is not None:
+        pre_hook(function)
+    if isinstance(operator, PythonFunction):
+        operator.forward_impl(list(inputs), list(outputs))
+    else:
+        kernel = operator.recompute if recompute else kernel_of(operator, keep)
+        _run(operator, [v._buffers.data for v in inputs], [v._buffers.data for v in outputs], kernel)
+        if operator.dynamic_shape:
+            for variable in outputs:
+                variable._buffers._grad = None
+    if post_hook is not None and function is not None:
+        post_hook(function)
+
+
+def _variable(array: NdArray) -> Variable:
+    return Variable._on(Buffers(array))

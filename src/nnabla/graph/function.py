@@ -1,0 +1,316 @@
+"""`Function`: a node of the graph, and `PythonFunction`: a node whose computation a user wrote."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+from ..context import Context, context_scope, current
+from .modes import switched_auto_forward
+from .operator import Declaration, Input, Kind, Operator, Shape
+from .variable import Buffers, Variable
+
+
+class Info:
+    """Name and arguments of a function, as tools read them."""
+
+    __slots__ = ("args", "tags", "type_name")
+
+    def __init__(self, type_name: str, args: dict[str, Any], tags: dict[str, str]) -> None:
+        self.type_name = type_name
+        self.args = args
+        self.tags = tags
+
+
+class Function:
+    """One node of a graph: an operator with its inputs and outputs.
+
+    Made by calling a function of `nnabla.functions` or a `PythonFunction` with variables.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_inputs",
+        "_needs_grad",
+        "_operator",
+        "_output_refs",
+        "_outputs",
+        "_setup_shapes",
+        "rank",
+        "tags",
+    )
+
+    def __init__(self, operator: Operator, inputs: tuple[Variable, ...]) -> None:
+        self._operator = operator
+        self._inputs = inputs
+        # Outputs' buffers are held, the Variables on them are not: they hold this function.
+        self._outputs: tuple[Buffers, ...] = ()
+        self._output_refs: list[weakref.ref[Variable]] = []
+        self._needs_grad = False
+        self._setup_shapes: tuple[Shape, ...] = ()
+        self.rank = 0
+        self.tags: dict[str, str] = {}
+
+    def _replace_output(self, old: Variable, new: Variable) -> None:
+        self._output_refs = [
+            weakref.ref(new) if buffers is old._buffers else ref
+            for buffers, ref in zip(self._outputs, self._output_refs, strict=True)
+        ]
+
+    # ---- what it is --------------------------------------------------------------------------------------
+
+    @property
+    def inputs(self) -> list[Variable]:
+        """The input variables; an optional input that was not given is left out."""
+        return list(self._inputs)
+
+    @property
+    def outputs(self) -> list[Variable]:
+        """The output variables."""
+        found = []
+        for i, (buffers, ref) in enumerate(zip(self._outputs, self._output_refs, strict=True)):
+            variable = ref()
+            if variable is None:
+                # Nobody held the output; a new variable on the same buffers is equal to the lost one.
+                variable = Variable._on(buffers, self)
+                variable._inherited_need_grad = self._needs_grad
+                variable.rank = self.rank + 1
+                self._output_refs[i] = weakref.ref(variable)
+            found.append(variable)
+        return found
+
+    @property
+    def name(self) -> str:
+        """The type name, ``"Convolution"``."""
+        return self._operator.declaration.type_name
+
+    @property
+    def info(self) -> Info:
+        """Type name, arguments and tags."""
+        return Info(self.name, self._operator.arguments, self.tags)
+
+    @property
+    def args(self) -> dict[str, Any]:
+        """Values of the arguments by name."""
+        return self._operator.arguments
+
+    arguments = args
+
+    @property
+    def context(self) -> Context:
+        """The context that was in force when the function was created."""
+        return self._operator.context
+
+    @property
+    def need_grad(self) -> bool:
+        """Whether any input needs a gradient."""
+        return self._needs_grad
+
+    def min_outputs(self) -> int:
+        """Number of outputs."""
+        return len(self._outputs)
+
+    def __repr__(self) -> str:
+        return self.name
+
+    # ---- what its gradient reads -------------------------------------------------------------------------
+
+    def _reads(self, role: str, index: int) -> bool:
+        operator = self._operator
+        if not operator.differentiable:
+            return False
+        if isinstance(operator, PythonFunction):
+            count = len(self._inputs)
+            if role == "x":
+                return any(operator.grad_depends_input_data(i, index) for i in range(count))
+            return any(operator.grad_depends_output_data(i, index) for i in range(count))
+        if operator.grad is None:
+            return role == "x"
+        declaration = operator.declaration
+        if role == "x" and not declaration.variadic:
+            index = [i for i, there in enumerate(operator.present) if there][index]
+        elif role == "x":
+            index = 0
+        return (role, index) in declaration.grad_roles
+
+    def grad_depends_input_data(self, i: int, j: int) -> bool:
+        """Whether the gradient of input `i` reads the data of input `j`."""
+        return self._reads("x", j)
+
+    def grad_depends_output_data(self, i: int, o: int) -> bool:
+        """Whether the gradient of input `i` reads the data of output `o`."""
+        return self._reads("y", o)
+
+    auto_grad_depends_input_data = grad_depends_input_data
+    auto_grad_depends_output_data = grad_depends_output_data
+
+    def inplace_data(self, i: int) -> int:
+        """1 if an output is a view of input `i`, else 0."""
+        return int(self.name == "Reshape" and bool(self._operator.arguments["inplace"]))
+
+    def inplace_data_with(self, i: int) -> int:
+        """The output that is a view of input `i`."""
+        return 0
+
+    def need_setup_recompute(self, o: int) -> bool:
+        """Whether output `o` needs a preparation before it is recomputed: never here."""
+        return False
+
+    def set_active_input_mask(self, mask: Sequence[bool]) -> None:
+        """Accepted for compatibility: inputs that were not given are known from the call."""
+
+    # ---- called directly ---------------------------------------------------------------------------------
+
+    def __call__(
+        self,
+        *inputs: Any,
+        n_outputs: int = -1,
+        auto_forward: bool | None = None,
+        outputs: Sequence[Any] | None = None,
+    ) -> Any:
+        """Apply the same operator, with the same arguments and in the same context, to other inputs.
+
+        Args:
+            inputs: Variables or NdArrays.
+            n_outputs: accepted for compatibility.
+            auto_forward: whether to compute at once; default as `nnabla.auto_forward` says.
+            outputs: arrays that the results shall be written to.
+        """
+        from .call import apply
+
+        operator = self._operator
+        if not isinstance(operator, PythonFunction):
+            operator = type(operator)(**operator.arguments)
+        with context_scope(self._operator.context), switched_auto_forward(auto_forward):
+            return apply(operator, inputs, n_outputs, outputs)
+
+    def setup(self, inputs: Sequence[Variable], outputs: Sequence[Variable]) -> None:
+        """Check the shapes of `inputs` and set those of `outputs`."""
+        from .call import output_shapes
+
+        self._operator.present = (True,) * len(inputs)
+        for variable, shape in zip(outputs, output_shapes(self._operator, inputs), strict=False):
+            variable.reset_shape(shape, True)
+
+    def forward(self, inputs: Sequence[Variable], outputs: Sequence[Variable]) -> None:
+        """Compute the data of `outputs` from the data of `inputs`."""
+        from .forward import run_function
+
+        run_function(self._operator, inputs, outputs)
+
+    def backward(
+        self, inputs: Sequence[Variable], outputs: Sequence[Variable], accum: Sequence[bool] | None = None
+    ) -> None:
+        """Compute the gradients of `inputs` from data and the gradients of `outputs`.
+
+        Args:
+            inputs: those with `need_grad` receive a gradient.
+            outputs: with data and gradient.
+            accum: for each input, whether to add to its gradient (default: no).
+        """
+        from .backward import run_function_backward
+
+        run_function_backward(self._operator, inputs, outputs, accum or (False,) * len(inputs))
+
+    def setup_recompute(self, inputs: Sequence[Variable], outputs: Sequence[Variable]) -> None:
+        """Prepare `recompute`: nothing to do here."""
+
+    def recompute(self, inputs: Sequence[Variable], outputs: Sequence[Variable]) -> None:
+        """Compute the data of `outputs` again, as the last forward did."""
+        from .forward import run_function
+
+        run_function(self._operator, inputs, outputs, recompute=True)
+
+
+class PythonFunction(Operator):
+    """Base class of functions written by users: derive, and define the methods that end in ``_impl``.
+
+    Args:
+        ctx: context to compute in; ``None`` for the current one.
+
+    Example:
+        >>> import nnabla as nn
+        >>> class Double(PythonFunction):
+        ...     @property
+        ...     def name(self):
+        ...         return "Double"
+        ...     def setup_impl(self, inputs, outputs):
+        ...         outputs[0].reset_shape(inputs[0].shape, True)
+        ...     def forward_impl(self, inputs, outputs):
+        ...         outputs[0].data.copy_from(inputs[0].data * 2)
+        ...     def backward_impl(self, inputs, outputs, propagate_down, accum):
+        ...         if propagate_down[0]:
+        ...             g = outputs[0].grad * 2
+        ...             inputs[0].grad.copy_from(inputs[0].grad + g if accum[0] else g)
+        >>> x = nn.Variable.from_numpy_array([1.0, 2.0])
+        >>> y = Double()(x)
+        >>> y.forward()
+        >>> y.d
+        array([2., 4.], dtype=float32)
+    """
+
+    def __init__(self, ctx: Context | None = None) -> None:
+        if ctx is not None and not isinstance(ctx, Context):
+            raise TypeError(f"PythonFunction: ctx must be a nnabla.Context or None, not {type(ctx).__name__}")
+        self._given_context = ctx
+        self.context = ctx or current.context
+
+    @property
+    def ctx(self) -> Context:
+        """The context given to the constructor, else the current one."""
+        given = self.__dict__.get("_given_context")
+        return given or current.context
+
+    @property
+    def name(self) -> str:
+        """Name of the function; the class's name unless overridden."""
+        return type(self).__name__
+
+    @property
+    def declaration(self) -> Declaration:  # type: ignore[override]
+        return Declaration(self.name, self.name, (Input("inputs", False, True),), (), (), False, (Kind.COMPUTE,))
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        return {}
+
+    @property
+    def args(self) -> dict[str, Any]:
+        return {}
+
+    def min_outputs(self) -> int:
+        """Number of outputs; 1 unless overridden."""
+        return 1
+
+    def grad_depends_input_data(self, i: int, j: int) -> bool:
+        """Whether the gradient of input `i` reads the data of input `j`; yes unless overridden."""
+        return True
+
+    def grad_depends_output_data(self, i: int, o: int) -> bool:
+        """Whether the gradient of input `i` reads the data of output `o`; yes unless overridden."""
+        return True
+
+    def setup_impl(self, inputs: list[Variable], outputs: list[Variable]) -> None:
+        """Check `inputs` and set the shapes of `outputs` with `reset_shape`."""
+        raise NotImplementedError(f"{self.name} must define setup_impl")
+
+    def forward_impl(self, inputs: list[Variable], outputs: list[Variable]) -> None:
+        """Compute the data of `outputs` from the data of `inputs`."""
+        raise NotImplementedError(f"{self.name} must define forward_impl")
+
+    def backward_impl(
+        self, inputs: list[Variable], outputs: list[Variable], propagate_down: list[bool], accum: list[bool]
+    ) -> None:
+        """Compute gradients: for each input with `propagate_down`, set its gradient, or add where `accum`."""
+        raise NotImplementedError(f"{self.name} must define backward_impl")
+
+    def __call__(self, *inputs: Any, n_outputs: int = -1, outputs: Sequence[Any] | None = None) -> Any:
+        """Apply the function to variables (which builds the graph) or NdArrays (which computes at once)."""
+        from .call import apply
+
+        self.__dict__.setdefault("context", self.ctx)
+        return apply(self, inputs, n_outputs=n_outputs, outputs=outputs)
+
+    def __repr__(self) -> str:
+        return self.name

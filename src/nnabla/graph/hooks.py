@@ -1,0 +1,77 @@
+"""Hooks that run around every function of every graph, and around every call of a solver."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+function_pre_hooks: dict[str, Callable[..., Any]] = {}
+function_post_hooks: dict[str, Callable[..., Any]] = {}
+solver_pre_hooks: dict[str, Callable[..., Any]] = {}
+solver_post_hooks: dict[str, Callable[..., Any]] = {}
+
+
+def _checked(key: str, hook: Callable[..., Any], function: str) -> Callable[..., Any]:
+    if not callable(hook):
+        raise TypeError(f"{function}: hook {key!r} must be callable, not {type(hook).__name__}")
+    return hook
+
+
+def set_function_pre_hook(key: str, function_pre_hook: Callable[..., Any]) -> None:
+    """Call `function_pre_hook(function)` before each function runs, forward and backward, until unset by `key`."""
+    function_pre_hooks[key] = _checked(key, function_pre_hook, "set_function_pre_hook")
+
+
+def set_function_post_hook(key: str, function_post_hook: Callable[..., Any]) -> None:
+    """Call `function_post_hook(function)` after each function ran, forward and backward, until unset by `key`."""
+    function_post_hooks[key] = _checked(key, function_post_hook, "set_function_post_hook")
+
+
+def unset_function_pre_hook(key: str) -> None:
+    """Remove the hook `key`, if it is there."""
+    function_pre_hooks.pop(key, None)
+
+
+def unset_function_post_hook(key: str) -> None:
+    """Remove the hook `key`, if it is there."""
+    function_post_hooks.pop(key, None)
+
+
+def set_solver_pre_hook(key: str, solver_pre_hook: Callable[..., Any]) -> None:
+    """Call `solver_pre_hook()` before each call of a solver, until unset by `key`."""
+    solver_pre_hooks[key] = _checked(key, solver_pre_hook, "set_solver_pre_hook")
+
+
+def set_solver_post_hook(key: str, solver_post_hook: Callable[..., Any]) -> None:
+    """Call `solver_post_hook()` after each call of a solver, until unset by `key`."""
+    solver_post_hooks[key] = _checked(key, solver_post_hook, "set_solver_post_hook")
+
+
+def unset_solver_pre_hook(key: str) -> None:
+    """Remove the hook `key`, if it is there."""
+    solver_pre_hooks.pop(key, None)
+
+
+def unset_solver_post_hook(key: str) -> None:
+    """Remove the hook `key`, if it is there."""
+    solver_post_hooks.pop(key, None)
+
+
+def any_function_hooks() -> bool:
+    """Whether hooks are set that run around every function."""
+    return bool(function_pre_hooks or function_post_hooks)
+
+
+def combined(own: Callable[..., Any] | None, shared: dict[str, Callable[..., Any]]) -> Callable[..., Any] | None:
+    """One callable for a call's own hook and the shared ones; ``None`` if there are none."""
+    if own is None and not shared:
+        return None
+    hooks = ([own] if own is not None else []) + list(shared.values())
+    if len(hooks) == 1:
+        return hooks[0]
+
+    def run(*args: Any) -> None:
+        for hook in hooks:
+            hook(*args)
+
+    return run

@@ -1,0 +1,62 @@
+"""What may be freed when: which arrays a gradient reads, and who reads an array last."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from .._nd_array import NdArray
+from .function import Function
+from .variable import Variable
+
+
+def read_by_gradients(order: Iterable[Function]) -> set[int]:
+    """Addresses of the data arrays that the gradient of any function reads."""
+    needed: set[int] = set()
+    for function in order:
+        if not function._needs_grad:
+            continue
+        for i, variable in enumerate(function._inputs):
+            if function.auto_grad_depends_input_data(0, i):
+                needed.add(id(variable._buffers.data))
+        for i, buffers in enumerate(function._outputs):
+            if function.auto_grad_depends_output_data(0, i):
+                needed.add(id(buffers.data))
+    return needed
+
+
+def intermediate(order: Sequence[Function], roots: Sequence[Variable]) -> dict[int, Variable | None]:
+    """The arrays that may be freed at all: outputs of functions that are neither asked for nor persistent.
+
+    Maps the array's address to its variable, or to None where nobody holds the variable any more.
+    """
+    found: dict[int, Variable | None] = {}
+    kept = {id(v._buffers.data) for v in roots}
+    for function in order:
+        for buffers, reference in zip(function._outputs, function._output_refs, strict=True):
+            variable = reference()
+            if variable is not None and variable._persistent:
+                kept.add(id(buffers.data))
+            else:
+                found[id(buffers.data)] = variable
+    return {address: variable for address, variable in found.items() if address not in kept}
+
+
+def freed_after_forward(
+    order: Sequence[Function], roots: Sequence[Variable], clear_buffer: bool, clear_no_need_grad: bool
+) -> dict[int, list[NdArray]]:
+    """For each position in `order` the arrays that nothing needs any more once that function has run."""
+    candidates = intermediate(order, roots)
+    if not clear_buffer:
+        # What is to be recomputed is given up at once, whatever the options.
+        needed = read_by_gradients(order) if clear_no_need_grad else set(candidates)
+        candidates = {a: v for a, v in candidates.items() if a not in needed or (v is not None and v._recompute)}
+    last: dict[int, tuple[int, NdArray]] = {}
+    for position, function in enumerate(order):
+        for buffers in (*(v._buffers for v in function._inputs), *function._outputs):
+            if id(buffers.data) in candidates:
+                last[id(buffers.data)] = (position, buffers.data)
+    freed: dict[int, list[NdArray]] = defaultdict(list)
+    for position, array in last.values():
+        freed[position].append(array)
+    return freed

@@ -1,0 +1,223 @@
+"""What a function declares: `Operator`, and the registry of all of them.
+
+Everything about a function stands in one class: its type name in model files, inputs, arguments, documentation, what
+it computes and, where worth it, its gradient and its shape rule::
+
+    @operator("SoftPlus", "softplus")
+    class SoftPlus(Operator):
+        '''Smooth ReLU, :math:`y = \\log(1 + e^{\\beta x}) / \\beta`.'''
+
+        beta = Float(1.0, "Sharpness; the larger, the closer to ReLU.", check=positive)
+
+        def output_shape(self, x):       # shapes to shapes, while the graph is built
+            return x
+
+        def forward(self, x):            # tensors to tensors
+            return F.softplus(x, self.beta)
+
+        def grad(self, dy, x):           # tensors to tensors; what it does not name may be freed
+            return dy * torch.sigmoid(self.beta * x)
+
+The names in `forward`'s signature are the inputs; one with a default of ``None`` is optional, ``*x`` takes any number.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any, ClassVar, NamedTuple, TypeVar
+
+import torch
+
+from ..context import Context
+from .argument import REQUIRED, Argument
+
+Shape = tuple[int, ...]
+
+
+class Input(NamedTuple):
+    """One declared input of an operator."""
+
+    name: str
+    optional: bool
+    variadic: bool
+
+
+class Kind(IntEnum):
+    """How an operator reads an input."""
+
+    COMPUTE = 0  # in the type to compute in
+    INDEX = 1  # as int64
+    UPDATED = 2  # the array's own memory, which forward changes
+
+
+class Declaration(NamedTuple):
+    """What follows from an operator's class body, worked out once."""
+
+    type_name: str
+    name: str
+    inputs: tuple[Input, ...]
+    arguments: tuple[Argument, ...]
+    # Roles of grad's parameters after `need`: ("dy", i), ("x", i), ("y", i) with i into outputs or inputs.
+    grad_roles: tuple[tuple[str, int], ...]
+    grad_takes_need: bool
+    # For each input, how it wants to be read.
+    kinds: tuple[Kind, ...]
+
+    @property
+    def variadic(self) -> bool:
+        return bool(self.inputs) and self.inputs[0].variadic
+
+
+registry: dict[str, type[Operator]] = {}
+
+
+class Operator:
+    """Base of all declarations. An instance holds the values of the arguments and belongs to one node of a graph."""
+
+    declaration: ClassVar[Declaration]
+
+    # Names of the outputs; `grad` receives their gradients as d<name>.
+    outputs: ClassVar[tuple[str, ...]] = ("y",)
+    # False where the function is constant almost everywhere or its inputs are not numbers to be differentiated by.
+    differentiable: ClassVar[bool] = True
+    # Inputs by name that never receive a gradient (labels, indices, running statistics).
+    constants: ClassVar[tuple[str, ...]] = ()
+    # Inputs by name that are integers by nature: they arrive as int64 whatever type the array holds.
+    indices: ClassVar[tuple[str, ...]] = ()
+    # Inputs by name that forward changes in place: they arrive as the array's own memory.
+    updated: ClassVar[tuple[str, ...]] = ()
+    # Computes in float32 under half and bfloat16 contexts.
+    full_precision: ClassVar[bool] = False
+    # forward may return a view of its input; the engine copies where a user could see the sharing.
+    view: ClassVar[bool] = False
+    # grad may return dy itself, a view, or an expanded tensor; the engine copies before a leaf keeps it.
+    grad_aliases: ClassVar[bool] = False
+    # Inputs broadcast against each other; the engine sums gradients back to each input's shape.
+    broadcast: ClassVar[bool] = False
+    # Output shapes are known only after forward ran.
+    dynamic_shape: ClassVar[bool] = False
+
+    # forward leaves tensors behind for grad, in `self.kept`.
+    keeps: ClassVar[bool] = False
+    kept: Any = None
+    # Set when the operator meets its inputs.
+    context: Context
+    present: tuple[bool, ...] = ()
+
+    # output_shape(*shapes) -> Shape, or a list of them. None: forward is run on meta tensors.
+    output_shape: Callable[..., Any] | None = None
+    # grad([need,] dy..., inputs..., outputs...) -> tensor, or tuple over inputs. None: derived from forward.
+    grad: Callable[..., Any] | None = None
+    # Like forward, where nothing will be differentiated. None: forward.
+    infer: Callable[..., Any] | None = None
+
+    def __init__(self, *values: Any, **named: Any) -> None:
+        declaration = self.declaration
+        arguments = declaration.arguments
+        state = self.__dict__
+        if len(values) > len(arguments):
+            raise TypeError(f"{declaration.type_name} takes {len(arguments)} arguments, {len(values)} were given")
+        for i, argument in enumerate(arguments):
+            if i < len(values):
+                value = values[i]
+            elif named:
+                value = named.pop(argument.name, argument.default)
+            else:
+                value = argument.default
+            if value is not argument.default:
+                value = argument.convert(value, declaration.name)
+            elif value is REQUIRED:
+                raise TypeError(f"{declaration.name}() missing required argument: {argument.name!r}")
+            elif type(value) is list:
+                value = tuple(value)
+            state[argument.name] = value
+        if named:
+            raise TypeError(f"{declaration.name}() got an unexpected keyword argument {next(iter(named))!r}")
+
+    def forward(self, *inputs: Any) -> Any:
+        raise NotImplementedError
+
+    def recompute(self, *inputs: Any) -> Any:
+        """The same outputs as the last forward, without its side effects."""
+        return self.forward(*inputs)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Values of the arguments by name, in order; sequences as lists."""
+        values = {a.name: getattr(self, a.name) for a in self.declaration.arguments}
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
+
+    @property
+    def compute_dtype(self) -> torch.dtype:
+        """The type to compute in."""
+        dtype = self.context.dtype
+        if self.full_precision and dtype in (torch.float16, torch.bfloat16):
+            return torch.float32
+        return dtype
+
+    def input_dtype(self, kind: Kind) -> torch.dtype:
+        """The type that an input of that kind is read in."""
+        if kind == Kind.INDEX:
+            return torch.int64
+        if kind == Kind.UPDATED and self.context.dtype in (torch.float16, torch.bfloat16):
+            return torch.float32
+        return self.compute_dtype
+
+    @property
+    def device(self) -> torch.device:
+        """The device to compute on."""
+        return self.context.device
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
+        return f"{self.declaration.type_name}({given})"
+
+
+OperatorType = TypeVar("OperatorType", bound=type[Operator])
+
+
+def operator(type_name: str, name: str) -> Callable[[OperatorType], OperatorType]:
+    """Register a declaration.
+
+    Args:
+        type_name: name of the function in model files, ``"SoftmaxCrossEntropy"``.
+        name: name of the public call in `nnabla.functions`, ``"softmax_cross_entropy"``.
+    """
+
+    def decorate(cls: OperatorType) -> OperatorType:
+        if type_name in registry:
+            raise ValueError(f"operator {type_name!r} is declared twice")
+        cls.declaration = _declare(cls, type_name, name)
+        registry[type_name] = cls
+        return cls
+
+    return decorate
+
+
+def _declare(cls: type[Operator], type_name: str, name: str) -> Declaration:
+    inputs = tuple(
+        Input(p.name, p.default is None, p.kind is p.VAR_POSITIONAL)
+        for p in list(inspect.signature(cls.forward).parameters.values())[1:]
+    )
+    # Arguments of a base class come first, as its attributes do.
+    bases = reversed(cls.__mro__)
+    arguments = {k: v for base in bases for k, v in vars(base).items() if isinstance(v, Argument)}
+    roles: list[tuple[str, int]] = []
+    takes_need = False
+    if cls.grad is not None:
+        names = list(inspect.signature(cls.grad).parameters)[1:]
+        takes_need = names[0] == "need"
+        known = {f"d{out}": ("dy", i) for i, out in enumerate(cls.outputs)}
+        known |= {out: ("y", i) for i, out in enumerate(cls.outputs)}
+        known |= {inp.name: ("x", i) for i, inp in enumerate(inputs)}
+        for parameter in names[takes_need:]:
+            if parameter not in known:
+                raise TypeError(f"{type_name}.grad: {parameter!r} is none of {sorted(known)}")
+            roles.append(known[parameter])
+    kinds = tuple(
+        Kind.INDEX if i.name in cls.indices else Kind.UPDATED if i.name in cls.updated else Kind.COMPUTE
+        for i in inputs
+    )
+    return Declaration(type_name, name, inputs, tuple(arguments.values()), tuple(roles), takes_need, kinds)

@@ -1,0 +1,162 @@
+"""A compiled graph: a flat list of bound steps, and the loop that replays it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, NoReturn
+
+from ..errors import ArgumentError, GraphError, ShapeError
+from .call import described, output_shapes
+from .derivative import below_autograd
+from .epoch import epoch
+from .function import Function, PythonFunction
+from .order import topological
+from .steps import LeafSlot, Step
+from .variable import Variable
+
+# How many plans of one kind a variable keeps; a script that toggles flags (as GANs do) goes back and forth
+# between a few.
+_KEPT_PLANS = 8
+
+
+class Plan:
+    """Steps of one graph for one set of options.
+
+    Args:
+        leaves: what the steps read from outside.
+        steps: bound kernel calls, in order.
+        functions: for each step the function it carries out, or None for a step in between (casting, freeing).
+    """
+
+    __slots__ = ("functions", "leaves", "steps")
+
+    def __init__(
+        self, leaves: Sequence[LeafSlot], steps: Sequence[Step], functions: Sequence[Function | None]
+    ) -> None:
+        self.leaves = list(leaves)
+        self.steps = list(steps)
+        self.functions = list(functions)
+
+    def _load(self) -> None:
+        for leaf in self.leaves:
+            if leaf.converts or leaf.buffers.data._tensor is not leaf.source or leaf.source is None:
+                leaf.load()
+
+    def run(self) -> None:
+        """Replay."""
+        self._load()
+        step: Step | None = None
+        try:
+            with below_autograd():
+                for step in self.steps:
+                    step()
+        except Exception as error:
+            self._explain(step, error)
+
+    def run_with_hooks(
+        self,
+        pre_hook: Callable[[Function], Any] | None,
+        post_hook: Callable[[Function], Any] | None,
+    ) -> None:
+        """Replay, with calls before and after each function."""
+        self._load()
+        for function, step in zip(self.functions, self.steps, strict=True):
+            if function is not None and pre_hook is not None:
+                pre_hook(function)
+            try:
+                with below_autograd():
+                    step()
+            except Exception as error:
+                self._explain(step, error)
+            if function is not None and post_hook is not None:
+                post_hook(function)
+
+    def _explain(self, step: Step | None, error: Exception) -> NoReturn:
+        """Say which function failed, on which shapes."""
+        found = [f for f, s in zip(self.functions, self.steps, strict=True) if s is step]
+        function = found[0] if found else None
+        if function is None:
+            raise error
+        where = described(function._operator, function._inputs)
+        if isinstance(error, (ShapeError, ArgumentError)):
+            raise type(error)(f"{error}{where}") from error
+        for variable in (*function._inputs, *function.outputs):
+            if variable._parent is not None and variable.data._tensor is None:
+                raise GraphError(
+                    f"{function.name} reads values that are not there: they were never computed, or were freed "
+                    f"by a clear option; run forward() (without clear_buffer) before backward(){where}"
+                ) from error
+        if isinstance(function._operator, PythonFunction) or isinstance(error, MemoryError):
+            raise error
+        raise GraphError(f"{function.name}: {str(error).splitlines()[0] if str(error) else error!r}{where}") from error
+
+
+class PlanCache:
+    """The plans of one variable for one set of options."""
+
+    __slots__ = ("_by_signature", "_epoch", "_plan")
+
+    def __init__(self) -> None:
+        self._epoch = -1
+        self._plan: Plan | None = None
+        self._by_signature: dict[Hashable, Plan] = {}
+
+    def current(self) -> Plan | None:
+        """The plan of the last call, if no graph changed since."""
+        return self._plan if self._epoch == epoch.value else None
+
+    def find(self, roots: Sequence[Variable], compile: Callable[[Sequence[Function]], Plan]) -> Plan:
+        """A plan that is valid for the graph as it is now."""
+        order = topological(roots)
+        setup_again(order)
+        signature = _signature(roots, order)
+        plan = self._by_signature.get(signature)
+        if plan is None:
+            plan = compile(order)
+            if len(self._by_signature) >= _KEPT_PLANS:
+                self._by_signature.pop(next(iter(self._by_signature)))
+            self._by_signature[signature] = plan
+        else:
+            inherit_need_grad(order)
+        self._plan = plan
+        self._epoch = epoch.value
+        return plan
+
+
+def _signature(roots: Sequence[Variable], order: Sequence[Function]) -> Hashable:
+    """All that a plan depends on. A plan keeps its functions alive, so their addresses are not used again."""
+    nodes = []
+    for function in order:
+        inputs = [
+            (id(v._buffers), v._need_grad, v._persistent, v._recompute, v.shape)
+            + ((id(v._buffers.data), id(v._buffers._grad)) if v._parent is not None else ())
+            for v in function._inputs
+        ]
+        flags = [(v._need_grad, v._persistent, v._recompute) for v in function.outputs]
+        nodes.append((id(function), tuple(inputs), tuple(flags)))
+    return tuple(nodes), tuple([(id(v._buffers.data), id(v._buffers._grad)) for v in roots])
+
+
+def setup_again(order: Sequence[Function]) -> None:
+    """Where an input changed its shape since the function was created, let shapes follow."""
+    for function in order:
+        shapes = tuple([v.shape for v in function._inputs])
+        if shapes != function._setup_shapes:
+            found = output_shapes(function._operator, function._inputs)
+            for variable, shape in zip(function.outputs, found, strict=True):
+                variable.reset_shape(shape, True)
+            function._setup_shapes = shapes
+
+
+def inherit_need_grad(order: Sequence[Function]) -> None:
+    """Work out from the flags of the inputs which functions have a gradient to compute."""
+    for function in order:
+        outputs = [v for v in (ref() for ref in function._output_refs) if v is not None]
+        needs = (
+            function._operator.differentiable
+            and any([v.need_grad for v in function._inputs])
+            and any([v._need_grad is not False for v in outputs])
+        )
+        function._needs_grad = needs
+        for variable in outputs:
+            variable._inherited_need_grad = needs

@@ -1,0 +1,77 @@
+"""Where gradients go: assigned to an intermediate variable, summed there, or accumulated into a leaf."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from .._nd_array import NdArray
+from .operator import Shape
+from .variable import Buffers
+
+Sink = Callable[[torch.Tensor], None]
+
+
+def assigning(grad: NdArray) -> Sink:
+    """The first gradient that reaches an intermediate variable."""
+
+    def put(dx: torch.Tensor) -> None:
+        grad._tensor = dx
+
+    return put
+
+
+def adding(grad: NdArray) -> Sink:
+    """A further gradient of an intermediate variable. The first one may share memory: the sum is a new tensor."""
+
+    def put(dx: torch.Tensor) -> None:
+        before = grad._tensor
+        grad._tensor = dx if before is None else before + dx
+
+    return put
+
+
+def accumulating(buffers: Buffers, dtype: torch.dtype, copies: bool) -> Sink:
+    """The gradient of a variable that no function made.
+
+    It is added to what is there, or assigned where that is a pending zero; so a solver's `zero_grad` costs nothing.
+
+    Args:
+        buffers: of the variable; its grad array may be exchanged at any time.
+        dtype: type that the gradient is kept in.
+        copies: whether gradients may share memory with something else.
+    """
+
+    buffers.grad  # noqa: B018  (made now, so that the loop need not ask)
+
+    def put(dx: torch.Tensor) -> None:
+        grad = buffers._grad
+        assert grad is not None
+        tensor = grad._tensor
+        if tensor is not None:
+            if tensor.device == dx.device and tensor.is_floating_point():
+                tensor.add_(dx)
+            else:
+                grad._set(tensor.to(dx.device, dtype).add_(dx))
+        elif grad._fill:
+            grad._set(dx.to(dtype) + grad._fill)
+        else:
+            if dx.dtype is not dtype:
+                dx = dx.to(dtype)
+            elif copies:
+                dx = dx.clone(memory_format=torch.contiguous_format)
+            grad._tensor = dx
+            grad._fill = None
+
+    return put
+
+
+def summing(sink: Sink, shape: Shape) -> Sink:
+    """Sum the gradient of a broadcast input over the axes it was broadcast on."""
+
+    def put(dx: torch.Tensor) -> None:
+        sink(dx.sum_to_size(shape))
+
+    return put
+

@@ -1,0 +1,184 @@
+"""Steps: kernel calls bound to where their tensors come from and go to.
+
+A *slot* is anything with an attribute ``_tensor``: the NdArray of an intermediate variable, or a `LeafSlot` or
+`CastSlot` that presents an array in the type that an operator wants. A step is a closure without arguments. The
+closures below differ in nothing but the number of inputs; spelling out the common ones saves a list per call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from .._nd_array import NdArray
+from .derivative import autograd_on
+from .function import PythonFunction
+from .operator import Operator
+from .variable import Buffers, Variable
+
+Step = Callable[[], None]
+# A slot with a tensor; typed Any because reading an attribute of a union of classes is what the hot loop does.
+Slot = Any
+
+
+class NoSlot:
+    """An optional input that was not given."""
+
+    _tensor = None
+
+
+NO_SLOT = NoSlot()
+
+
+class LeafSlot:
+    """A variable that no function of the graph made, in the type and on the device that its readers want."""
+
+    __slots__ = ("_tensor", "buffers", "converts", "device", "dtype", "source", "updated")
+
+    def __init__(
+        self, buffers: Buffers, dtype: torch.dtype, device: torch.device, updated: bool
+    ) -> None:
+        self.buffers = buffers
+        self.dtype = dtype
+        self.device = device
+        self.updated = updated
+        self.source: torch.Tensor | None = None
+        self.converts = False
+        self._tensor: torch.Tensor | None = None
+
+    def load(self) -> None:
+        """Read the array again: its tensor is another one than last time, or has to be converted each time."""
+        array = self.buffers.data
+        if self.updated:
+            self._tensor = self.source = array._own(self.dtype, self.device)
+            return
+        before = self._tensor
+        source = array._tensor
+        if (
+            source is not None
+            and before is not None
+            and self.converts
+            and source.dtype is not self.dtype
+            and before.shape == source.shape
+            and source.device == self.device
+        ):
+            before.copy_(source)
+        else:
+            self._tensor = array._as(self.dtype, self.device)
+        self.source = array._tensor
+        self.converts = self._tensor is not self.source
+
+
+class CastSlot:
+    """A tensor in another type, written by a step of its own."""
+
+    __slots__ = ("_tensor",)
+
+    def __init__(self) -> None:
+        self._tensor: torch.Tensor | None = None
+
+
+def cast_step(source: Slot, target: CastSlot, dtype: torch.dtype) -> Step:
+    """Convert an intermediate tensor for a reader of another type."""
+
+    def step() -> None:
+        target._tensor = source._tensor.to(dtype)
+
+    return step
+
+
+def copied(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """`kernel`, whose results may be views, with results of their own memory."""
+
+    def call(*tensors: Any) -> Any:
+        result = kernel(*tensors)
+        if isinstance(result, torch.Tensor):
+            return result.clone(memory_format=torch.contiguous_format)
+        return [r.clone(memory_format=torch.contiguous_format) for r in result]
+
+    return call
+
+
+def forward_step(kernel: Callable[..., Any], xs: Sequence[Slot], ys: Sequence[NdArray]) -> Step:
+    """Write what `kernel` makes of the tensors of `xs` to `ys`."""
+    if len(ys) > 1:
+        return _step_many(kernel, xs, ys)
+    y = ys[0]
+    if len(xs) == 1:
+        (x0,) = xs
+
+        def step() -> None:
+            y._tensor = kernel(x0._tensor)
+
+    elif len(xs) == 2:
+        x0, x1 = xs
+
+        def step() -> None:
+            y._tensor = kernel(x0._tensor, x1._tensor)
+
+    elif len(xs) == 3:
+        x0, x1, x2 = xs
+
+        def step() -> None:
+            y._tensor = kernel(x0._tensor, x1._tensor, x2._tensor)
+
+    else:
+
+        def step() -> None:
+            y._tensor = kernel(*[x._tensor for x in xs])
+
+    return step
+
+
+def _step_many(kernel: Callable[..., Any], xs: Sequence[Slot], ys: Sequence[NdArray]) -> Step:
+    def step() -> None:
+        for y, tensor in zip(ys, kernel(*[x._tensor for x in xs]), strict=True):
+            y._tensor = tensor
+
+    return step
+
+
+def reshaping_step(step: Step, ys: Sequence[Buffers]) -> Step:
+    """After `step`, give outputs whose shape depends on the data the shape that came out."""
+
+    def run() -> None:
+        step()
+        for y in ys:
+            tensor = y.data._tensor
+            assert tensor is not None
+            y.data._shape = tuple(tensor.shape)
+            y._grad = None
+
+    return run
+
+
+def python_forward_step(function: PythonFunction, inputs: list[Variable], outputs: list[Variable]) -> Step:
+    """Call a user's forward_impl. It may do anything, so autograd's dispatch is back in place meanwhile."""
+
+    def step() -> None:
+        with autograd_on():
+            function.forward_impl(inputs, outputs)
+
+    return step
+
+
+def free_step(arrays: Sequence[NdArray], operators: Sequence[Operator], slots: Sequence[CastSlot] = ()) -> Step:
+    """Give up the memory of intermediate arrays, and what operators kept."""
+    # Only a read without values asks whether an array was cleared, so this can be said in advance.
+    for array in arrays:
+        array._cleared = True
+    holders = [*arrays, *slots]
+
+    def step() -> None:
+        for holder in holders:
+            holder._tensor = None
+
+    def step_with_operators() -> None:
+        for holder in holders:
+            holder._tensor = None
+        for operator in operators:
+            operator.kept = None
+
+    return step_with_operators if operators else step

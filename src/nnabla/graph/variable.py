@@ -1,0 +1,456 @@
+"""`Variable`: an edge of the graph. It holds data and gradient and knows which function made it."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._nd_array import NdArray, checked_shape, size_from_axis
+from ..errors import GraphError, ShapeError
+from .epoch import advance
+
+if TYPE_CHECKING:
+    from .function import Function
+
+Hook = Callable[["Function"], Any]
+
+
+class Buffers:
+    """Data and gradient of a variable. Unlinked variables share one; it is what equality of variables means."""
+
+    __slots__ = ("_grad", "data")
+
+    def __init__(self, data: NdArray) -> None:
+        self.data = data
+        self._grad: NdArray | None = None
+
+    @property
+    def grad(self) -> NdArray:
+        if self._grad is None:
+            self._grad = NdArray._new(self.data._shape)
+        return self._grad
+
+    @grad.setter
+    def grad(self, grad: NdArray) -> None:
+        self._grad = grad
+
+
+class Variable:
+    """An edge of a computation graph, with its data and gradient.
+
+    Arithmetic (``+ - * / ** @``) and indexing build the graph further. ``==`` and ``hash`` go by the buffers: two
+    variables are equal if one is the other, unlinked.
+
+    Args:
+        shape: lengths of the axes.
+        need_grad: whether gradients are propagated to this variable. ``None`` (default): no for a variable that no
+            function made, and as its function's inputs say for others.
+        info: anything; kept as the attribute `info`.
+
+    Example:
+        >>> x = Variable((2, 3), need_grad=True)
+        >>> x.shape, x.need_grad, x.parent
+        ((2, 3), True, None)
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_buffers",
+        "_consumers",
+        "_inherited_need_grad",
+        "_need_grad",
+        "_parent",
+        "_persistent",
+        "_plans",
+        "_recompute",
+        "info",
+        "name",
+        "rank",
+    )
+
+    def __init__(self, shape: Iterable[int] = (), need_grad: bool | None = None, info: Any = None) -> None:
+        self._link(Buffers(NdArray._new(checked_shape(shape, "Variable"))), None)
+        self._need_grad = need_grad if need_grad is None else bool(need_grad)
+        self.info = info
+
+    def _link(self, buffers: Buffers, parent: Function | None) -> None:
+        self._buffers = buffers
+        self._parent = parent
+        self._need_grad: bool | None = None  # as set by the user
+        self._inherited_need_grad = False  # as the parent's inputs say
+        self._persistent = False
+        self._recompute = False
+        self._consumers: list[weakref.ref[Function]] = []
+        self._plans: dict[Any, Any] | None = None
+        self.name = ""
+        self.rank = 0
+        self.info: Any = None
+
+    @staticmethod
+    def _on(buffers: Buffers, parent: Function | None = None) -> Variable:
+        """A new variable on existing buffers."""
+        variable = Variable.__new__(Variable)
+        variable._link(buffers, parent)
+        return variable
+
+    @staticmethod
+    def from_numpy_array(data: Any, grad: Any = None, need_grad: bool | None = None) -> Variable:
+        """A new variable with a copy of `data` (and of `grad`, of the same shape, if given)."""
+        values = np.asarray(data)
+        variable = Variable(values.shape, need_grad)
+        variable.data.data = values
+        if grad is not None:
+            if np.shape(grad) != values.shape:
+                raise ShapeError(
+                    f"Variable.from_numpy_array: grad must have shape {values.shape}, not {np.shape(grad)}"
+                )
+            variable.grad.data = np.asarray(grad)
+        return variable
+
+    # ---- shape -------------------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes."""
+        return self._buffers.data._shape
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self._buffers.data._shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self._buffers.data.size
+
+    def size_from_axis(self, axis: int = -1) -> int:
+        """Number of elements over the axes from `axis` on; of all axes where `axis` is negative."""
+        return size_from_axis(self.shape, axis)
+
+    def __len__(self) -> int:
+        return len(self._buffers.data)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def reset_shape(self, shape: Iterable[int], force: bool = False) -> None:
+        """Change the shape of this variable (and of those that share its buffers) in place.
+
+        Args:
+            shape: the new shape.
+            force: allow another number of elements, which clears data and gradient.
+
+        Raises:
+            ShapeError: the number of elements differs and `force` is not given.
+        """
+        new = checked_shape(shape, "Variable.reset_shape")
+        count = int(np.prod(new, dtype=np.int64))
+        if count != self.size and not force:
+            raise ShapeError(
+                f"Variable.reset_shape: {new} has {count} elements, {self.shape} has {self.size}; "
+                "pass force=True to give up the values"
+            )
+        if new != self.shape:
+            self._buffers.data._resize(new)
+            if self._buffers._grad is not None:
+                self._buffers._grad._resize(new)
+            advance()
+
+    # ---- values ------------------------------------------------------------------------------------------
+
+    @property
+    def data(self) -> NdArray:
+        """The values, as an NdArray. Setting it makes the variable use that array (not a copy)."""
+        return self._buffers.data
+
+    @data.setter
+    def data(self, value: NdArray) -> None:
+        self._buffers.data = self._checked_array(value, "data")
+        if self._parent is not None:
+            advance()
+
+    @property
+    def grad(self) -> NdArray:
+        """The gradient, as an NdArray. Setting it makes the variable use that array (not a copy)."""
+        return self._buffers.grad
+
+    @grad.setter
+    def grad(self, value: NdArray) -> None:
+        self._buffers.grad = self._checked_array(value, "grad")
+        if self._parent is not None:
+            advance()
+
+    def _checked_array(self, value: NdArray, what: str) -> NdArray:
+        if not isinstance(value, NdArray):
+            raise TypeError(f"Variable.{what} must be an NdArray, not {type(value).__name__}; assign values to .d or .g")
+        if value.shape != self.shape:
+            raise ShapeError(f"Variable.{what}: shape must be {self.shape}, not {value.shape}")
+        return value
+
+    @property
+    def d(self) -> np.ndarray:
+        """The values as a NumPy array on the same memory; see `NdArray.data` for getting and setting."""
+        return self._buffers.data.get_data()
+
+    @d.setter
+    def d(self, value: Any) -> None:
+        self._buffers.data.data = value
+
+    @property
+    def g(self) -> np.ndarray:
+        """The gradient as a NumPy array on the same memory; see `NdArray.data` for getting and setting."""
+        return self._buffers.grad.get_data()
+
+    @g.setter
+    def g(self, value: Any) -> None:
+        self._buffers.grad.data = value
+
+    # ---- flags -------------------------------------------------------------------------------------------
+
+    @property
+    def need_grad(self) -> bool:
+        """Whether gradients are propagated to this variable."""
+        return self._inherited_need_grad if self._need_grad is None else self._need_grad
+
+    @need_grad.setter
+    def need_grad(self, value: bool | None) -> None:
+        value = value if value is None else bool(value)
+        if value != self._need_grad:
+            self._need_grad = value
+            advance()
+
+    @property
+    def persistent(self) -> bool:
+        """Whether data and gradient survive the clear options of `forward` and `backward`."""
+        return self._persistent
+
+    @persistent.setter
+    def persistent(self, value: bool) -> None:
+        if bool(value) != self._persistent:
+            self._persistent = bool(value)
+            advance()
+
+    @property
+    def recompute(self) -> bool:
+        """Whether the data is freed after its use in forward and computed again when backward needs it."""
+        return self._recompute
+
+    @recompute.setter
+    def recompute(self, value: bool) -> None:
+        if bool(value) != self._recompute:
+            self._recompute = bool(value)
+            advance()
+
+    def apply(self, **kwargs: Any) -> Variable:
+        """Set properties by keyword, and return this variable.
+
+        Example:
+            >>> Variable((2,)).apply(persistent=True, name="h").persistent
+            True
+        """
+        for key, value in kwargs.items():
+            setattr(self, key, value)
+        return self
+
+    # ---- graph -------------------------------------------------------------------------------------------
+
+    @property
+    def parent(self) -> Function | None:
+        """The function that this variable is an output of."""
+        return self._parent
+
+    @parent.setter
+    def parent(self, function: Function) -> None:
+        from .function import Function
+
+        if not isinstance(function, Function):
+            raise TypeError(f"Variable.parent must be a Function, not {type(function).__name__}")
+        if not any(self._buffers is out for out in function._outputs):
+            raise GraphError(f"Variable.parent: this variable is not an output of {function}")
+        self._parent = function
+        advance()
+
+    @property
+    def function_references(self) -> list[Function]:
+        """The functions that take this variable as an input."""
+        return [f for f in (ref() for ref in self._consumers) if f is not None]
+
+    def _add_consumer(self, function: weakref.ref[Function]) -> None:
+        consumers = self._consumers
+        consumers.append(function)
+        # A parameter of a dynamic graph meets a new function in every iteration: drop the dead ones whenever the
+        # list has doubled, which costs a constant per call.
+        count = len(consumers)
+        if count >= 32 and count & (count - 1) == 0:
+            self._consumers = [ref for ref in consumers if ref() is not None]
+
+    @property
+    def get_number_of_references(self) -> int:
+        """How many functions take this variable as an input."""
+        return len(self.function_references)
+
+    def get_unlinked_variable(self, need_grad: bool | None = None) -> Variable:
+        """A variable on the same data and gradient that no function made.
+
+        Args:
+            need_grad: its flag; ``None`` takes the present one of this variable.
+        """
+        variable = Variable._on(self._buffers)
+        variable._need_grad = self.need_grad if need_grad is None else bool(need_grad)
+        variable.name = self.name
+        return variable
+
+    unlinked = get_unlinked_variable
+
+    def reshape(self, shape: Iterable[int], unlink: bool = False) -> Variable:
+        """A variable of another shape on the same memory; one dimension may be -1.
+
+        Args:
+            shape: the new shape.
+            unlink: cut it off from the graph; else it is the output of a Reshape function.
+        """
+        from .call import apply
+        from .operator import registry
+
+        if not unlink:
+            return apply(registry["Reshape"](tuple(shape)), (self,))
+        data = self._buffers.data.view(shape)
+        variable = Variable._on(Buffers(data))
+        variable._buffers.grad = self._buffers.grad.view(data.shape)
+        variable._need_grad = self.need_grad
+        return variable
+
+    def rewire_on(self, var: Variable) -> None:
+        """Put what follows this variable on top of `var`: take over its buffers and its parent function.
+
+        `var` is left without a parent.
+
+        Raises:
+            ShapeError: the shapes differ.
+        """
+        if not isinstance(var, Variable):
+            raise TypeError(f"Variable.rewire_on: var must be a Variable, not {type(var).__name__}")
+        if var.shape != self.shape:
+            raise ShapeError(f"Variable.rewire_on: shape of var must be {self.shape}, not {var.shape}")
+        if var is self:
+            return
+        self._buffers = var._buffers
+        self._parent = var._parent
+        self._inherited_need_grad = var._inherited_need_grad
+        self.rank = var.rank
+        if self._parent is not None:
+            self._parent._replace_output(var, self)
+            # The flag of a graph's input means nothing for an intermediate variable.
+            self._need_grad = var._need_grad
+        var._parent = None
+        advance()
+
+    def _ancestors(self) -> list[Function]:
+        from .order import topological
+
+        return topological([self])
+
+    def visit(self, f: Hook) -> None:
+        """Call `f` with every function that leads to this variable, in forward order."""
+        for function in self._ancestors():
+            f(function)
+
+    def visit_check(self, f: Hook) -> bool:
+        """Call `f` as `visit` does until it returns a true value, and say whether it did."""
+        return any(f(function) for function in self._ancestors())
+
+    def no_grad(self) -> Variable:
+        """Set need_grad of all variables that lead to this one to False, and return this variable."""
+        for function in self._ancestors():
+            for variable in (*function._inputs, *function.outputs):
+                variable.need_grad = False
+        return self
+
+    def clear_all_graph_links(self) -> None:
+        """Cut this variable and all that lead to it off from their functions."""
+        for function in self._ancestors():
+            for variable in (*function._inputs, *function.outputs):
+                variable._parent = None
+                variable._plans = None
+        advance()
+
+    # ---- execution ---------------------------------------------------------------------------------------
+
+    def forward(
+        self,
+        clear_buffer: bool = False,
+        clear_no_need_grad: bool = False,
+        function_pre_hook: Hook | None = None,
+        function_post_hook: Hook | None = None,
+    ) -> None:
+        """Compute this variable from the inputs of the graph that leads to it.
+
+        Args:
+            clear_buffer: free the data of intermediate variables as soon as nothing needs it (for inference:
+                backward is not possible afterwards). `persistent` variables are kept.
+            clear_no_need_grad: free the data of intermediate variables that backward will not need.
+            function_pre_hook: called with each function before it runs.
+            function_post_hook: called with each function after it ran.
+
+        Raises:
+            GraphError: no function made this variable.
+        """
+        run_forward((self,), clear_buffer, clear_no_need_grad, function_pre_hook, function_post_hook)
+
+    def backward(
+        self,
+        grad: float | np.ndarray | NdArray | None = 1,
+        clear_buffer: bool = False,
+        communicator_callbacks: Any = None,
+        function_pre_hook: Hook | None = None,
+        function_post_hook: Hook | None = None,
+    ) -> None:
+        """Propagate gradients from this variable to the inputs of the graph that leads to it.
+
+        Gradients are added to those of variables that no function made (parameters, inputs), and assigned to
+        intermediate ones.
+
+        Args:
+            grad: gradient of this variable: a scalar for all elements, an array of its shape, or ``None`` for the
+                values of `g`. The variable's own `g` is left as it is.
+            clear_buffer: free data and gradients of intermediate variables as soon as nothing needs them.
+                `persistent` variables are kept.
+            communicator_callbacks: one or a list of `CommunicatorBackwardCallback`.
+            function_pre_hook: called with each function before its gradient is computed.
+            function_post_hook: called with each function after its gradient was computed.
+
+        Raises:
+            GraphError: no function made this variable, or forward did not run.
+            ShapeError: `grad` has another shape.
+        """
+        run_backward(self, grad, clear_buffer, communicator_callbacks, function_pre_hook, function_post_hook)
+
+    # ---- identity and display ----------------------------------------------------------------------------
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Variable) and self._buffers is other._buffers
+
+    def __hash__(self) -> int:
+        return id(self._buffers) >> 4
+
+    def __iter__(self) -> Iterator[Variable]:
+        return (self[i] for i in range(len(self)))  # type: ignore[index]
+
+    def __repr__(self) -> str:
+        return f"<Variable({self.shape}, need_grad={self.need_grad}) at {id(self):#x}>"
+
+    def _repr_html_(self) -> str:
+        """Representation in a notebook."""
+        from html import escape
+
+        maker = "" if self._parent is None else f" from {escape(str(self._parent))}"
+        return f"<code>Variable {self.shape}, need_grad={self.need_grad}{maker}</code>{self.data._repr_html_()}"
+
+
+# Here, since both modules need the class; and not in the methods, which are called in every iteration.
+from .backward import run_backward  # noqa: E402
+from .forward import run_forward  # noqa: E402

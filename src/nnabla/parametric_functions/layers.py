@@ -1,0 +1,238 @@
+"""Layers with weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import functions as F
+from ..errors import ArgumentError
+from ..graph.variable import Variable
+from ..initializer import ConstantInitializer, UniformInitializer, calc_uniform_lim_glorot
+from ..parameter import get_parameter_or_create
+from .registration import parametric_function_api
+
+Initializer = Callable[..., Any] | np.ndarray | None
+Hook = Callable[[Any], Any] | None
+
+
+def weight(
+    name: str,
+    shape: tuple[int, ...],
+    init: Initializer,
+    fix_parameters: bool,
+    apply: Hook,
+) -> Any:
+    """The parameter `name`, passed through the user's hook."""
+    param = get_parameter_or_create(name, shape, init, True, not fix_parameters)
+    return param if apply is None else apply(param)
+
+
+def bias_or_none(
+    with_bias: bool, shape: tuple[int, ...], init: Initializer, fix_parameters: bool, apply: Hook
+) -> Any:
+    """The parameter ``b``, zeros at first, or None."""
+    if not with_bias:
+        return None
+    return weight("b", shape, ConstantInitializer(0) if init is None else init, fix_parameters, apply)
+
+
+@parametric_function_api(
+    "affine", [("W", "Weight", "``(D, L_1, ...)``", True), ("b", "Bias", "``(L_1, ...)``", True)]
+)
+def affine(
+    inp: Any,
+    n_outmaps: int | Sequence[int],
+    base_axis: int = 1,
+    w_init: Initializer = None,
+    b_init: Initializer = None,
+    fix_parameters: bool = False,
+    rng: np.random.RandomState | None = None,
+    with_bias: bool = True,
+    apply_w: Hook = None,
+    apply_b: Hook = None,
+) -> Variable:
+    """Fully connected layer; see `nnabla.functions.affine`.
+
+    Args:
+        inp: shape ``(M_1, ..., M_B, D_1, ..., D_N)`` with ``B = base_axis``.
+        n_outmaps: number of output features, or the shape ``(L_1, ...)`` of one output.
+        base_axis: number of leading axes kept as batch.
+        w_init: initializer or array for the weight; default Glorot's uniform distribution (Glorot and Bengio,
+            "Understanding the difficulty of training deep feedforward neural networks", 2010, equation 16).
+        b_init: initializer or array for the bias; default zeros.
+        fix_parameters: do not train the parameters.
+        rng: random generator of the default initializer; default nnabla's.
+        with_bias: whether to add a bias.
+        apply_w: called with the weight; what it returns is used.
+        apply_b: called with the bias; what it returns is used.
+
+    Returns:
+        Shape ``(M_1, ..., M_B, L_1, ...)``.
+    """
+    outmaps = (n_outmaps,) if isinstance(n_outmaps, (int, np.integer)) else tuple(n_outmaps)
+    count = math.prod(outmaps)
+    if not outmaps or any(n < 1 for n in outmaps):
+        raise ArgumentError(f"affine: n_outmaps must be at least 1, not {n_outmaps}")
+    features = inp.size_from_axis(base_axis if base_axis >= 0 else base_axis + inp.ndim)
+    if w_init is None:
+        w_init = UniformInitializer(calc_uniform_lim_glorot(features, count), rng=rng)
+    w = weight("W", (features, *outmaps), w_init, fix_parameters, apply_w)
+    b = bias_or_none(with_bias, outmaps, b_init, fix_parameters, apply_b)
+    return F.affine(inp, w, b, base_axis)
+
+
+def _channels(inp: Any, base_axis: int, channel_last: bool, group: int, function: str) -> int:
+    """Number of input channels, checked against `group`."""
+    axis = inp.ndim - 1 if channel_last else base_axis
+    if not -inp.ndim <= axis < inp.ndim:
+        raise ArgumentError(f"{function}: base_axis must be in [{-inp.ndim}, {inp.ndim}), not {base_axis}")
+    channels = inp.shape[axis]
+    if group < 1 or channels % group:
+        raise ArgumentError(f"{function}: group must divide the {channels} input channels, and is {group}")
+    return channels
+
+
+@parametric_function_api(
+    "conv", [("W", "Filters", "``(outmaps, inmaps / group, *kernel)``", True), ("b", "Bias", "``(outmaps,)``", True)]
+)
+def convolution(
+    inp: Any,
+    outmaps: int,
+    kernel: Sequence[int],
+    pad: Sequence[int] | None = None,
+    stride: Sequence[int] | None = None,
+    dilation: Sequence[int] | None = None,
+    group: int = 1,
+    channel_last: bool = False,
+    w_init: Initializer = None,
+    b_init: Initializer = None,
+    base_axis: int = 1,
+    fix_parameters: bool = False,
+    rng: np.random.RandomState | None = None,
+    with_bias: bool = True,
+    apply_w: Hook = None,
+    apply_b: Hook = None,
+) -> Variable:
+    """N-dimensional convolution; see `nnabla.functions.convolution`.
+
+    Args:
+        inp: shape ``(batch..., inmaps, *spatial)``, or ``(batch..., *spatial, inmaps)`` with `channel_last`.
+        outmaps: number of filters.
+        kernel: size of the filters along each spatial axis.
+        pad: zeros added at both ends of each spatial axis; default 0.
+        stride: step of the filters along each spatial axis; default 1.
+        dilation: distance of neighbouring filter elements; default 1.
+        group: number of groups that channels are split into.
+        channel_last: whether channels are the last axis; then so are those of the filters.
+        w_init: initializer or array for the filters; default Glorot's uniform distribution.
+        b_init: initializer or array for the bias; default zeros.
+        base_axis: number of leading batch axes.
+        fix_parameters: do not train the parameters.
+        rng: random generator of the default initializer; default nnabla's.
+        with_bias: whether to add a bias.
+        apply_w: called with the filters; what it returns is used.
+        apply_b: called with the bias; what it returns is used.
+
+    Returns:
+        Shape ``(batch..., outmaps, *spatial)``, or with channels last.
+    """
+    kernel = tuple(kernel)
+    inmaps = _channels(inp, base_axis, channel_last, group, "convolution")
+    if w_init is None:
+        w_init = UniformInitializer(calc_uniform_lim_glorot(inmaps, outmaps, kernel), rng=rng)
+    per_group = inmaps // group
+    shape = (outmaps, *kernel, per_group) if channel_last else (outmaps, per_group, *kernel)
+    w = weight("W", shape, w_init, fix_parameters, apply_w)
+    b = bias_or_none(with_bias, (outmaps,), b_init, fix_parameters, apply_b)
+    return F.convolution(inp, w, b, base_axis, pad, stride, dilation, group, channel_last)
+
+
+@parametric_function_api(
+    "deconv", [("W", "Filters", "``(inmaps, outmaps / group, *kernel)``", True), ("b", "Bias", "``(outmaps,)``", True)]
+)
+def deconvolution(
+    inp: Any,
+    outmaps: int,
+    kernel: Sequence[int],
+    pad: Sequence[int] | None = None,
+    stride: Sequence[int] | None = None,
+    dilation: Sequence[int] | None = None,
+    group: int = 1,
+    channel_last: bool = False,
+    output_padding: Sequence[int] | None = None,
+    w_init: Initializer = None,
+    b_init: Initializer = None,
+    base_axis: int = 1,
+    fix_parameters: bool = False,
+    rng: np.random.RandomState | None = None,
+    with_bias: bool = True,
+    apply_w: Hook = None,
+    apply_b: Hook = None,
+) -> Variable:
+    """N-dimensional transposed convolution; see `nnabla.functions.deconvolution`.
+
+    Args:
+        inp: shape ``(batch..., inmaps, *spatial)``, or ``(batch..., *spatial, inmaps)`` with `channel_last`.
+        outmaps: number of output channels.
+        kernel: size of the filters along each spatial axis.
+        pad: rows cut off at both ends of each spatial axis; default 0.
+        stride: step of the filters along each spatial axis of the output; default 1.
+        dilation: distance of neighbouring filter elements; default 1.
+        group: number of groups that channels are split into.
+        channel_last: whether channels are the last axis; then so are those of the filters.
+        output_padding: rows added at the end of each spatial axis of the output; default 0.
+        w_init: initializer or array for the filters; default Glorot's uniform distribution.
+        b_init: initializer or array for the bias; default zeros.
+        base_axis: number of leading batch axes.
+        fix_parameters: do not train the parameters.
+        rng: random generator of the default initializer; default nnabla's.
+        with_bias: whether to add a bias.
+        apply_w: called with the filters; what it returns is used.
+        apply_b: called with the bias; what it returns is used.
+
+    Returns:
+        Shape ``(batch..., outmaps, *spatial)``, or with channels last.
+    """
+    kernel = tuple(kernel)
+    inmaps = _channels(inp, base_axis, channel_last, group, "deconvolution")
+    if outmaps % group:
+        raise ArgumentError(f"deconvolution: group must divide outmaps {outmaps}, and is {group}")
+    if w_init is None:
+        w_init = UniformInitializer(calc_uniform_lim_glorot(outmaps, inmaps, kernel), rng=rng)
+    per_group = outmaps // group
+    shape = (inmaps, *kernel, per_group) if channel_last else (inmaps, per_group, *kernel)
+    w = weight("W", shape, w_init, fix_parameters, apply_w)
+    b = bias_or_none(with_bias, (outmaps,), b_init, fix_parameters, apply_b)
+    return F.deconvolution(inp, w, b, base_axis, pad, stride, dilation, group, channel_last, output_padding)
+
+
+@parametric_function_api("embed", [("W", "Table", "``(n_inputs, n_features)``", True)])
+def embed(
+    inp: Any,
+    n_inputs: int,
+    n_features: int,
+    initializer: Initializer = None,
+    fix_parameters: bool = False,
+    apply_w: Hook = None,
+) -> Variable:
+    """Rows of a table that is learned; see `nnabla.functions.embed`.
+
+    Args:
+        inp: indices in ``[0, n_inputs)``, any shape.
+        n_inputs: number of rows.
+        n_features: length of a row.
+        initializer: initializer or array for the table; default uniform in ``[-sqrt(3), sqrt(3))``, variance 1.
+        fix_parameters: do not train the table.
+        apply_w: called with the table; what it returns is used.
+
+    Returns:
+        Shape of `inp` with `n_features` appended.
+    """
+    if initializer is None:
+        initializer = UniformInitializer((-math.sqrt(3), math.sqrt(3)))
+    w = weight("W", (n_inputs, n_features), initializer, fix_parameters, apply_w)
+    return F.embed(inp, w)

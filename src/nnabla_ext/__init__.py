@@ -1,0 +1,1 @@
+"""Backends of nnabla, one package each."""
