@@ -179,22 +179,49 @@ class _Backward:
         self.written: set[int] = set()
         self.producer = {id(b.data): f for f in order for b in f._outputs}
         self.recomputed = {a for a, v in self.free.items() if v is not None and v._recompute}
-        self.present_again: set[int] = set()
 
     def compile(self) -> BackwardPlan:
-        active = active_functions(self.order, self.root)
-        last_use = self._last_use(active)
-        for position, function in enumerate(active):
-            self._recompute_for(function)
-            if not self._add_step(function):
-                continue
+        schedule = self._schedule()
+        last_use = self._last_use(schedule)
+        if self.clear_buffer:
+            idle = self.free.keys() - last_use.keys()
+            self.binder.free([b.data for f in self.order for b in f._outputs if id(b.data) in idle])
+        for position, (function, again) in enumerate(schedule):
+            if again:
+                operator = function._operator
+                kernel = operator.forward if isinstance(operator, PythonFunction) else operator.recompute
+                add_forward_step(self.binder, function, set(), True, kernel)
+            else:
+                self._add_step(function)
             if self.clear_buffer or self.recomputed:
-                self._add_freeing(function, position, last_use)
+                self._add_freeing(function, position, last_use, again)
         self.binder.flush()
         plan = BackwardPlan(self.binder.leaves, self.binder.steps, self.binder.functions)
         plan.seed = self.seed
         plan.ones = _seed(self.root, 1)
         return plan
+
+    def _schedule(self) -> list[tuple[Function, bool]]:
+        """The functions whose gradient is computed, last first, each after those that are computed again for it."""
+        active = active_functions(self.order, self.root)
+        if not self.recomputed:
+            return [(function, False) for function in active]
+        rank = {f: i for i, f in enumerate(self.order)}
+        there: set[int] = set()
+        schedule: list[tuple[Function, bool]] = []
+        for function in active:
+            todo: set[Function] = set()
+            missing = self._read_arrays(function)
+            while missing:
+                address = missing.pop()
+                if address in self.recomputed and address not in there:
+                    producer = self.producer[address]
+                    there.update(id(b.data) for b in producer._outputs)
+                    missing += [id(v._buffers.data) for v in producer._inputs]
+                    todo.add(producer)
+            schedule += [(f, True) for f in sorted(todo, key=rank.__getitem__)]
+            schedule.append((function, False))
+        return schedule
 
     # ---- one function ------------------------------------------------------------------------------------
 
@@ -217,18 +244,17 @@ class _Backward:
                 slots.append(zeros)
         return slots if some else None
 
-    def _add_step(self, function: Function) -> bool:
+    def _add_step(self, function: Function) -> None:
         dys = self._output_gradients(function)
         if dys is None:
-            return False
+            return
         wants = wanted_inputs(function)
         if isinstance(function._operator, PythonFunction):
             self.binder.add(self._python_step(function, function._operator, dys, wants), function)
-            return True
+            return
         kernel, slots = self._kernel(function, dys, wants)
         sinks = [(i, self._sink(function, i)) for i, want in enumerate(wants) if want]
         self.binder.add(backward_step(kernel, slots, spread(function._operator, sinks)), function)
-        return True
 
     def _kernel(
         self, function: Function, dys: list[Slot], wants: list[bool]
@@ -297,15 +323,15 @@ class _Backward:
 
     # ---- memory ------------------------------------------------------------------------------------------
 
-    def _last_use(self, active: Sequence[Function]) -> dict[int, int]:
-        """For each intermediate array the position of the last active function that has to do with it."""
+    def _last_use(self, schedule: Sequence[tuple[Function, bool]]) -> dict[int, int]:
+        """For each intermediate array the position of the last function that has to do with it."""
         last: dict[int, int] = {}
-        for position, function in enumerate(active):
+        for position, (function, _) in enumerate(schedule):
             for buffers in (*(v._buffers for v in function._inputs), *function._outputs):
                 last[id(buffers.data)] = position
         return last
 
-    def _add_freeing(self, function: Function, position: int, last_use: dict[int, int]) -> None:
+    def _add_freeing(self, function: Function, position: int, last_use: dict[int, int], again: bool) -> None:
         arrays: list[NdArray] = []
         for buffers in (*(v._buffers for v in function._inputs), *function._outputs):
             address = id(buffers.data)
@@ -314,33 +340,12 @@ class _Backward:
             if self.clear_buffer:
                 arrays.append(buffers.data)
                 # A gradient that no function consumes was asked for with need_grad: it stays.
-                if self.producer[address] is function:
+                if self.producer[address] is function and not again:
                     arrays.append(buffers.grad)
             elif address in self.recomputed:
                 arrays.append(buffers.data)
-        operators = [function._operator] if self.clear_buffer and function._operator.keeps else []
+        operators = [function._operator] if self.clear_buffer and function._operator.keeps and not again else []
         self.binder.free(list({id(a): a for a in arrays}.values()), operators)
-
-    def _recompute_for(self, function: Function) -> None:
-        """Add steps that compute again what `function`'s gradient reads and forward gave up."""
-        if not self.recomputed:
-            return
-        pending = [function]
-        todo: list[Function] = []
-        reads = self._read_arrays(function)
-        while pending:
-            current = pending.pop()
-            for address in reads if current is function else [id(v._buffers.data) for v in current._inputs]:
-                producer = self.producer.get(address)
-                if address in self.recomputed and address not in self.present_again and producer is not None:
-                    self.present_again.update(id(b.data) for b in producer._outputs)
-                    todo.append(producer)
-                    pending.append(producer)
-        position = {f: i for i, f in enumerate(self.order)}
-        for producer in sorted(todo, key=position.__getitem__):
-            operator = producer._operator
-            kernel = operator.forward if isinstance(operator, PythonFunction) else operator.recompute
-            add_forward_step(self.binder, producer, set(), True, kernel)
 
     @staticmethod
     def _read_arrays(function: Function) -> list[int]:

@@ -31,6 +31,7 @@ class Binder:
         self._leaves: dict[tuple[int, torch.dtype, bool], LeafSlot] = {}
         self._produced: dict[int, torch.dtype] = {}
         self._dying_arrays: list[NdArray] = []
+        self._dying_size = 0
         self._dying_operators: list[Operator] = []
         self._dying_slots: list[CastSlot] = []
         for function in order:
@@ -50,10 +51,11 @@ class Binder:
     ) -> None:
         """Have memory given up here, or a little later: small arrays wait until they are worth a step."""
         self._dying_arrays += arrays
+        self._dying_size += sum([a.size for a in arrays])
         self._dying_operators += operators
         self._dying_slots += slots
         # What an operator keeps and a cast makes is about as large as an input; count them as large.
-        if operators or slots or sum(a.size for a in self._dying_arrays) >= _WORTH_A_STEP:
+        if operators or slots or self._dying_size >= _WORTH_A_STEP:
             self.flush()
 
     def flush(self) -> None:
@@ -61,6 +63,7 @@ class Binder:
         if self._dying_arrays or self._dying_operators or self._dying_slots:
             self.add(free_step(self._dying_arrays, self._dying_operators, self._dying_slots))
             self._dying_arrays, self._dying_operators, self._dying_slots = [], [], []
+            self._dying_size = 0
 
     def is_produced(self, variable: Variable) -> bool:
         """Whether a function of the graph computes the data of `variable`."""

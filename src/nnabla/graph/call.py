@@ -35,7 +35,7 @@ def apply(
     """
     if not isinstance(operator, PythonFunction):
         operator.context = current.context
-        operator.present = tuple([x is not None for x in inputs])
+        operator.present = presence(operator, inputs)
     imperative = False
     given = []
     for x in inputs:
@@ -60,6 +60,18 @@ def apply(
 
         run_function(operator, given, found, keep=function._needs_grad)
     return found[0] if len(found) == 1 else tuple(found)
+
+
+def presence(operator: Operator, inputs: Sequence[Any]) -> tuple[bool, ...]:
+    """For each declared input whether it is given; for an operator that takes any number, for each given one."""
+    present = tuple([x is not None for x in inputs])
+    declaration = operator.declaration
+    if declaration.variadic or len(present) == len(declaration.inputs):
+        return present
+    missing = declaration.inputs[len(present) :]
+    if len(present) > len(declaration.inputs) or not all(i.optional for i in missing):
+        raise TypeError(f"{declaration.name} takes {len(declaration.inputs)} inputs, {len(present)} were given")
+    return present + (False,) * len(missing)
 
 
 def connect(

@@ -13,7 +13,7 @@ from .binder import Binder
 from .call import described
 from .function import Function, PythonFunction
 from .hooks import any_function_hooks, combined, function_post_hooks, function_pre_hooks
-from .liveness import freed_after_forward
+from .liveness import freed_after_forward, unshared
 from .operator import Kind, Operator
 from .plan import Plan, PlanCache, inherit_need_grad
 from .steps import CastSlot, copied, forward_step, python_forward_step, reshaping_step
@@ -89,10 +89,16 @@ def compile_forward(
     binder = Binder(order)
     freed = freed_after_forward(order, roots, clear_buffer, clear_no_need_grad)
     asked = {id(v._buffers.data) for v in roots}
+    sole = unshared(order)
     for position, function in enumerate(order):
         operator = function._operator
         keep = function._needs_grad and not clear_buffer
-        add_forward_step(binder, function, asked, keep, kernel_of(operator, keep))
+        kernel = kernel_of(operator, keep)
+        if operator.overwrite is not None and function._inputs[0].shape == function._outputs[0].data._shape:
+            first = function._inputs[0]._buffers.data
+            if id(first) in sole and any(first is array for array in freed.get(position, ())):
+                kernel = operator.overwrite
+        add_forward_step(binder, function, asked, keep, kernel)
         free_operator = [operator] if operator.keeps and not keep else []
         binder.free(freed.get(position, []), free_operator)
     binder.flush()

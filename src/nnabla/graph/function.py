@@ -147,7 +147,7 @@ class Function:
 
     def inplace_data(self, i: int) -> int:
         """1 if an output is a view of input `i`, else 0."""
-        return int(self.name == "Reshape" and bool(self._operator.arguments["inplace"]))
+        return int(self._operator.shares_memory)
 
     def inplace_data_with(self, i: int) -> int:
         """The output that is a view of input `i`."""
@@ -177,9 +177,11 @@ class Function:
             auto_forward: whether to compute at once; default as `nnabla.auto_forward` says.
             outputs: arrays that the results shall be written to.
         """
-        from .call import apply
+        from .call import apply, with_gaps
 
         operator = self._operator
+        if len(inputs) == sum(operator.present):
+            inputs = tuple(with_gaps(operator, inputs))
         if not isinstance(operator, PythonFunction):
             operator = type(operator)(**operator.arguments)
         with context_scope(self._operator.context), switched_auto_forward(auto_forward):
@@ -187,9 +189,11 @@ class Function:
 
     def setup(self, inputs: Sequence[Variable], outputs: Sequence[Variable]) -> None:
         """Check the shapes of `inputs` and set those of `outputs`."""
-        from .call import output_shapes
+        from .call import output_shapes, presence
 
-        self._operator.present = (True,) * len(inputs)
+        operator = self._operator
+        if len(inputs) != sum(operator.present):
+            operator.present = presence(operator, inputs)
         for variable, shape in zip(outputs, output_shapes(self._operator, inputs), strict=False):
             variable.reset_shape(shape, True)
 
@@ -249,6 +253,9 @@ class PythonFunction(Operator):
         >>> y.d
         array([2., 4.], dtype=float32)
     """
+
+    # What a user's code does with memory is not known.
+    view = True
 
     def __init__(self, ctx: Context | None = None) -> None:
         if ctx is not None and not isinstance(ctx, Context):

@@ -25,6 +25,16 @@ def read_by_gradients(order: Iterable[Function]) -> set[int]:
     return needed
 
 
+def read_by_backward(order: Sequence[Function]) -> set[int]:
+    """Addresses of the data arrays that backward reads: for gradients, and to recompute what it does not find."""
+    needed = read_by_gradients(order)
+    for function in reversed(order):
+        outputs = [v for v in (ref() for ref in function._output_refs) if v is not None]
+        if any(v._recompute and id(v._buffers.data) in needed for v in outputs):
+            needed.update(id(v._buffers.data) for v in function._inputs)
+    return needed
+
+
 def intermediate(order: Sequence[Function], roots: Sequence[Variable]) -> dict[int, Variable | None]:
     """The arrays that may be freed at all: outputs of functions that are neither asked for nor persistent.
 
@@ -49,7 +59,7 @@ def freed_after_forward(
     candidates = intermediate(order, roots)
     if not clear_buffer:
         # What is to be recomputed is given up at once, whatever the options.
-        needed = read_by_gradients(order) if clear_no_need_grad else set(candidates)
+        needed = read_by_backward(order) if clear_no_need_grad else set(candidates)
         candidates = {a: v for a, v in candidates.items() if a not in needed or (v is not None and v._recompute)}
     last: dict[int, tuple[int, NdArray]] = {}
     for position, function in enumerate(order):
@@ -60,3 +70,23 @@ def freed_after_forward(
     for position, array in last.values():
         freed[position].append(array)
     return freed
+
+
+def unshared(order: Sequence[Function]) -> set[int]:
+    """Addresses of the intermediate arrays whose tensors are theirs alone while a plan runs.
+
+    Not among them: what a view may be of, what may be a view, and an array that one function reads twice.
+    """
+    own = {
+        id(buffers.data)
+        for function in order
+        for buffers in function._outputs
+        if not (function._operator.view or function._operator.shares_memory)
+    }
+    for function in order:
+        read = [id(v._buffers.data) for v in function._inputs]
+        if function._operator.view or function._operator.shares_memory:
+            own.difference_update(read)
+        else:
+            own.difference_update(a for a in read if read.count(a) > 1)
+    return own

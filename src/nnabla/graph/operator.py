@@ -112,6 +112,11 @@ class Operator:
     grad: Callable[..., Any] | None = None
     # Like forward, where nothing will be differentiated. None: forward.
     infer: Callable[..., Any] | None = None
+    # Like forward, but the result takes the place of the first input, which has its shape and which nobody needs
+    # any more. None: not possible.
+    overwrite: Callable[..., Any] | None = None
+    # The output is the input seen in another shape, for the user as well.
+    shares_memory: ClassVar[bool] = False
 
     def __init__(self, *values: Any, **named: Any) -> None:
         declaration = self.declaration

@@ -75,7 +75,7 @@ class Plan:
         """Say which function failed, on which shapes."""
         found = [f for f, s in zip(self.functions, self.steps, strict=True) if s is step]
         function = found[0] if found else None
-        if function is None:
+        if function is None or isinstance(function._operator, PythonFunction) or isinstance(error, MemoryError):
             raise error
         where = described(function._operator, function._inputs)
         if isinstance(error, (ShapeError, ArgumentError)):
@@ -86,8 +86,6 @@ class Plan:
                     f"{function.name} reads values that are not there: they were never computed, or were freed "
                     f"by a clear option; run forward() (without clear_buffer) before backward(){where}"
                 ) from error
-        if isinstance(function._operator, PythonFunction) or isinstance(error, MemoryError):
-            raise error
         raise GraphError(f"{function.name}: {str(error).splitlines()[0] if str(error) else error!r}{where}") from error
 
 

@@ -1,0 +1,29 @@
+"""Every test starts from the same state: no parameters, default context, no modes, no hooks, fixed seeds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import nnabla as nn
+from nnabla.context import current
+from nnabla.graph import hooks
+from nnabla.graph.modes import modes
+
+
+@pytest.fixture(autouse=True)
+def fresh_state():
+    nn.clear_parameters()
+    current.context, current.depth = nn.Context(), 0
+    modes.auto_forward = modes.no_grad = modes.recompute = False
+    for shared in (
+        hooks.function_pre_hooks,
+        hooks.function_post_hooks,
+        hooks.solver_pre_hooks,
+        hooks.solver_post_hooks,
+    ):
+        shared.clear()
+    nn.seed(313)
+    np.random.seed(0)
+    yield
+    nn.clear_parameters()

@@ -1,0 +1,104 @@
+"""Hooks run around every function, and see it by name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import nnabla as nn
+import nnabla.functions as F
+import nnabla.solvers as S
+
+
+def network():
+    x = nn.Variable.from_numpy_array(np.ones(2, np.float32), need_grad=True)
+    x.grad.zero()
+    return x, F.tanh(F.relu(x))
+
+
+def test_own_hooks():
+    _, y = network()
+    calls = []
+    y.forward(function_pre_hook=lambda f: calls.append(("pre", f.name)), function_post_hook=lambda f: calls.append(("post", f.name)))
+    assert calls == [("pre", "ReLU"), ("post", "ReLU"), ("pre", "Tanh"), ("post", "Tanh")]
+    calls.clear()
+    y.backward(function_pre_hook=lambda f: calls.append(f.name))
+    assert calls == ["Tanh", "ReLU"]
+
+
+def test_hooks_see_values():
+    x, y = network()
+    seen = []
+    y.forward(clear_buffer=True, function_post_hook=lambda f: seen.append(f.outputs[0].d.copy()))
+    np.testing.assert_allclose(seen, [[1, 1], np.tanh([1, 1])], rtol=1e-6)
+
+
+def test_global_hooks():
+    _, y = network()
+    calls = []
+    nn.set_function_pre_hook("k", lambda f: calls.append(f.name))
+    nn.set_function_post_hook("k", lambda f: calls.append("after"))
+    y.forward()
+    assert calls == ["ReLU", "after", "Tanh", "after"]
+    with nn.auto_forward():
+        F.sigmoid(y)
+    assert calls[4:] == ["Sigmoid", "after"]
+    nn.unset_function_pre_hook("k")
+    nn.unset_function_post_hook("k")
+    nn.unset_function_post_hook("k")
+    calls.clear()
+    y.forward()
+    assert calls == []
+    with pytest.raises(TypeError, match="set_function_pre_hook: hook 'k' must be callable, not int"):
+        nn.set_function_pre_hook("k", 3)
+
+
+def test_an_error_in_a_hook_comes_out_as_it_is():
+    _, y = network()
+
+    def bad(function):
+        raise KeyError("boo")
+
+    with pytest.raises(KeyError, match="boo"):
+        y.forward(function_pre_hook=bad)
+    y.forward()
+
+
+def test_communicator_callbacks():
+    _, y = network()
+    calls = []
+
+    class Callback:
+        def on_finish_function_backward(self, function):
+            calls.append(function.name)
+
+        def on_finish_backward(self):
+            calls.append("end")
+
+    y.forward()
+    y.backward(communicator_callbacks=Callback())
+    assert calls == ["Tanh", "ReLU", "end"]
+    y.backward(communicator_callbacks=[Callback(), Callback()])
+    assert calls[3:] == ["Tanh", "Tanh", "ReLU", "ReLU", "end", "end"]
+    with pytest.raises(TypeError, match="must be CommunicatorBackwardCallback objects, not int"):
+        y.backward(communicator_callbacks=3)
+
+
+def test_solver_hooks():
+    x, y = network()
+    y.forward()
+    y.backward()
+    solver = S.Sgd(0.1)
+    solver.set_parameters({"x": x})
+    calls = []
+    nn.set_solver_pre_hook("k", lambda: calls.append("pre"))
+    nn.set_solver_post_hook("k", lambda: calls.append("post"))
+    solver.weight_decay(0.1)
+    solver.clip_grad_by_norm(1.0)
+    solver.scale_grad(2.0)
+    solver.update(update_pre_hook=lambda: calls.append("own"))
+    assert calls == ["pre", "post"] * 3 + ["own", "pre", "post"]
+    nn.unset_solver_pre_hook("k")
+    nn.unset_solver_post_hook("k")
+    solver.update()
+    assert len(calls) == 9

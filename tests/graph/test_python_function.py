@@ -1,0 +1,152 @@
+"""Functions written by users, in every mode."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import nnabla as nn
+import nnabla.functions as F
+from nnabla.function import PythonFunction
+
+
+class Product(PythonFunction):
+    """The example of the manual, in our words."""
+
+    @property
+    def name(self):
+        return "Product"
+
+    def min_outputs(self):
+        return 1
+
+    def setup_impl(self, inputs, outputs):
+        if inputs[0].shape != inputs[1].shape:
+            raise ValueError("shapes differ")
+        outputs[0].reset_shape(inputs[0].shape, True)
+
+    def forward_impl(self, inputs, outputs):
+        outputs[0].data.copy_from(F.mul2(inputs[0].data, inputs[1].data))
+
+    def backward_impl(self, inputs, outputs, propagate_down, accum):
+        dy = outputs[0].grad
+        for i, other in ((0, inputs[1]), (1, inputs[0])):
+            if not propagate_down[i]:
+                continue
+            dx = F.mul2(dy, other.data)
+            if accum[i]:
+                grad = inputs[i].grad
+                grad += dx
+            else:
+                inputs[i].grad.copy_from(dx)
+
+    def grad_depends_output_data(self, i, o):
+        return False
+
+
+class Twice(PythonFunction):
+    def min_outputs(self):
+        return 2
+
+    def setup_impl(self, inputs, outputs):
+        for y in outputs:
+            y.reset_shape(inputs[0].shape, True)
+
+    def forward_impl(self, inputs, outputs):
+        outputs[0].d = inputs[0].d * 2
+        outputs[1].d = inputs[0].d * 3
+
+    def backward_impl(self, inputs, outputs, propagate_down, accum):
+        g = 2 * outputs[0].g + 3 * outputs[1].g
+        if propagate_down[0]:
+            inputs[0].g = inputs[0].g + g if accum[0] else g
+
+
+def leaf(values):
+    v = nn.Variable.from_numpy_array(np.asarray(values, np.float32), need_grad=True)
+    v.grad.zero()
+    return v
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+@pytest.mark.parametrize("clear", [False, True])
+def test_in_the_middle_of_a_graph(dynamic, clear):
+    a, b = leaf([1.0, 2.0]), leaf([3.0, 4.0])
+    with nn.auto_forward(dynamic):
+        h = F.tanh(a)
+        y = Product()(h, b)
+        z = F.sum(F.add2(Product()(y, h), h))
+    if not dynamic:
+        z.forward(clear_no_need_grad=clear)
+    z.backward(clear_buffer=clear)
+    t = np.tanh(a.d)
+    np.testing.assert_allclose(float(z.d), np.sum(t * t * b.d + t), rtol=1e-6)
+    np.testing.assert_allclose(b.g, t * t, rtol=1e-5)
+    np.testing.assert_allclose(a.g, (2 * t * b.d + 1) * (1 - t * t), rtol=1e-5)
+
+
+def test_gradients_accumulate_in_leaves():
+    a, b = leaf([1.0, 2.0]), leaf([3.0, 4.0])
+    y = Product()(a, b)
+    y.forward()
+    y.backward()
+    y.backward()
+    np.testing.assert_allclose(a.g, 2 * b.d)
+    # The same variable twice: both parts are summed.
+    c = leaf([3.0])
+    y = Product()(c, c)
+    y.forward()
+    y.backward()
+    np.testing.assert_allclose(c.g, [6.0])
+
+
+def test_several_outputs_some_unused():
+    a = leaf([1.0, 2.0])
+    first, _ = Twice()(a)
+    z = F.sum(first)
+    z.forward()
+    z.backward()
+    np.testing.assert_array_equal(a.g, [2, 2])
+
+
+def test_imperative():
+    a = nn.NdArray.from_numpy_array(np.array([1.0, 2.0]))
+    y = Product()(a, a)
+    assert isinstance(y, nn.NdArray)
+    np.testing.assert_array_equal(y.data, [1, 4])
+
+
+def test_what_it_is_called_and_where_it_runs():
+    y = Product()(leaf([1.0]), leaf([1.0]))
+    assert (y.parent.name, y.parent.info.type_name, y.parent.args) == ("Product", "Product", {})
+    context = nn.Context(["cpu:double"])
+    assert Product(context).ctx is context
+    assert Product().ctx == nn.get_current_context()
+    with pytest.raises(TypeError, match="ctx must be a nnabla.Context or None, not int"):
+        Product(3)
+    with pytest.raises(ValueError, match="shapes differ"):
+        Product()(leaf([1.0]), leaf([1.0, 2.0]))
+
+
+def test_errors_of_the_user_come_out_as_they_are():
+    class Broken(PythonFunction):
+        def setup_impl(self, inputs, outputs):
+            outputs[0].reset_shape(inputs[0].shape, True)
+
+        def forward_impl(self, inputs, outputs):
+            raise KeyError("mine")
+
+    y = Broken()(leaf([1.0]))
+    with pytest.raises(KeyError, match="mine"):
+        y.forward()
+    with pytest.raises(NotImplementedError, match="Nothing must define setup_impl"):
+        type("Nothing", (PythonFunction,), {})()(leaf([1.0]))
+
+
+def test_one_object_may_be_called_often():
+    f = Product()
+    a = leaf([2.0])
+    y, z = f(a, a), f(a, a)
+    nn.forward_all([y, z])
+    assert y.parent is not z.parent
+    np.testing.assert_array_equal(y.d, z.d)

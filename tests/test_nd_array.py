@@ -1,0 +1,199 @@
+"""NdArray: the facts of NNabla 1.39, and the sharing of memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import nnabla as nn
+import nnabla.functions as F
+from nnabla.errors import ArgumentError, ShapeError
+
+
+def array(values, dtype=np.float32):
+    return nn.NdArray.from_numpy_array(np.asarray(values, dtype))
+
+
+def test_shape():
+    a = nn.NdArray((2, 3, 4))
+    assert (a.shape, a.ndim, a.size, a.strides, len(a)) == ((2, 3, 4), 3, 24, [12, 4, 1], 2)
+    assert nn.NdArray().shape == ()
+    assert [a.size_from_axis(i) for i in (-1, 0, 1, 2, 3)] == [24, 24, 12, 4, 1]
+    with pytest.raises(ShapeError, match=r"axis must be at most 3, the number of dimensions, not 4"):
+        a.size_from_axis(4)
+    with pytest.raises(ShapeError, match=r"must not have negative dimensions, got \(-1, 2\)"):
+        nn.NdArray((-1, 2))
+    with pytest.raises(TypeError, match="shape must be a sequence of integers"):
+        nn.NdArray((2.5,))
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint8", "int16", "int32", "int64", "float16", "float32", "float64"])
+def test_setting_an_array_takes_on_its_type(dtype):
+    a = nn.NdArray((2, 2))
+    values = np.array([[0, 1], [1, 0]], dtype)
+    a.data = values
+    assert a.dtype == np.dtype(dtype)
+    np.testing.assert_array_equal(a.data, values)
+    a.data = values[:1]
+    np.testing.assert_array_equal(a.data, np.broadcast_to(values[:1], (2, 2)))
+
+
+def test_setting_a_scalar_fills_and_keeps_the_type():
+    a = array([1.0, 2.0], np.float64)
+    a.data = 3
+    assert a.dtype == np.float64
+    np.testing.assert_array_equal(a.data, [3, 3])
+    a.data = np.float32(2.5)
+    assert a.dtype == np.float64
+    np.testing.assert_array_equal(a.data, [2.5, 2.5])
+    b = nn.NdArray((2,))
+    b.data = 2**60
+    assert b.dtype == np.int64
+    assert b.data[0] == 2**60
+
+
+@pytest.mark.parametrize("value", [np.ones(2, complex), "a", None, object()])
+def test_what_is_no_number_is_refused_and_changes_nothing(value):
+    a = array([1.0, 2.0])
+    with pytest.raises((TypeError, ValueError)):
+        a.data = value
+    np.testing.assert_array_equal(a.data, [1, 2])
+
+
+def test_a_value_that_does_not_fit_is_refused_and_changes_nothing():
+    a = array([[1.0, 2.0]])
+    with pytest.raises(ShapeError, match=r"cannot broadcast a value of shape \(3, 2\) to shape \(1, 2\)"):
+        a.data = np.ones((3, 2))
+    np.testing.assert_array_equal(a.data, [[1, 2]])
+
+
+def test_data_is_a_view():
+    a = nn.NdArray((2, 2))
+    view = a.data
+    view[0, 1] = 5
+    assert a.data[0, 1] == 5
+    a.data = np.ones((2, 2), np.float32)
+    np.testing.assert_array_equal(view, 1)
+    assert np.shares_memory(a.data, view)
+
+
+def test_values_are_copied_in():
+    values = np.ones(3, np.float32)
+    a = array(values)
+    values[:] = 7
+    np.testing.assert_array_equal(a.data, 1)
+
+
+def test_zero_and_fill_are_lazy_and_keep_the_type():
+    a = array([1, 2], np.int32)
+    a.zero()
+    assert a.zeroing
+    assert a.dtype == np.int32
+    np.testing.assert_array_equal(a.data, [0, 0])
+    assert not a.zeroing
+    a.fill(4)
+    assert not a.zeroing
+    np.testing.assert_array_equal(a.data, [4, 4])
+
+
+def test_clear():
+    a = array([1.0, 2.0])
+    assert not a.clear_called
+    assert a.modification_count == 1
+    a.clear()
+    assert a.clear_called
+    assert a.modification_count == 0
+    np.testing.assert_array_equal(a.data, [0, 0])
+    assert not a.clear_called
+
+
+def test_get_data():
+    a = array([1.0, 2.0])
+    with pytest.raises(ValueError, match="read-only"):
+        a.get_data("r")[0] = 3
+    assert a.get_data("rw", np.int32).dtype == np.int32
+    assert a.dtype == np.int32
+    a.get_data("w", np.float64)[:] = 4
+    np.testing.assert_array_equal(a.data, [4, 4])
+    with pytest.raises(ArgumentError, match="mode must be 'r', 'w' or 'rw', not 'x'"):
+        a.get_data("x")
+
+
+def test_cast_and_data_ptr():
+    a = array([1.5, 2.5])
+    assert a.cast(np.int64).tolist() == [1, 2]
+    assert a.cast(np.float32, nn.Context()) is None
+    pointer = a.data_ptr(np.float32)
+    assert pointer == a.data.ctypes.data
+    assert a.data_ptr(np.float64) != pointer
+    assert a.dtype == np.float64
+
+
+def test_copy_from():
+    a, b = nn.NdArray((2,)), array([1, 2], np.int64)
+    assert a.copy_from(b) is a
+    assert a.dtype == np.float32
+    assert a.copy_from(b, use_current_context=False).dtype == np.int64
+    with pytest.raises(ShapeError, match=r"shape of arr must be \(2,\), not \(3,\)"):
+        a.copy_from(nn.NdArray((3,)))
+    with pytest.raises(TypeError, match="arr must be an NdArray, not list"):
+        a.copy_from([1, 2])
+
+
+def test_views_share_memory():
+    a = array(np.arange(6).reshape(2, 3))
+    view, part = a.view((3, -1)), a.narrow(0, 1, 1)
+    part.data[...] = 9
+    np.testing.assert_array_equal(a.data, [[0, 1, 2], [9, 9, 9]])
+    np.testing.assert_array_equal(view.data, [[0, 1], [2, 9], [9, 9]])
+    with pytest.raises(ShapeError, match="cannot view shape"):
+        a.view((4,))
+    with pytest.raises(ShapeError, match="leave axis 0 of length 2"):
+        a.narrow(0, 1, 2)
+    assert a.masked_fill(np.array([True, False, False]), -1) is a
+    np.testing.assert_array_equal(a.data[:, 0], [-1, -1])
+
+
+def test_interchange_without_copies():
+    a = array(np.arange(4))
+    assert np.shares_memory(np.asarray(a), a.data)
+    assert np.asarray(a, dtype=np.float64).dtype == np.float64
+    assert np.shares_memory(np.from_dlpack(a), a.data)
+    assert torch.from_dlpack(a).data_ptr() == a.data.ctypes.data
+    assert a.to_torch().data_ptr() == a.data.ctypes.data
+    tensor = torch.ones(3)
+    shared = nn.NdArray.from_torch(tensor)
+    shared.data[:] = 5
+    assert tensor.tolist() == [5, 5, 5]
+    a.data = torch.arange(4) * 2
+    assert a.data.tolist() == [0, 2, 4, 6]
+
+
+def test_identity_and_display():
+    a, b = array([1.0]), array([1.0])
+    assert a == a
+    assert a != b
+    assert len({a, b, a}) == 2
+    assert bool(nn.NdArray((0,)))
+    assert repr(a).startswith("<NdArray((1,)) at 0x")
+    assert "float32" in a._repr_html_()
+    with pytest.raises(TypeError, match="0-d"):
+        len(nn.NdArray())
+
+
+def test_imperative_mode_computes_at_once():
+    a = array([-1, 2], np.int32)
+    b = F.relu(a)
+    assert isinstance(b, nn.NdArray)
+    assert b.dtype == np.float32
+    np.testing.assert_array_equal(b.data, [0, 2])
+    out = nn.NdArray((2,))
+    assert F.relu(a, outputs=[out]) is out
+    np.testing.assert_array_equal(out.data, [0, 2])
+    with pytest.raises(ShapeError, match=r"outputs\[0\] must have shape \(2,\), not \(3,\)"):
+        F.relu(a, outputs=[nn.NdArray((3,))])
+
+
+def test_a_new_array_reads_as_zeros():
+    assert not np.any(nn.NdArray((100, 100)).data)

@@ -1,0 +1,327 @@
+"""Variable and graphs: the facts of NNabla 1.39."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import nnabla as nn
+import nnabla.functions as F
+import nnabla.parametric_functions as PF
+from nnabla.errors import GraphError, ShapeError
+
+
+def leaf(values, need_grad=True):
+    v = nn.Variable.from_numpy_array(np.asarray(values, np.float32), need_grad=need_grad)
+    v.grad.zero()
+    return v
+
+
+def test_construction():
+    x = nn.Variable([2, 3], need_grad=True)
+    assert (x.shape, x.ndim, x.size, x.need_grad, x.persistent, x.recompute, x.parent) == ((2, 3), 2, 6, True, False, False, None)
+    assert repr(x).startswith("<Variable((2, 3), need_grad=True) at 0x")
+    assert not nn.Variable((1,)).need_grad
+    y = nn.Variable.from_numpy_array(np.ones(3), np.zeros(3), True)
+    assert y.d.dtype == np.float64
+    np.testing.assert_array_equal(y.g, 0)
+    with pytest.raises(ShapeError, match=r"grad must have shape \(3,\), not \(2,\)"):
+        nn.Variable.from_numpy_array(np.ones(3), np.zeros(2))
+    with pytest.raises(TypeError, match="assign values to .d or .g"):
+        x.data = np.ones((2, 3))
+    with pytest.raises(ShapeError, match=r"Variable.data: shape must be \(2, 3\), not \(3,\)"):
+        x.data = nn.NdArray((3,))
+
+
+def test_need_grad_is_inherited_and_can_be_overridden():
+    x = nn.Variable((2,))
+    y = F.tanh(x)
+    assert not y.need_grad
+    x.need_grad = True
+    y.forward()
+    assert y.need_grad
+    y.need_grad = False
+    z = F.sigmoid(y)
+    assert not z.need_grad
+    assert not z.parent.need_grad
+
+
+def test_gradients_accumulate_in_leaves_and_are_assigned_in_between():
+    x = leaf([1.0, 2.0])
+    y = F.tanh(x)
+    z = F.add2(y, F.mul2(y, y))
+    z.forward()
+    z.backward()
+    once = x.g.copy()
+    np.testing.assert_allclose(y.g, 1 + 2 * y.d, rtol=1e-6)
+    z.backward()
+    np.testing.assert_allclose(x.g, 2 * once, rtol=1e-6)
+    np.testing.assert_allclose(y.g, 1 + 2 * y.d, rtol=1e-6)
+    x.grad.zero()
+    z.backward()
+    np.testing.assert_allclose(x.g, once, rtol=1e-6)
+    x.g = 5
+    z.backward()
+    np.testing.assert_allclose(x.g, 5 + once, rtol=1e-6)
+
+
+def test_grad_argument_of_backward():
+    x = leaf([1.0, 2.0])
+    y = F.tanh(x)
+    z = F.mul2(y, y)
+    z.forward()
+    z.g = 7
+    factor = 2 * y.d
+    for grad, dz in (
+        (1, 1), (3, 3), (0.5, 0.5), (np.float32(2), 2), (np.array([1.0, 0.0]), [1, 0]),
+        (nn.NdArray.from_numpy_array(np.array([0, 2])), [0, 2]), ([1, 3], [1, 3]), (None, 7),
+    ):  # fmt: skip
+        z.backward(grad)
+        np.testing.assert_allclose(y.g, factor * dz, rtol=1e-6)
+        np.testing.assert_array_equal(z.g, 7)
+    with pytest.raises(ShapeError, match=r"backward: grad must have shape \(2,\), not \(3,\)"):
+        z.backward(np.ones(3))
+    with pytest.raises(TypeError, match="must be a number, an array or None, not 'a'"):
+        z.backward("a")
+
+
+def test_what_cannot_run_says_so():
+    x = leaf([1.0])
+    with pytest.raises(GraphError, match="forward: the variable has no parent function"):
+        x.forward()
+    with pytest.raises(GraphError, match="backward: the variable has no parent function"):
+        x.backward()
+    y = F.mul2(F.tanh(x), F.sin(x))
+    with pytest.raises(GraphError, match=r"run forward\(\)"):
+        y.backward()
+    y.forward(clear_buffer=True)
+    with pytest.raises(GraphError, match="run forward"):
+        y.backward()
+    assert not np.any(x.g)
+
+
+def network():
+    nn.clear_parameters()
+    x = nn.Variable((2, 3, 8, 8))
+    x.d = np.random.randn(*x.shape)
+    v = {"x": x}
+    v["conv"] = PF.convolution(x, 4, (3, 3), name="c1")
+    v["bn"] = PF.batch_normalization(v["conv"], name="b1")
+    v["relu"] = F.relu(v["bn"])
+    v["pool"] = F.max_pooling(v["relu"], (2, 2))
+    v["sigmoid"] = F.sigmoid(v["pool"])
+    v["affine"] = PF.affine(v["sigmoid"], 5, name="a1")
+    v["shifted"] = F.add_scalar(v["affine"], 1.0)
+    v["square"] = F.mul2(v["shifted"], v["shifted"])
+    v["loss"] = F.mean(v["square"])
+    return v
+
+
+def cleared(v):
+    return {name for name, variable in v.items() if variable.data.clear_called}
+
+
+def test_clear_options_free_what_nnabla_frees():
+    between = {"conv", "bn", "relu", "pool", "sigmoid", "affine", "shifted", "square"}
+    v = network()
+    v["loss"].forward()
+    assert cleared(v) == set()
+    v = network()
+    v["loss"].forward(clear_buffer=True)
+    assert cleared(v) == between
+    v = network()
+    v["loss"].forward(clear_no_need_grad=True)
+    assert cleared(v) == {"bn", "pool", "affine", "square"}
+    v["loss"].backward(clear_buffer=True)
+    assert cleared(v) == between
+    assert all(v[name].grad.clear_called for name in between)
+    assert np.isfinite(v["loss"].d)
+    v = network()
+    v["bn"].persistent = v["affine"].persistent = True
+    v["loss"].forward(clear_no_need_grad=True)
+    v["loss"].backward(clear_buffer=True)
+    assert cleared(v) == between - {"bn", "affine"}
+    assert not v["bn"].grad.clear_called
+    with nn.no_grad():
+        v = network()
+    v["loss"].forward(clear_no_need_grad=True)
+    assert cleared(v) == between
+    assert all(p.need_grad for p in nn.get_parameters().values())
+
+
+def test_no_grad_of_a_built_network():
+    v = network()
+    assert v["loss"].no_grad() is v["loss"]
+    v["loss"].forward()
+    assert not any(variable.need_grad for variable in v.values())
+
+
+def test_forward_all_computes_shared_parts_once():
+    x = leaf([1.0, 2.0])
+    h = F.tanh(x)
+    a, b = F.exp(h), F.sin(h)
+    ran = []
+    nn.forward_all([a, b], clear_buffer=True, function_pre_hook=lambda f: ran.append(f.name))
+    assert ran == ["Tanh", "Exp", "Sin"]
+    assert h.data.clear_called
+    np.testing.assert_allclose(b.d, np.sin(np.tanh([1, 2])), rtol=1e-6)
+    with pytest.raises(TypeError, match=r"variables\[0\] must be a Variable, not int"):
+        nn.forward_all([3])
+
+
+def test_visit_follows_inputs_in_order():
+    x = leaf([1.0])
+    y = F.add2(F.tanh(x), F.relu(x))
+    seen = []
+    y.visit(lambda f: seen.append(f.info.type_name))
+    assert seen == ["Tanh", "ReLU", "Add2"]
+    assert y.visit_check(lambda f: f.name == "ReLU") is True
+    assert y.visit_check(lambda f: f.name == "Affine") is False
+
+
+def test_equality_goes_by_buffers():
+    x = leaf([1.0, 2.0])
+    y = F.relu(x)
+    u = y.get_unlinked_variable(need_grad=True)
+    assert u == y
+    assert hash(u) == hash(y)
+    assert u is not y
+    assert u.parent is None
+    assert u.need_grad
+    assert x != y
+    assert y.parent.inputs[0] == x
+    assert {x: 1, y: 2}[u] == 2
+
+
+def test_unlinked_variables_cut_backward():
+    x = leaf([1.0, 2.0])
+    y = F.tanh(x)
+    u = y.get_unlinked_variable(need_grad=True)
+    z = F.mul2(u, u)
+    y.forward()
+    z.forward()
+    u.grad.zero()
+    z.backward()
+    assert not np.any(x.g)
+    y.backward(None)
+    np.testing.assert_allclose(x.g, 2 * y.d * (1 - y.d**2), rtol=1e-5)
+
+
+def test_rewire_on():
+    a, b = leaf(np.ones((2, 3))), leaf(np.full((2, 3), 0.5))
+    ya = F.mul_scalar(a, 2.0)
+    yb = F.tanh(b)
+    ya.forward()
+    a.rewire_on(yb)
+    assert yb.parent is None
+    assert a.parent.name == "Tanh"
+    assert a == yb
+    ya.forward()
+    np.testing.assert_allclose(ya.d, 2 * np.tanh(0.5), rtol=1e-6)
+    ya.backward()
+    np.testing.assert_allclose(b.g, 2 * (1 - np.tanh(0.5) ** 2), rtol=1e-5)
+    with pytest.raises(ShapeError, match=r"shape of var must be \(2, 3\), not \(3, 3\)"):
+        a.rewire_on(nn.Variable((3, 3)))
+
+
+def test_reshape_shares_memory():
+    x = nn.Variable((2, 3))
+    x.d = np.arange(6).reshape(2, 3)
+    y = x.reshape((3, 2))
+    assert y.parent.name == "Reshape"
+    y.forward()
+    u = x.reshape((-1,), unlink=True)
+    assert u.parent is None
+    x.d[...] = 7
+    np.testing.assert_array_equal(u.d, 7)
+
+
+def test_reset_shape():
+    x = nn.Variable((2, 3))
+    x.reset_shape((6, 1))
+    assert x.shape == (6, 1)
+    with pytest.raises(ShapeError, match="has 5 elements"):
+        x.reset_shape((5,))
+    x.reset_shape((5,), True)
+    assert (x.shape, x.d.shape, x.g.shape) == ((5,), (5,), (5,))
+
+
+def test_function_node():
+    x, w = leaf(np.ones((2, 3))), leaf(np.ones((3, 4)))
+    y = F.affine(x, w)
+    f = y.parent
+    assert (f.name, f.info.type_name, f.info.args, f.args, f.arguments, repr(f)) == ("Affine", "Affine", {"base_axis": 1}, {"base_axis": 1}, {"base_axis": 1}, "Affine")
+    assert f.inputs == [x, w]
+    assert f.outputs == [y]
+    assert f.min_outputs() == 1
+    assert f.grad_depends_input_data(0, 1)
+    assert not f.grad_depends_output_data(0, 0)
+    assert x.function_references == [f]
+    assert (f.rank, y.rank) == (0, 1)
+    f.tags["a"] = "b"
+    assert f.info.tags == {"a": "b"}
+    other = nn.Variable((2, 4))
+    f.setup([x, w], [other])
+    f.forward([x, w], [other])
+    np.testing.assert_array_equal(other.d, 3)
+    other.g = 1
+    f.backward([x, w], [other])
+    np.testing.assert_array_equal(x.g, 4)
+    f.backward([x, w], [other], accum=[True, False])
+    np.testing.assert_array_equal(x.g, 8)
+    np.testing.assert_array_equal(w.g, 2)
+    again = f(x, w)
+    again.forward()
+    np.testing.assert_array_equal(again.d, 3)
+
+
+def test_an_output_that_nobody_held_is_found_again():
+    x = leaf(np.ones((2, 3)))
+    first = F.split(x, axis=0)[0]
+    outputs = first.parent.outputs
+    assert outputs[0] is first
+    first.forward()
+    np.testing.assert_array_equal(outputs[1].d, 1)
+
+
+def test_function_constructors():
+    from nnabla import function
+
+    relu = function.ReLU(nn.get_current_context(), inplace=False)
+    assert relu(nn.Variable((2,))).shape == (2,)
+    with pytest.raises(AttributeError, match="NoSuchFunction"):
+        function.NoSuchFunction  # noqa: B018
+
+
+def test_apply():
+    x = nn.Variable((2,)).apply(persistent=True, name="x", need_grad=True)
+    assert (x.persistent, x.name, x.need_grad) == (True, "x", True)
+    with pytest.raises(AttributeError, match="foo"):
+        x.apply(foo=1)
+
+
+def test_clear_all_graph_links():
+    x = leaf([1.0])
+    h = F.tanh(x)
+    y = F.relu(h)
+    y.clear_all_graph_links()
+    assert y.parent is None
+    assert h.parent is None
+
+
+@pytest.mark.parametrize("bad", [3, None, np.ones(3), "x", [1]])
+def test_an_input_of_another_type_is_refused_by_name(bad):
+    with pytest.raises(TypeError, match="affine: input weight must be a Variable or an NdArray"):
+        F.affine(nn.Variable((2, 3)), bad)
+
+
+def test_calls_are_checked_like_python_calls():
+    x = nn.Variable((2,))
+    with pytest.raises(TypeError, match=r"relu\(\) got an unexpected keyword argument 'foo'"):
+        F.relu(x, foo=1)
+    with pytest.raises(TypeError, match=r"affine\(\) missing required argument: 'weight'"):
+        F.affine(x)
+    with pytest.raises(TypeError, match=r"relu\(\) got multiple values for argument 'x'"):
+        F.relu(x, x=x)
+    with pytest.raises(TypeError, match="positional arguments"):
+        F.relu(x, False, -1, None, 5)
