@@ -4,3 +4,5 @@ Read in this order: `operator` (a function's declaration), `variable` and `funct
 (a function meets its inputs), `order` and `liveness` (what runs when, what is freed when), `steps` (one bound kernel call),
 `forward` and `backward` (a graph compiled once), `plan` (replayed often).
 """
+
+from . import backward, forward  # noqa: F401  (Variable.forward and Variable.backward find them here)

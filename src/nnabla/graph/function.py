@@ -276,7 +276,7 @@ class PythonFunction(Operator):
 
     @property
     def declaration(self) -> Declaration:  # type: ignore[override]
-        return Declaration(self.name, self.name, (Input("inputs", False, True),), (), (), False, (Kind.COMPUTE,))
+        return Declaration(self.name, self.name, (Input("inputs", False, True),), (), (), False, (Kind.COMPUTE,), True)
 
     @property
     def arguments(self) -> dict[str, Any]:

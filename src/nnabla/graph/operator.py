@@ -26,6 +26,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from enum import IntEnum
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import torch
@@ -64,10 +65,8 @@ class Declaration(NamedTuple):
     grad_takes_need: bool
     # For each input, how it wants to be read.
     kinds: tuple[Kind, ...]
-
-    @property
-    def variadic(self) -> bool:
-        return bool(self.inputs) and self.inputs[0].variadic
+    # Whether the one declared input stands for any number.
+    variadic: bool
 
 
 registry: dict[str, type[Operator]] = {}
@@ -154,7 +153,8 @@ class Operator:
         values = {a.name: getattr(self, a.name) for a in self.declaration.arguments}
         return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
 
-    @property
+    # The context of an operator never changes once it has met its inputs.
+    @cached_property
     def compute_dtype(self) -> torch.dtype:
         """The type to compute in."""
         dtype = self.context.dtype
@@ -170,7 +170,7 @@ class Operator:
             return torch.float32
         return self.compute_dtype
 
-    @property
+    @cached_property
     def device(self) -> torch.device:
         """The device to compute on."""
         return self.context.device
@@ -225,4 +225,5 @@ def _declare(cls: type[Operator], type_name: str, name: str) -> Declaration:
         Kind.INDEX if i.name in cls.indices else Kind.UPDATED if i.name in cls.updated else Kind.COMPUTE
         for i in inputs
     )
-    return Declaration(type_name, name, inputs, tuple(arguments.values()), tuple(roles), takes_need, kinds)
+    variadic = bool(inputs) and inputs[0].variadic
+    return Declaration(type_name, name, inputs, tuple(arguments.values()), tuple(roles), takes_need, kinds, variadic)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import graph
 from .._nd_array import NdArray, checked_shape, size_from_axis
 from ..errors import GraphError, ShapeError
 from .epoch import advance
@@ -399,7 +400,7 @@ class Variable:
         Raises:
             GraphError: no function made this variable.
         """
-        run_forward((self,), clear_buffer, clear_no_need_grad, function_pre_hook, function_post_hook)
+        graph.forward.run_forward((self,), clear_buffer, clear_no_need_grad, function_pre_hook, function_post_hook)
 
     def backward(
         self,
@@ -427,7 +428,9 @@ class Variable:
             GraphError: no function made this variable, or forward did not run.
             ShapeError: `grad` has another shape.
         """
-        run_backward(self, grad, clear_buffer, communicator_callbacks, function_pre_hook, function_post_hook)
+        graph.backward.run_backward(
+            self, grad, clear_buffer, communicator_callbacks, function_pre_hook, function_post_hook
+        )
 
     # ---- identity and display ----------------------------------------------------------------------------
 
@@ -449,8 +452,3 @@ class Variable:
 
         maker = "" if self._parent is None else f" from {escape(str(self._parent))}"
         return f"<code>Variable {self.shape}, need_grad={self.need_grad}{maker}</code>{self.data._repr_html_()}"
-
-
-# Here, since both modules need the class; and not in the methods, which are called in every iteration.
-from .backward import run_backward  # noqa: E402
-from .forward import run_forward  # noqa: E402

@@ -1,0 +1,93 @@
+"""What is measured: the cases, their data, and what every implementation hands back for one of them.
+
+Read by the driver (`run.py`) and by every worker, whatever library the worker runs. Needs NumPy only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+Batch = tuple[np.ndarray, ...]
+
+
+class Program(NamedTuple):
+    """One case, built by one implementation."""
+
+    step: Callable[..., None]
+    """Runs one step on the arrays of one batch. May return before the work is done."""
+    result: Callable[[], np.ndarray]
+    """Waits for the steps taken and gives the last loss or output, by which implementations are compared."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of the table."""
+
+    name: str
+    title: str
+    batches: Callable[[np.random.RandomState], list[Batch]] = lambda rng: [()]
+    tolerance: float = 1e-4
+    """Largest difference after 3 steps that `--check` accepts, relative to values above 1."""
+
+    compared: bool = True
+    """Whether `--check` has a loss or an output to compare."""
+
+    def data(self) -> list[Batch]:
+        """The same batches in every process; steps cycle through them."""
+        return self.batches(np.random.RandomState(313))
+
+
+def _normal(rng: np.random.RandomState, *shape: int) -> np.ndarray:
+    return rng.standard_normal(shape).astype(np.float32)
+
+
+def _labels(rng: np.random.RandomState, size: int, classes: int) -> np.ndarray:
+    return rng.randint(0, classes, (size, 1)).astype(np.int64)
+
+
+def _vector_lengths(rng: np.random.RandomState) -> list[Batch]:
+    points = [rng.uniform(-1, 1, (100, 2)).astype(np.float32) for _ in range(8)]
+    return [(x, np.sqrt(np.sum(x**2, axis=1, keepdims=True))) for x in points]
+
+
+def _images(count: int, classes: int, *shape: int) -> Callable[[np.random.RandomState], list[Batch]]:
+    return lambda rng: [(_normal(rng, *shape), _labels(rng, shape[0], classes)) for _ in range(count)]
+
+
+def _arrays(count: int, *shapes: tuple[int, ...]) -> Callable[[np.random.RandomState], list[Batch]]:
+    return lambda rng: [tuple(_normal(rng, *shape) for shape in shapes) for _ in range(count)]
+
+
+def _sequences(rng: np.random.RandomState) -> list[Batch]:
+    return [(_normal(rng, 35, 20, 256), _labels(rng, 20, 10)) for _ in range(4)]
+
+
+CASES = {
+    case.name: case
+    for case in (
+        Case("mlp", "MLP, 5 layers, batch 100, Adam", _vector_lengths),
+        Case("lenet", "LeNet, 64x1x28x28, Adam", _images(8, 10, 64, 1, 28, 28)),
+        # PyTorch's Adam adds epsilon after the bias correction, NNabla's before it, which shows where
+        # gradients are small: after 3 steps of this network the losses of the two differ by some 1e-4.
+        Case("cnn12_static", "12-conv CNN, static, batch 16, Adam", _images(8, 10, 16, 1, 8, 8), 5e-4),
+        Case("cnn12_dynamic", "12-conv CNN, dynamic, batch 16, Adam", _images(8, 10, 16, 1, 8, 8), 5e-4),
+        Case("resnet18", "ResNet-18, 8x3x224x224, Momentum", _images(4, 1000, 8, 3, 224, 224)),
+        Case("elman_rnn", "Elman RNN, 4 steps, batch 64, SGD", _images(8, 10, 64, 1, 8, 8)),
+        Case("lstm", "LSTM cell, 35 steps, batch 20, 256 units, Adam", _sequences),
+        Case(
+            "transformer",
+            "Transformer layer, 8x128x256, 8 heads, Adam",
+            _arrays(4, (8, 128, 256), (8, 128, 256)),
+        ),
+        Case("resnet18_infer_1", "ResNet-18 inference, batch 1", _arrays(4, (1, 3, 224, 224))),
+        Case("resnet18_infer_8", "ResNet-18 inference, batch 8", _arrays(4, (8, 3, 224, 224))),
+        Case("update_momentum", "Momentum update of ResNet-18's parameters"),
+        Case("update_adam", "Adam update of ResNet-18's parameters"),
+        Case("build", "Building ResNet-18's graph, parameters in place", compared=False),
+        Case("build_first", "Building ResNet-18 with parameter initialization", compared=False),
+    )
+}

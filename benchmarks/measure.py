@@ -1,0 +1,218 @@
+"""The measurements: time per step in turns, agreement of results, memory at the peak, time of an import."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from cases import Case
+from processes import Implementation, Pool, Worker, WorkerError
+
+CHECK_STEPS = 3
+MEMORY_STEPS = 3
+# torch.compile and JAX compile in their first steps, which says nothing about training.
+MEMORY_COLUMNS = ("ours", "nnabla139", "torch")
+IMPORTS = {
+    "import": ("import of the package", "import {module}"),
+    "import_api": (
+        "import with functions, parametric_functions, solvers",
+        "import nnabla.functions, nnabla.parametric_functions, nnabla.solvers",
+    ),
+}
+
+
+@dataclass
+class Row:
+    """Figures of one case: by implementation, one for each round, milliseconds or MiB."""
+
+    name: str
+    title: str
+    unit: str
+    figures: dict[str, list[float]] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+
+    def median(self, name: str) -> float:
+        return statistics.median(self.figures[name])
+
+    def ratio(self, name: str, peer: str) -> float:
+        """Median over the rounds of `name` to `peer`.
+
+        Both ran side by side in each round, so a slow spell of the machine counts little.
+        """
+        return statistics.median(a / b for a, b in zip(self.figures[name], self.figures[peer], strict=True))
+
+    def as_dict(self, baseline: str) -> dict:
+        medians = {name: self.median(name) for name in self.figures}
+        peers = [name for name in self.figures if name != baseline and baseline in self.figures]
+        ratios = {name: self.ratio(baseline, name) for name in peers}
+        return {**asdict(self), "medians": medians, "ratios": ratios}
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to measure: rounds, and seconds for the turn of one implementation in a round."""
+
+    rounds: int
+    turn_seconds: float
+
+
+def measure_case(case: Case, pool: Pool, effort: Effort) -> Row:
+    """Milliseconds per step. In each round every implementation has one turn; who begins rotates."""
+    row = Row(case.name, case.title, "ms")
+    with TemporaryDirectory() as folder:
+        ready = _prepare(case, pool, Path(folder), row)
+        steps: dict[str, int] = {}
+        for name in ready:
+            with _reported(row, name, pool):
+                steps[name] = _steps_per_turn(pool.workers[name], effort.turn_seconds)
+        for i in range(effort.rounds):
+            names = list(steps)
+            first = i % max(1, len(names))
+            for name in names[first:] + names[:first]:
+                count = steps[name]
+                with _reported(row, name, pool):
+                    # The untimed steps bring code and data back into the caches after the others' turns.
+                    seconds = pool.workers[name].ask("run", steps=count, untimed=count // 5)["seconds"]
+                    row.figures.setdefault(name, []).append(seconds / count * 1e3)
+            steps = {name: count for name, count in steps.items() if name not in row.failures}
+        row.figures = {name: row.figures[name] for name in steps}
+        _drop(ready, row, pool)
+    return row
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far the result of an implementation is from the baseline's after `CHECK_STEPS` steps."""
+
+    case: Case
+    name: str
+    difference: float
+    failure: str = ""
+
+    @property
+    def holds(self) -> bool:
+        return not self.failure and self.difference <= self.case.tolerance
+
+
+def check_case(case: Case, pool: Pool) -> list[Agreement]:
+    """Results from the same parameters and data, each compared with the first that there is."""
+    row = Row(case.name, case.title, "")
+    values: OrderedDict[str, list[float]] = OrderedDict()
+    with TemporaryDirectory() as folder:
+        ready = _prepare(case, pool, Path(folder), row)
+        for name in ready:
+            with _reported(row, name, pool):
+                values[name] = pool.workers[name].ask("check", steps=CHECK_STEPS)["values"]
+        _drop(ready, row, pool)
+    agreements = [Agreement(case, name, float("inf"), failure) for name, failure in row.failures.items()]
+    if values:
+        _, reference = values.popitem(last=False)
+        agreements += [Agreement(case, name, _difference(value, reference)) for name, value in values.items()]
+    return agreements
+
+
+def measure_memory(columns: Sequence[Implementation], threads: int, rounds: int) -> Row:
+    """MiB that three training steps of ResNet-18 take on top of what is resident before them.
+
+    Each figure comes from a fresh process, in which the network, its parameters and the data are in memory
+    already and LeNet has been trained for three steps, so that the pages of the libraries are, too.
+    """
+    row = Row("memory", "Memory of ResNet-18's training step", "MiB")
+    chosen = [column for column in columns if column.name in MEMORY_COLUMNS]
+    for _ in range(rounds):
+        with TemporaryDirectory() as folder:
+            for column in chosen:
+                if column.name in row.failures:
+                    continue
+                with Worker(column, threads) as worker, _reported(row, column.name):
+                    worker.ask("prepare", case="lenet", parameters=f"{folder}/lenet.npz")
+                    worker.ask("run", steps=MEMORY_STEPS)
+                    worker.ask("drop")
+                    worker.ask("prepare", case="resnet18", parameters=f"{folder}/resnet18.npz")
+                    reply = worker.ask("memory", steps=MEMORY_STEPS)
+                    mebibytes = (reply["peak"] - reply["before"]) / 2**20
+                    row.figures.setdefault(column.name, []).append(mebibytes)
+    row.figures = {name: figures for name, figures in row.figures.items() if name not in row.failures}
+    return row
+
+
+def measure_import(name: str, columns: Sequence[Implementation], threads: int, rounds: int) -> Row:
+    """Milliseconds of an import in a fresh process; the first round fills the disk cache and is dropped."""
+    title, statement = IMPORTS[name]
+    row = Row(name, title[0].upper() + title[1:], "ms")
+    for i in range(rounds + 1):
+        for column in columns:
+            if column.module is None or column.name in row.failures:
+                continue
+            # The other libraries have one package to import, whatever of it is used.
+            code = statement if column.module == "nnabla" else "import {module}"
+            code = f"import time; t = time.perf_counter(); {code.format(module=column.module)}; "
+            finished = subprocess.run(
+                [column.python, "-c", f"{code}print(time.perf_counter() - t)"],
+                env=column.environment(threads),
+                capture_output=True,
+                text=True,
+            )
+            if finished.returncode != 0:
+                row.failures[column.name] = finished.stderr.strip().splitlines()[-1]
+                row.figures.pop(column.name, None)
+            elif i > 0:
+                # NNabla logs to the same stream while it starts.
+                seconds = float(finished.stdout.strip().splitlines()[-1])
+                row.figures.setdefault(column.name, []).append(seconds * 1e3)
+    return row
+
+
+@contextmanager
+def _reported(row: Row, name: str, pool: Pool | None = None) -> Iterator[None]:
+    """Note the end of a worker in `row` and replace it, so that one failure does not end the run."""
+    try:
+        yield
+    except WorkerError as error:
+        row.failures[name] = str(error)
+        if pool is not None:
+            pool.restart(name)
+            if name in pool.missing:
+                row.failures[name] += f"; not started again: {pool.missing[name]}"
+
+
+def _prepare(case: Case, pool: Pool, folder: Path, row: Row) -> list[str]:
+    """Build the case everywhere, from the parameters of the first column; the names that have it."""
+    ready = []
+    parameters = str(folder / "parameters.npz")
+    for name in pool.workers:
+        with _reported(row, name, pool):
+            reply = pool.workers[name].ask("prepare", case=case.name, parameters=parameters)
+            if reply["supported"]:
+                ready.append(name)
+    return ready
+
+
+def _drop(names: Sequence[str], row: Row, pool: Pool) -> None:
+    for name in names:
+        if name not in row.failures:
+            pool.workers[name].ask("drop")
+
+
+def _steps_per_turn(worker: Worker, turn_seconds: float) -> int:
+    """Warm up, then tell how many steps fit in a turn; at least one."""
+    worker.ask("run", steps=2)
+    count, seconds = 1, worker.ask("run", steps=1)["seconds"]
+    while seconds < turn_seconds / 4:
+        count *= 4
+        seconds = worker.ask("run", steps=count)["seconds"]
+    return max(1, round(turn_seconds * count / seconds))
+
+
+def _difference(values: Sequence[float], reference: Sequence[float]) -> float:
+    """Largest difference, relative to references above 1; infinite for another size or NaN."""
+    if len(values) != len(reference):
+        return float("inf")
+    differences = [abs(v - r) / max(1.0, abs(r)) for v, r in zip(values, reference, strict=True)]
+    return max(d if d == d else float("inf") for d in differences)

@@ -1,0 +1,159 @@
+"""PyTorch: the training loop of its documentation, with the options that make it fast on a CPU.
+
+Channels-last convolutions where they are faster, fused optimizers, gradients set to None. With `compiled`,
+the model goes through `torch.compile`, for inference with the weights frozen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from cases import Program
+from torch import Tensor, nn
+
+from peers import torch_models
+
+Optimizer = Callable[[list[Tensor]], torch.optim.Optimizer]
+
+EAGER_ONLY = ("cnn12_dynamic", "update_momentum", "update_adam", "build_first")
+
+
+def version() -> str:
+    return f"torch {torch.__version__}"
+
+
+def set_threads(count: int) -> None:
+    torch.set_num_threads(count)
+
+
+def _adam(lr: float = 1e-3, weight_decay: float = 0.0) -> Optimizer:
+    return lambda parameters: torch.optim.Adam(parameters, lr=lr, weight_decay=weight_decay, fused=True)
+
+
+def _sgd(lr: float, momentum: float = 0.0, weight_decay: float = 0.0) -> Optimizer:
+    return lambda parameters: torch.optim.SGD(
+        parameters, lr=lr, momentum=momentum, weight_decay=weight_decay, fused=True
+    )
+
+
+def _training(
+    model: nn.Module,
+    loss_of: Callable[[Tensor, Tensor], Tensor],
+    optimizer_of: Optimizer,
+    compiled: bool,
+    read_loss: bool = False,
+) -> Program:
+    optimizer = optimizer_of([p for p in model.parameters() if p.requires_grad])
+    model.train()
+
+    def forward(x: Tensor, label: Tensor) -> Tensor:
+        return loss_of(model(x), label)
+
+    if compiled:
+        forward = torch.compile(forward)
+    last: Tensor | float = 0.0
+
+    def step(x: np.ndarray, label: np.ndarray) -> None:
+        nonlocal last
+        loss = forward(torch.from_numpy(x), torch.from_numpy(label))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        last = loss.item() if read_loss else loss.detach()
+
+    return Program(step, lambda: np.asarray(float(last)))
+
+
+def _classified(y: Tensor, label: Tensor) -> Tensor:
+    return F.cross_entropy(y, label.view(-1))
+
+
+class _ChannelsLast(nn.Module):
+    """A convolutional network run channels-last, as PyTorch's memory format tutorial recommends."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model.to(memory_format=torch.channels_last)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.model(x.contiguous(memory_format=torch.channels_last))
+
+
+def _inference(model: nn.Module, compiled: bool) -> Program:
+    model.eval()
+    forward = torch.compile(model, options={"freezing": True}) if compiled else model
+    output = np.zeros(())
+
+    def step(x: np.ndarray) -> None:
+        nonlocal output
+        with torch.inference_mode():
+            output = forward(torch.from_numpy(x)).numpy()
+
+    return Program(step, lambda: output.copy())
+
+
+def _update(model: nn.Module, optimizer_of: Optimizer) -> Program:
+    parameters = list(model.parameters())
+    for p in parameters:
+        p.grad = torch.full_like(p, 0.01)
+    optimizer = optimizer_of(parameters)
+    return Program(lambda: optimizer.step(), lambda: parameters[0].detach().flatten()[:100].numpy().copy())
+
+
+def _first_building() -> Program:
+    def step() -> None:
+        torch_models.resnet18()
+
+    return Program(step, lambda: np.zeros(()))
+
+
+def build(name: str, arrays: Mapping[str, np.ndarray], compiled: bool) -> Program | None:
+    """The program of a case, starting from NNabla's parameters `arrays`; None where it has no counterpart."""
+    if compiled and name in EAGER_ONLY:
+        return None
+
+    def model(make: Callable[[], nn.Module]) -> nn.Module:
+        made = make()
+        torch_models.load_parameters(made, arrays)
+        return made
+
+    def convolutional(make: Callable[[], nn.Module]) -> nn.Module:
+        return _ChannelsLast(model(make))
+
+    match name:
+        case "mlp":
+            optimizer = _adam(lr=0.01, weight_decay=1e-6)
+            return _training(model(torch_models.mlp), F.mse_loss, optimizer, compiled)
+        case "lenet":
+            # Compiled, this one is slower channels-last.
+            made = (model if compiled else convolutional)(torch_models.lenet)
+            return _training(made, _classified, _adam(), compiled)
+        case "cnn12_static" | "cnn12_dynamic":
+            made = convolutional(torch_models.cnn12)
+            return _training(made, _classified, _adam(), compiled, read_loss=True)
+        case "resnet18":
+            optimizer = _sgd(lr=1e-3, momentum=0.9)
+            return _training(convolutional(torch_models.resnet18), _classified, optimizer, compiled)
+        case "elman_rnn":
+            optimizer = _sgd(lr=0.1, weight_decay=1e-5)
+            return _training(model(torch_models.Elman), _classified, optimizer, compiled)
+        case "lstm":
+            return _training(model(torch_models.Lstm), _classified, _adam(), compiled)
+        case "transformer":
+            return _training(model(torch_models.EncoderLayer), F.mse_loss, _adam(), compiled)
+        case "resnet18_infer_1" | "resnet18_infer_8":
+            return _inference(convolutional(torch_models.resnet18), compiled)
+        case "update_momentum":
+            return _update(convolutional(torch_models.resnet18), _sgd(lr=1e-3, momentum=0.9))
+        case "update_adam":
+            return _update(convolutional(torch_models.resnet18), _adam())
+        case "build_first":
+            return _first_building()
+    return None
+
+
+def clear() -> None:
+    torch.compiler.reset()

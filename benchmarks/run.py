@@ -1,0 +1,138 @@
+"""Measure this project beside its peers: `python benchmarks/run.py`. README.md says what and how."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from cases import CASES
+from measure import IMPORTS, Effort, check_case, measure_case, measure_import, measure_memory
+from processes import Implementation, Pool, implementations
+from report import Report, write_markdown
+
+FULL = Effort(rounds=7, turn_seconds=0.5)
+QUICK = Effort(rounds=3, turn_seconds=0.1)
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    names = [*CASES, "memory", *IMPORTS]
+    columns = list(implementations(None))
+    parser = argparse.ArgumentParser(description="Measure this project beside its peers.")
+    parser.add_argument(
+        "--only", metavar="NAME", nargs="+", choices=names, help=f"measure only these of: {', '.join(names)}"
+    )
+    parser.add_argument(
+        "--peers",
+        metavar="PEER",
+        nargs="+",
+        choices=columns,
+        help=f"compare with only these of: {', '.join(columns[1:])}",
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter turns; figures are rougher")
+    parser.add_argument(
+        "--rounds", type=positive, help=f"turns of each implementation (default {FULL.rounds})"
+    )
+    parser.add_argument(
+        "--threads", type=positive, default=_cores(), help="threads for each (default: all cores)"
+    )
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write all figures")
+    parser.add_argument(
+        "--markdown", metavar="FILE", type=Path, help="write the table, between the marks if FILE has them"
+    )
+    parser.add_argument("--check", action="store_true", help="compare results after 3 steps, no timing")
+    parser.add_argument(
+        "--baseline",
+        default="ours",
+        choices=columns[:2],
+        help="whose figures the ratios compare (default: ours)",
+    )
+    parser.add_argument(
+        "--nnabla139",
+        metavar="PYTHON",
+        help="a Python that has NNabla 1.39 (default: $NNABLA139_PYTHON, then make_nnabla139_env.py's)",
+    )
+    return parser.parse_args(arguments)
+
+
+def positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
+    return value
+
+
+def main() -> int:
+    options = parse_arguments()
+    every = implementations(options.nnabla139)
+    wanted = {options.baseline, *(options.peers or every)}
+    effort = QUICK if options.quick else FULL
+    if options.rounds is not None:
+        effort = Effort(options.rounds, effort.turn_seconds)
+    columns = [column for name, column in every.items() if name in wanted]
+    with Pool(columns, options.threads) as pool:
+        for name, reason in pool.missing.items():
+            print(f"without {every[name].label}: {reason}", file=sys.stderr)
+        if options.baseline not in pool.workers:
+            print("error: nothing to compare without the baseline", file=sys.stderr)
+            return 1
+        present = [column for column in columns if column.name in pool.workers]
+        chosen = options.only or [*CASES, "memory", *IMPORTS]
+        if options.check:
+            return check(chosen, pool)
+        report = measure(chosen, pool, present, options, effort)
+    print(report.text())
+    for failure in report.failures():
+        print(f"failed: {failure}", file=sys.stderr)
+    if options.json:
+        options.json.write_text(report.json(), encoding="utf-8")
+    if options.markdown:
+        write_markdown(options.markdown, report.markdown())
+    return 0 if all(options.baseline in row.figures for row in report.rows) else 1
+
+
+def measure(
+    chosen: Sequence[str],
+    pool: Pool,
+    columns: Sequence[Implementation],
+    options: argparse.Namespace,
+    effort: Effort,
+) -> Report:
+    rows = []
+    versions = {name: worker.version for name, worker in pool.workers.items()}
+    for name in chosen:
+        print(f"measuring {name}", file=sys.stderr, flush=True)
+        if name in CASES:
+            rows.append(measure_case(CASES[name], pool, effort))
+        elif name in IMPORTS:
+            rows.append(measure_import(name, columns, options.threads, effort.rounds))
+        else:
+            rows.append(measure_memory(columns, options.threads, min(3, effort.rounds)))
+    return Report(rows, columns, versions, options.baseline, options.threads, effort)
+
+
+def check(chosen: Sequence[str], pool: Pool) -> int:
+    """Print how far the results lie apart; 1 if one is beyond the tolerance or there is only one."""
+    compared, all_hold = 0, True
+    for name in chosen:
+        if name not in CASES or not CASES[name].compared:
+            continue
+        for agreement in check_case(CASES[name], pool):
+            verdict = "ok" if agreement.holds else "DIFFERS"
+            detail = agreement.failure or f"{agreement.difference:.1e} of {agreement.case.tolerance:.0e}"
+            print(f"{name:18} {agreement.name:14} {verdict:8} {detail}", flush=True)
+            compared += 1
+            all_hold = all_hold and agreement.holds
+    if compared == 0:
+        print("error: nothing to compare", file=sys.stderr)
+    return 0 if compared and all_hold else 1
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""Case name to NNabla program, and the exchange of initial parameters with the other implementations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from cases import Program
+
+import nnabla as nn
+from workloads import cnn12, lenet, mlp, resnet18, rnn, transformer
+
+PROGRAMS: dict[str, Callable[[], Program]] = {
+    "mlp": mlp.training,
+    "lenet": lenet.training,
+    "cnn12_static": cnn12.static_training,
+    "cnn12_dynamic": cnn12.dynamic_training,
+    "resnet18": resnet18.training,
+    "elman_rnn": rnn.elman_training,
+    "lstm": rnn.lstm_training,
+    "transformer": transformer.training,
+    "resnet18_infer_1": lambda: resnet18.inference(1),
+    "resnet18_infer_8": lambda: resnet18.inference(8),
+    "update_momentum": resnet18.momentum_update,
+    "update_adam": resnet18.adam_update,
+    "build": resnet18.graph_building,
+    "build_first": resnet18.first_building,
+}
+
+
+def version() -> str:
+    return f"nnabla {nn.__version__}"
+
+
+def build(name: str, parameters: Path) -> Program:
+    """Build a case with the initial parameters in `parameters`, or write them there where no file is yet.
+
+    The file is an `.npz` of the parameters by NNabla name and in order of creation, so that every
+    implementation starts from the same values.
+    """
+    nn.clear_parameters()
+    program = PROGRAMS[name]()
+    created = nn.get_parameters(grad_only=False)
+    if parameters.exists():
+        with np.load(parameters) as arrays:
+            for key, parameter in created.items():
+                parameter.d = arrays[key]
+    else:
+        np.savez(parameters, **{key: parameter.d for key, parameter in created.items()})
+    return program
+
+
+def clear() -> None:
+    nn.clear_parameters()

@@ -1,0 +1,29 @@
+"""The training step that the static workloads share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from cases import Program
+
+import nnabla as nn
+
+
+def static_program(
+    inputs: Sequence[nn.Variable], loss: nn.Variable, solver, weight_decay: float = 0.0
+) -> Program:
+    """Training of a graph built once: feed, forward, backward with the memory-saving options, update."""
+    solver.set_parameters(nn.get_parameters())
+
+    def step(*arrays: np.ndarray) -> None:
+        for variable, array in zip(inputs, arrays, strict=True):
+            variable.d = array
+        loss.forward(clear_no_need_grad=True)
+        solver.zero_grad()
+        loss.backward(clear_buffer=True)
+        if weight_decay:
+            solver.weight_decay(weight_decay)
+        solver.update()
+
+    return Program(step, lambda: loss.d.copy())

@@ -1,0 +1,41 @@
+"""Neural Network Libraries: graphs, gradients, solvers and files of NNabla, on ATen's kernels."""
+
+from ._version import __version__
+from . import ext_utils, function, functions, initializer, parameter
+from . import _arithmetic_ops, _indexing  # operators and indexing of Variable and NdArray
+from ._init import (
+    add_available_context,
+    array_classes,
+    available_contexts,
+    prefer_cached_array,
+    reset_array_preference,
+)
+from ._nd_array import NdArray
+from .callback import (
+    set_function_post_hook,
+    set_function_pre_hook,
+    set_solver_post_hook,
+    set_solver_pre_hook,
+    unset_function_post_hook,
+    unset_function_pre_hook,
+    unset_solver_post_hook,
+    unset_solver_pre_hook,
+)
+from .context import Context, context_scope, get_current_context, set_default_context
+from .graph.forward import forward_all
+from .graph.modes import no_grad
+from .graph.variable import Variable
+from .parameter import (
+    clear_parameters,
+    get_current_parameter_scope,
+    get_parameters,
+    load_parameters,
+    parameter_scope,
+    save_parameters,
+)
+from .random import seed
+
+# As in NNabla, these names are functions and an object here, and hide the modules they come from.
+from .auto_forward import auto_forward, get_auto_forward, set_auto_forward
+from .logger import logger
+from .recompute import recompute, recompute_fn, set_global_recompute

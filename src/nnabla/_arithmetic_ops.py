@@ -1,0 +1,232 @@
+"""Python's operators on variables and arrays: ``+ - * / ** @``, unary ``+ -`` and `abs`, and comparisons.
+
+An operand may be
+
+- a Variable: the graph grows by the function of that name (`F.add2`, ...);
+- an NdArray: the result is computed at once and is an NdArray, whatever the other operand is;
+- a number: one of the ``*_scalar`` functions, ``x - 2`` being ``x + (-2)`` and ``x / 2`` being ``x * 0.5``;
+- a NumPy array: a constant. With fewer axes than the other operand it gets axes of length 1 in front, and
+  with one element it is a number.
+
+``+= -= *= /= **=`` change an NdArray in place, and give the name of a Variable to a new one. ``==`` and
+``!=`` compare identities, so that variables can be keys of dictionaries; `F.equal` compares values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from ._nd_array import NdArray
+from .context import current
+from .errors import ShapeError
+from .graph.call import apply
+from .graph.operator import Operator, Shape
+from .graph.variable import Variable
+from .operators import arithmetic, logical
+from .operators.constants import Array, aligned, constant, is_numeric, number_of
+from .operators.math import Abs
+from .operators.products import matmul
+
+OperatorType = type[Operator]
+
+
+# ---- operators of two operands -----------------------------------------------------------------------------
+
+
+def _applied(operator: Operator, x: Array) -> Any:
+    """`operator`, element by element, on `x`."""
+    if type(x) is NdArray:
+        return _at_once(operator, x)
+    return apply(operator, (x,))
+
+
+def _applied_to_two(operator: Operator, x0: Array, x1: Array) -> Any:
+    """`operator`, element by element, on `x0` and `x1`."""
+    if type(x0) is NdArray and type(x1) is NdArray and x0._shape == x1._shape:
+        return _at_once(operator, x0, x1)
+    return apply(operator, (x0, x1))
+
+
+def _at_once(operator: Operator, *arrays: NdArray) -> NdArray:
+    """What `apply` does for arrays of one shape, without its general provisions (4 us instead of 12 us)."""
+    context = operator.context = current.context
+    dtype, device = context.dtype, context.device
+    shape = arrays[0]._shape
+    assert operator.output_shape is not None
+    operator.output_shape(*[shape] * len(arrays))
+    return NdArray._new(shape, operator.forward(*[x._as(dtype, device) for x in arrays]))
+
+
+def _forward(
+    two: OperatorType, scalar: OperatorType, of_number: Callable[[float], float] | None = None
+) -> Callable[[Any, Any], Any]:
+    """The method for a left operand.
+
+    Args:
+        two: function of two arrays.
+        scalar: function of an array and a number.
+        of_number: what to make of a number on the right before `scalar` gets it.
+    """
+
+    def method(self: Array, other: Any) -> Any:
+        if isinstance(other, (Variable, NdArray)):
+            return _applied_to_two(two(), self, other)
+        number = number_of(other)
+        if number is not None:
+            return _applied(scalar(of_number(number) if of_number else number), self)
+        return _applied_to_two(two(), self, aligned(other, self)) if is_numeric(other) else NotImplemented
+
+    return method
+
+
+def _reflected(two: OperatorType, scalar: OperatorType) -> Callable[[Any, Any], Any]:
+    """The method for a right operand, where the left one is neither a Variable nor an NdArray."""
+
+    def method(self: Array, other: Any) -> Any:
+        number = number_of(other)
+        if number is not None:
+            return _applied(scalar(number), self)
+        return _applied_to_two(two(), aligned(other, self), self) if is_numeric(other) else NotImplemented
+
+    return method
+
+
+def _negative(number: float) -> float:
+    return -number
+
+
+def _inverse(number: float) -> float:
+    return 1 / number
+
+
+def _neg(self: Array) -> Any:
+    return _applied(arithmetic.MulScalar(-1.0), self)
+
+
+def _pos(self: Array) -> Any:
+    return self
+
+
+def _abs(self: Array) -> Any:
+    return _applied(Abs(), self)
+
+
+# ---- operators in place ------------------------------------------------------------------------------------
+
+
+def _in_place(
+    sign: str,
+    kernel: Callable[[torch.Tensor, Any], Any],
+    kernel_of_number: Callable[[torch.Tensor, Any], Any],
+    of_number: Callable[[float], float] | None = None,
+) -> Callable[[Any, Any], Any]:
+    """The method that changes an NdArray.
+
+    Args:
+        sign: the operator, for messages.
+        kernel: torch's method that writes to its first operand, which takes another array.
+        kernel_of_number: the same for a number.
+        of_number: what to make of a number first.
+    """
+
+    def method(self: NdArray, other: Any) -> Any:
+        context = current.context
+        operand: Any = number_of(other) if not isinstance(other, (Variable, NdArray)) else None
+        if operand is not None:
+            if of_number is not None:
+                operand = of_number(operand)
+            write = kernel_of_number
+        else:
+            if isinstance(other, Variable):
+                other = other.data
+            elif is_numeric(other):
+                other = aligned(other, self)
+            elif not isinstance(other, NdArray):
+                return NotImplemented
+            if other.shape != self.shape:
+                _check_fits(sign, self.shape, other.shape)
+            operand = other._as(context.dtype, context.device)
+            write = kernel
+        tensor = self._own(context.dtype, context.device)
+        if not tensor.is_contiguous():
+            # Elements may share memory.
+            tensor = tensor.contiguous()
+            self._set(tensor)
+        write(tensor, operand)
+        return self
+
+    return method
+
+
+def _check_fits(sign: str, target: Shape, other: Shape) -> None:
+    if len(target) != len(other) or any(b not in (1, a) for a, b in zip(target, other, strict=True)):
+        raise ShapeError(
+            f"{sign}=: an operand of shape {other} cannot be broadcast to {target}, the array changed"
+        )
+
+
+# ---- matrix products ---------------------------------------------------------------------------------------
+
+
+def _matmul(self: Array, other: Any) -> Any:
+    if isinstance(other, (Variable, NdArray)):
+        return matmul(self, other)
+    return matmul(self, constant(other, self)) if is_numeric(other) else NotImplemented
+
+
+def _rmatmul(self: Array, other: Any) -> Any:
+    return matmul(constant(other, self), self) if is_numeric(other) else NotImplemented
+
+
+# ---- installation ------------------------------------------------------------------------------------------
+
+
+def _install() -> None:
+    a, lo = arithmetic, logical
+    methods = {
+        "add": _forward(a.Add2, a.AddScalar),
+        "radd": _reflected(a.Add2, a.AddScalar),
+        "sub": _forward(a.Sub2, a.AddScalar, _negative),
+        "rsub": _reflected(a.Sub2, a.RSubScalar),
+        "mul": _forward(a.Mul2, a.MulScalar),
+        "rmul": _reflected(a.Mul2, a.MulScalar),
+        "truediv": _forward(a.Div2, a.MulScalar, _inverse),
+        "rtruediv": _reflected(a.Div2, a.RDivScalar),
+        "pow": _forward(a.Pow2, a.PowScalar),
+        "rpow": _reflected(a.Pow2, a.RPowScalar),
+        "matmul": _matmul,
+        "rmatmul": _rmatmul,
+        "neg": _neg,
+        "pos": _pos,
+        "abs": _abs,
+        "lt": _forward(lo.Less, lo.LessScalar),
+        "le": _forward(lo.LessEqual, lo.LessEqualScalar),
+        "gt": _forward(lo.Greater, lo.GreaterScalar),
+        "ge": _forward(lo.GreaterEqual, lo.GreaterEqualScalar),
+    }
+    t = torch.Tensor
+    in_place = {
+        "iadd": _in_place("+", t.add_, t.add_),
+        "isub": _in_place("-", t.sub_, t.sub_),
+        "imul": _in_place("*", t.mul_, t.mul_),
+        "itruediv": _in_place("/", t.div_, t.mul_, _inverse),
+        "ipow": _in_place("**", t.pow_, t.pow_),
+    }
+    _set(Variable, methods)
+    _set(NdArray, methods | in_place)
+    # NumPy leaves operators to the other operand, instead of making arrays of objects.
+    Variable.__array_ufunc__ = None  # type: ignore[attr-defined]
+    # This one leaves NumPy's functions working, which see the array as one of theirs.
+    NdArray.__array_priority__ = 1000.0  # type: ignore[attr-defined]
+
+
+def _set(cls: type, methods: dict[str, Callable[..., Any]]) -> None:
+    for name, method in methods.items():
+        method.__name__ = method.__qualname__ = f"__{name}__"
+        setattr(cls, method.__name__, method)
+
+
+_install()

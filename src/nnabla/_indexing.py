@@ -1,0 +1,359 @@
+"""Indexing of Variables and NdArrays: ``x[key]`` and ``x[key] = value``, by NumPy's rules.
+
+Keys of integers, slices, ``None`` and ``...`` are carried out by `slice` and `reshape`; keys with index
+arrays (lists, NumPy arrays, Variables, NdArrays) or masks (of booleans) by `gather_nd`; assignment by
+`scatter_nd`. These are functions of the graph, so indexing has a gradient, works in all modes, and is saved
+in model files.
+
+The result of reading is a copy, unlike in NumPy. Assignment to an NdArray writes to its memory. Assignment to
+a Variable builds the graph further: the Variable becomes the output of `scatter_nd`, also for functions that
+were applied to it before.
+
+A mask is read when the key is used, and so are the entries of a key that mixes index arrays with slices;
+index arrays alone may be Variables that are computed later.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import numpy as np
+import torch
+
+from ._nd_array import NdArray
+from .context import current
+from .errors import ShapeError
+from .graph.call import apply
+from .graph.epoch import advance
+from .graph.operator import Shape
+from .graph.variable import Buffers, Variable
+from .operators.arrays import Broadcast, Reshape
+from .operators.indexing import GatherNd, checked_indices
+from .operators.joining import Stack
+from .operators.scattering import ScatterNd
+from .operators.slicing import Cutter, Slice, cut
+
+Array = Variable | NdArray
+_ALL = slice(None)
+
+
+# ---- keys
+# --------------------------------------------------------------------------------------------------------
+
+
+def _entry(given: Any) -> Any:
+    """An entry of a key: an integer, slice, None or Ellipsis; a NumPy array; or an NdArray or Variable of
+    indices.
+
+    Masks of any kind become NumPy arrays of booleans.
+    """
+    if given is None or given is Ellipsis or isinstance(given, (int, slice)):
+        return given
+    if isinstance(given, (Variable, NdArray)):
+        array = given.data if isinstance(given, Variable) else given
+        return array.get_data("r") if array.dtype == np.bool_ else given
+    if isinstance(given, np.integer):
+        return int(given)
+    if isinstance(given, list):
+        given = np.asarray(given) if given else np.zeros(0, np.int64)
+    if isinstance(given, np.ndarray) and given.dtype.kind in "biuf":
+        return given if given.dtype.kind in "bi" else given.astype(np.int64)
+    raise TypeError(f"invalid index {given!r}")
+
+
+def _axes_used(entry: Any) -> int:
+    """How many axes of the array an entry refers to."""
+    if entry is None or entry is Ellipsis:
+        return 0
+    return entry.ndim if isinstance(entry, np.ndarray) and entry.dtype == np.bool_ else 1
+
+
+def _entries(key: Any, shape: Shape) -> list[Any]:
+    """The entries of `key`; ``...`` is spelled out, and slices at the end that take everything are left out.
+
+    Raises:
+        IndexError: too many indices, an integer out of range, or several ``...``.
+        TypeError: an entry is nothing to index with.
+    """
+    entries = [_entry(given) for given in (key if isinstance(key, tuple) else (key,))]
+    dots = [i for i, entry in enumerate(entries) if entry is Ellipsis]
+    used = sum(map(_axes_used, entries))
+    if len(dots) > 1:
+        raise IndexError("an index can only have a single ellipsis ('...')")
+    if used > len(shape):
+        raise IndexError(f"too many indices for an array of shape {tuple(shape)}: {used}")
+    if dots:
+        entries[dots[0] : dots[0] + 1] = [_ALL] * (len(shape) - used)
+    axis = 0
+    for entry in entries:
+        if isinstance(entry, int) and not -shape[axis] <= entry < shape[axis]:
+            raise IndexError(f"index {entry} is out of bounds for axis {axis} with size {shape[axis]}")
+        axis += _axes_used(entry)
+    while entries and isinstance(entries[-1], slice) and entries[-1] == _ALL:
+        entries.pop()
+    return entries
+
+
+def _is_basic(entries: list[Any]) -> bool:
+    return all(entry is None or isinstance(entry, (int, slice)) for entry in entries)
+
+
+def _bounds(entries: list[Any], shape: Shape) -> list[slice]:
+    """For a basic key, a slice for each axis."""
+    used = [entry for entry in entries if entry is not None]
+    found = []
+    for axis, length in enumerate(shape):
+        entry = used[axis] if axis < len(used) else _ALL
+        found.append(slice(entry % length, entry % length + 1) if isinstance(entry, int) else entry)
+    return found
+
+
+def _basic_shape(entries: list[Any], sliced: Shape) -> Shape:
+    """Shape of the result of a basic key: the axes of integers are removed, new ones put in."""
+    rest = iter(sliced)
+    found = []
+    for entry in entries:
+        if entry is None:
+            found.append(1)
+        else:
+            length = next(rest)
+            if isinstance(entry, slice):
+                found.append(length)
+    return (*found, *rest)
+
+
+def _positions(entries: list[Any], shape: Shape) -> np.ndarray:
+    """For a key that NumPy can read, the positions that it selects: one index for each axis it mentions."""
+    if not shape:
+        # The one position in a scalar needs no index.
+        return np.zeros((0, 1))
+    count = max(1, sum(map(_axes_used, entries)))
+    mentioned = shape[:count]
+    numbers = np.arange(int(np.prod(mentioned, dtype=np.int64))).reshape(mentioned)
+    selected = numbers[tuple(entries)]
+    return (
+        np.stack(np.unravel_index(selected, mentioned))
+        if selected.size
+        else np.zeros((count, *selected.shape))
+    )
+
+
+def _indices(entries: list[Any], shape: Shape, imperative: bool) -> tuple[Array, Shape]:
+    """The indices of a key for `gather_nd` and `scatter_nd`; and the shape of what is selected."""
+    made_of = NdArray if imperative else Variable
+    if any(isinstance(entry, (Variable, NdArray)) for entry in entries):
+        arrays = [entry for entry in entries if entry is not None]
+        if all(isinstance(entry, (Variable, NdArray, np.ndarray)) for entry in arrays):
+            return _stacked(entries, shape, imperative)
+        entries = [_values_now(entry) for entry in entries]
+    arrays = [entry for entry in entries if isinstance(entry, np.ndarray)]
+    if arrays and len(arrays) == len(entries) and all(a.ndim and a.dtype != np.bool_ for a in arrays):
+        values = np.stack(_broadcast_together(arrays))
+    else:
+        values = _positions(entries, shape)
+    selected = values.shape[1:] + shape[len(values) :]
+    if values.ndim == 1:
+        # The functions want a row of positions, even if it is a single one.
+        values = values[:, np.newaxis]
+    return made_of.from_numpy_array(values.astype(np.int64, copy=False)), selected
+
+
+def _broadcast_together(arrays: list[np.ndarray]) -> list[np.ndarray]:
+    try:
+        return np.broadcast_arrays(*arrays)
+    except ValueError:
+        shapes = [a.shape for a in arrays]
+        raise IndexError(f"index arrays of shapes {shapes} cannot be broadcast to each other") from None
+
+
+def _values_now(entry: Any) -> Any:
+    if isinstance(entry, Variable):
+        raise NotImplementedError(
+            "a Variable of indices cannot stand beside slices or integers in a key, because it may change; "
+            "use a NumPy array, or F.transpose and F.gather_nd"
+        )
+    return entry._realize().cpu().numpy().astype(np.int64) if isinstance(entry, NdArray) else entry
+
+
+def _stacked(entries: list[Any], shape: Shape, imperative: bool) -> tuple[Array, Shape]:
+    """Index arrays, some of which a graph may compute, as one array; and the selected shape."""
+    arrays = []
+    for entry in entries:
+        if isinstance(entry, np.ndarray) and entry.dtype == np.bool_:
+            arrays += [_in_mode(rows, imperative) for rows in entry.nonzero()]
+        elif entry is not None:
+            arrays.append(_in_mode(entry, imperative))
+    try:
+        common = np.broadcast_shapes(*[a.shape for a in arrays])
+    except ValueError:
+        shapes = [tuple(a.shape) for a in arrays]
+        raise IndexError(f"index arrays of shapes {shapes} cannot be broadcast to each other") from None
+    # A scalar counts as an array of one index; the shape that it selects says so.
+    indices = apply(Stack(), [_broadcast(a, common or (1,)) for a in arrays])
+    first = next(i for i, entry in enumerate(entries) if entry is not None)
+    new_after = sum(entry is None for entry in entries[first:])
+    return indices, (1,) * first + common + (1,) * new_after + shape[len(arrays) :]
+
+
+def _in_mode(array: Any, imperative: bool) -> Array:
+    """An array as an NdArray, or as a Variable, on the same memory."""
+    if isinstance(array, (Variable, NdArray)):
+        if imperative:
+            return array.data if isinstance(array, Variable) else array
+        return Variable._on(Buffers(array)) if isinstance(array, NdArray) else array
+    return (NdArray if imperative else Variable).from_numpy_array(array)
+
+
+def _reshaped(x: Any, shape: Shape) -> Any:
+    return x if x.shape == shape else apply(Reshape(shape), (x,))
+
+
+def _broadcast(x: Any, shape: Shape) -> Any:
+    """`x` repeated to `shape`, by NumPy's rule."""
+    if x.ndim > len(shape):
+        raise ShapeError(
+            f"a value of shape {tuple(x.shape)} does not broadcast to the selected shape {tuple(shape)}"
+        )
+    x = _reshaped(x, (1,) * (len(shape) - x.ndim) + tuple(x.shape))
+    return x if x.shape == shape else apply(Broadcast(shape), (x,))
+
+
+# ---- reading and writing
+# -------------------------------------------------------------------------------------------
+
+
+def getitem(self: Any, key: Any) -> Any:
+    """A copy of the part that `key` selects.
+
+    Raises:
+        IndexError: too many indices, or one that is out of range.
+        TypeError: an entry of the key is nothing to index with.
+    """
+    shape = tuple(self.shape)
+    entries = _entries(key, shape)
+    if _is_basic(entries):
+        bounds = _bounds(entries, shape)
+        part = apply(
+            Slice([b.start for b in bounds], [b.stop for b in bounds], [b.step for b in bounds]), (self,)
+        )
+        return _reshaped(part, _basic_shape(entries, part.shape))
+    indices, selected = _indices(entries, shape, isinstance(self, NdArray))
+    return _reshaped(apply(GatherNd(), (self, indices)), selected)
+
+
+def set_array_item(self: NdArray, key: Any, value: Any) -> None:
+    """Write `value`, broadcast, to the part that `key` selects.
+
+    Raises:
+        IndexError: too many indices, or one that is out of range.
+        ShapeError: `value` does not broadcast to the selected shape.
+        TypeError: an entry of the key is nothing to index with.
+    """
+    shape = tuple(self.shape)
+    entries = _entries(key, shape)
+    dtype, device = current.context.dtype, current.context.device
+    given = _as_array(value)._as(dtype, device)
+    if _is_basic(entries):
+        cutter = Cutter(
+            [cut(i, n, b) for i, (n, b) in enumerate(zip(shape, _bounds(entries, shape), strict=True))]
+        )
+        part = _expanded(given, _basic_shape(entries, cutter.shape)).reshape(cutter.shape)
+        cutter.write(self._own(dtype, device), part)
+        return
+    indices, selected = _indices(entries, shape, True)
+    rows = checked_indices(indices._as(torch.int64, device), shape, "setting items")
+    part = _expanded(given, selected).reshape(rows[0].shape + shape[len(rows) :])
+    self._own(dtype, device).index_put_(rows, part)
+
+
+def set_variable_item(self: Variable, key: Any, value: Any) -> None:
+    """Make this variable the result of writing `value`, broadcast, to the part of it that `key` selects.
+
+    Raises:
+        IndexError: too many indices, or one that is out of range.
+        ShapeError: `value` does not broadcast to the selected shape.
+        TypeError: an entry of the key is nothing to index with.
+    """
+    shape = tuple(self.shape)
+    entries = _entries(key, shape)
+    indices, selected = _indices(entries, shape, False)
+    given = value if isinstance(value, Variable) else _in_mode(_as_array(value), False)
+    part = _reshaped(_broadcast(given, selected), indices.shape[1:] + shape[indices.shape[0] :])
+    before = _before(self)
+    written = apply(ScatterNd(shape), (part, indices, before), outputs=(self.data,))
+    _exchange(self, before, written)
+
+
+def _as_array(value: Any) -> NdArray:
+    if isinstance(value, Variable):
+        return value.data
+    return value if isinstance(value, NdArray) else NdArray.from_numpy_array(np.asarray(value))
+
+
+def _expanded(value: torch.Tensor, shape: Shape) -> torch.Tensor:
+    try:
+        return value.expand(shape)
+    except RuntimeError:
+        raise ShapeError(
+            f"a value of shape {tuple(value.shape)} does not broadcast to the selected shape {tuple(shape)}"
+        ) from None
+
+
+class _Beneath(NdArray):
+    """The values of another array, whatever they are at the time: users set them before each forward."""
+
+    __slots__ = ("_other",)
+
+    def __init__(self, other: NdArray) -> None:
+        self._other = other
+
+
+def _of_other(name: str) -> property:
+    return property(
+        lambda self: getattr(self._other, name), lambda self, value: setattr(self._other, name, value)
+    )
+
+
+for _name in ("_cleared", "_dtype", "_exported", "_fill", "_shape", "_tensor"):
+    setattr(_Beneath, _name, _of_other(_name))
+
+
+def _before(x: Variable) -> Variable:
+    """A variable that stands for what `x` has been so far."""
+    parent = x._parent
+    data = x.data
+    if parent is None:
+        return Variable._on(Buffers(_Beneath(data)))
+    array = NdArray._new(data._shape, data._tensor)
+    array._fill, array._dtype = data._fill, data._dtype
+    before = Variable._on(Buffers(array), parent)
+    before._need_grad, before._inherited_need_grad = x._need_grad, x._inherited_need_grad
+    before._recompute = x._recompute
+    before.rank = x.rank
+    return before
+
+
+def _exchange(x: Variable, before: Variable, written: Variable) -> None:
+    """Let `before` take the place of `x` in the graph, and `x` the place of `written`."""
+    parent = x._parent
+    if parent is None:
+        # The clear options must not free what the user set.
+        x._persistent = True
+    else:
+        parent._outputs = tuple([before._buffers if b is x._buffers else b for b in parent._outputs])
+        parent._output_refs = [weakref.ref(before) if r() is x else r for r in parent._output_refs]
+    function = written._parent
+    assert function is not None
+    function._outputs = (x._buffers,)
+    function._output_refs = [weakref.ref(x)]
+    x._parent = function
+    x._inherited_need_grad = written._inherited_need_grad
+    x.rank = written.rank
+    advance()
+
+
+NdArray.__getitem__ = getitem  # type: ignore[attr-defined]
+NdArray.__setitem__ = set_array_item  # type: ignore[attr-defined]
+Variable.__getitem__ = getitem  # type: ignore[attr-defined]
+Variable.__setitem__ = set_variable_item  # type: ignore[attr-defined]

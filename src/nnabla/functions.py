@@ -1,0 +1,22 @@
+"""F: the public calls, one plain function for each operator.
+
+Their signatures, defaults and documentation come from the declarations in `nnabla.operators`; look there, by
+category, for what a function computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from . import operators  # noqa: F401  (declares them all)
+from .graph.call import public_call, public_calls
+from .graph.operator import registry
+
+
+def _all_calls() -> dict[str, Callable[..., Any]]:
+    calls = {cls.declaration.name: public_call(cls) for cls in registry.values()}
+    return calls | public_calls
+
+
+globals().update(_all_calls())

@@ -1,0 +1,298 @@
+"""Smooth activation functions; `rectifiers` has those in pieces."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..graph.argument import Float, Int, positive
+from ..graph.operator import Operator, Shape, operator
+from .axes import normalized
+from .shapes import Elementwise
+
+aten = torch.ops.aten
+
+
+@operator("Sigmoid", "sigmoid")
+class Sigmoid(Elementwise):
+    r"""Sigmoid, :math:`y = 1 / (1 + e^{-x})`.
+
+    Inputs:
+        x: any shape.
+    Returns:
+        Shape of `x`, in [0, 1].
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.sigmoid(nn.NdArray.from_numpy_array([0.0])).data
+        array([0.5], dtype=float32)
+    Source: NNabla function reference, ``Sigmoid``.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sigmoid(x)
+
+    def grad(self, dy: Tensor, y: Tensor) -> Tensor:
+        return aten.sigmoid_backward(dy, y)
+
+
+@operator("Tanh", "tanh")
+class Tanh(Elementwise):
+    r"""Hyperbolic tangent, :math:`y = (e^x - e^{-x}) / (e^x + e^{-x})`.
+
+    Inputs:
+        x: any shape.
+    Returns:
+        Shape of `x`, in [-1, 1].
+    Source: NNabla function reference, ``Tanh``.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.tanh(x)
+
+    def grad(self, dy: Tensor, y: Tensor) -> Tensor:
+        return aten.tanh_backward(dy, y)
+
+
+@operator("Swish", "swish")
+class Swish(Elementwise):
+    r"""Swish, also named SiLU, :math:`y = x / (1 + e^{-x})`.
+
+    Inputs:
+        x: any shape.
+    Returns:
+        Shape of `x`.
+    Source: NNabla function reference, ``Swish``; Ramachandran et al. 2017, Searching for Activation
+    Functions.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.silu(x)
+
+    def grad(self, dy: Tensor, x: Tensor) -> Tensor:
+        # The kernel has no derivative of its own.
+        if dy.requires_grad or x.requires_grad:
+            s = torch.sigmoid(x)
+            return dy * (s + x * s * (1 - s))
+        return aten.silu_backward(dy, x)
+
+
+@operator("GELU", "gelu")
+class GELU(Elementwise):
+    r"""Gaussian error linear unit, approximated by :math:`y = x (1 + \tanh(\sqrt{2 / \pi} (x + 0.044715
+    x^3))) / 2`.
+
+    Inputs:
+        x: any shape.
+    Returns:
+        Shape of `x`.
+    Source: NNabla function reference, ``GELU``; Hendrycks and Gimpel 2016, Gaussian Error Linear Units,
+    section 2.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.gelu(x, approximate="tanh")
+
+    def grad(self, dy: Tensor, x: Tensor) -> Tensor:
+        return aten.gelu_backward(dy, x, approximate="tanh")
+
+
+@operator("Mish", "mish")
+class Mish(Elementwise):
+    r"""Mish, :math:`y = x \tanh(\log(1 + e^x))`.
+
+    Inputs:
+        x: any shape.
+    Returns:
+        Shape of `x`.
+    Source: NNabla function reference, ``Mish``; Misra 2019, Mish: A Self Regularized Non-Monotonic Activation
+    Function. The gradient is right above 44, too, where that of NNabla 1.39 is NaN.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.mish(x)
+
+    def grad(self, dy: Tensor, x: Tensor) -> Tensor:
+        # The kernel has no derivative of its own.
+        if dy.requires_grad or x.requires_grad:
+            t = torch.tanh(functional.softplus(x))
+            return dy * (t + x * torch.sigmoid(x) * (1 - t * t))
+        return aten.mish_backward(dy, x)
+
+
+@operator("LogSigmoid", "log_sigmoid")
+class LogSigmoid(Elementwise):
+    r"""Logarithm of the sigmoid, :math:`y = -\log(1 + e^{-x})`, without overflow.
+
+    Inputs:
+        x: any shape.
+    Returns:
+        Shape of `x`, at most 0.
+    Source: NNabla function reference, ``LogSigmoid``.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.logsigmoid(x)
+
+    def grad(self, dy: Tensor, y: Tensor) -> Tensor:
+        # The derivative is 1 - sigmoid(x) = 1 - exp(y), and expm1 keeps it precise where y is next to 0.
+        return -(dy * torch.expm1(y))
+
+
+# Above this the logarithm of 1 + exp(x) is x itself, in double precision, too.
+_LINEAR = 40.0
+
+
+@operator("SoftPlus", "softplus")
+class SoftPlus(Elementwise):
+    r"""Smooth rectified linear unit, :math:`y = \log(1 + e^{\beta x}) / \beta`, without overflow.
+
+    Inputs:
+        x: any shape.
+    Args:
+        beta: sharpness, above 0; the larger, the closer to `relu`.
+    Returns:
+        Shape of `x`, at least 0.
+    Raises:
+        ArgumentError: `beta` is not positive.
+    Source: NNabla function reference, ``SoftPlus``.
+    """
+
+    beta = Float(1.0, "Sharpness; the larger, the closer to ReLU.", check=positive)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.softplus(x, self.beta, _LINEAR)
+
+    def grad(self, dy: Tensor, x: Tensor) -> Tensor:
+        return aten.softplus_backward(dy, x, self.beta, _LINEAR)
+
+
+@operator("SoftSign", "softsign")
+class SoftSign(Elementwise):
+    r"""Softsign, :math:`y = x / (1 + |x|)`.
+
+    Inputs:
+        x: any shape.
+    Returns:
+        Shape of `x`, in [-1, 1].
+    Source: NNabla function reference, ``SoftSign``.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x / (x.abs() + 1)
+
+    def grad(self, dy: Tensor, x: Tensor) -> Tensor:
+        # Not (1 - |y|)^2: for large inputs nothing would be left of the difference.
+        return dy / torch.square(x.abs() + 1)
+
+
+@operator("TanhShrink", "tanh_shrink")
+class TanhShrink(Elementwise):
+    r"""What the hyperbolic tangent cuts off, :math:`y = x - \tanh x`.
+
+    Inputs:
+        x: any shape.
+    Returns:
+        Shape of `x`.
+    Source: NNabla function reference, ``TanhShrink``.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x - torch.tanh(x)
+
+    def grad(self, dy: Tensor, x: Tensor) -> Tensor:
+        return dy * torch.square(torch.tanh(x))
+
+
+# Nearer to 0 than this, the derivative is a difference of nearly equal numbers; there its series takes over.
+# The coefficients of x, x^3, ... are (-1)^n 2n / (2n + 1)!; the first one left out adds 1e-18.
+_NEAR_ZERO = 0.5
+_SERIES = [(-1) ** n * 2 * n / math.factorial(2 * n + 1) for n in range(7, 0, -1)]
+
+
+@operator("Sinc", "sinc")
+class Sinc(Elementwise):
+    r"""Cardinal sine, :math:`y = \sin(x) / x`, and 1 for 0.
+
+    Inputs:
+        x: any shape.
+    Returns:
+        Shape of `x`.
+    Source: NNabla function reference, ``Sinc``.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        zero = x == 0
+        return (torch.sin(x) / x.masked_fill(zero, 1)).masked_fill(zero, 1)
+
+    def grad(self, dy: Tensor, x: Tensor) -> Tensor:
+        near = x.abs() < _NEAR_ZERO
+        far = x.masked_fill(near, 1)
+        slope = (torch.cos(far) - torch.sin(far) / far) / far
+        x2 = torch.square(x.masked_fill(~near, 0))
+        series = torch.zeros_like(x)
+        for coefficient in _SERIES:
+            series = series * x2 + coefficient
+        return dy * torch.where(near, series * x, slope)
+
+
+class _AlongAxis(Operator):
+    """A function of all elements along one axis."""
+
+    axis = Int(None, "Axis that sums to one; the last by default.")
+
+    def output_shape(self, x: Shape) -> Shape:
+        if self.axis is None:
+            self.axis = len(x) - 1
+        self._axis = normalized(self.axis, len(x), self.declaration.name)
+        return x
+
+
+@operator("Softmax", "softmax")
+class Softmax(_AlongAxis):
+    r"""Soft-max along an axis, :math:`y_i = e^{x_i} / \sum_j e^{x_j}`, without overflow.
+
+    Inputs:
+        x: at least one axis.
+    Args:
+        axis: axis that the sum runs over; the last by default; a negative value counts from the end.
+    Returns:
+        Shape of `x`; sums to 1 along `axis`.
+    Raises:
+        ArgumentError: `axis` is not an axis of `x`.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.softmax(nn.NdArray.from_numpy_array([[1.0, 1.0]])).data
+        array([[0.5, 0.5]], dtype=float32)
+    Source: NNabla function reference, ``Softmax``.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.softmax(x, self._axis)
+
+    def grad(self, dy: Tensor, y: Tensor) -> Tensor:
+        return torch._softmax_backward_data(dy, y, self._axis, y.dtype)
+
+
+@operator("LogSoftmax", "log_softmax")
+class LogSoftmax(_AlongAxis):
+    r"""Logarithm of the soft-max along an axis, :math:`y_i = x_i - \log \sum_j e^{x_j}`, without overflow.
+
+    Inputs:
+        x: at least one axis.
+    Args:
+        axis: axis that the sum runs over; the last by default; a negative value counts from the end.
+    Returns:
+        Shape of `x`.
+    Raises:
+        ArgumentError: `axis` is not an axis of `x`.
+    Source: NNabla function reference, ``LogSoftmax``.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.log_softmax(x, self._axis)
+
+    def grad(self, dy: Tensor, y: Tensor) -> Tensor:
+        return torch._log_softmax_backward_data(dy, y, self._axis, y.dtype)

@@ -1,0 +1,276 @@
+"""Batch normalization with an addition and a ReLU behind it, and with a communicator between processes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import ArgumentError, ShapeError
+from ..graph.argument import Argument, Bool, Float, Ints, Str
+from ..graph.call import apply, public
+from ..graph.operator import Shape, operator
+from .batch_normalization import BatchStatistics, over_axes, with_running_statistics
+from .creation import Constant
+
+aten = torch.ops.aten
+
+
+@operator("FusedBatchNormalization", "fused_batch_normalization")
+class FusedBatchNormalization(BatchStatistics):
+    r"""Batch normalization, an addition and a ReLU, :math:`y = \max(0, \mathrm{BN}(x) + z)`.
+
+    Inputs:
+        x: shape ``(D_0, ..., D_i, ..., D_N)``.
+        beta: shift, shape ``(1, ..., D_i, ..., 1)``.
+        gamma: scale, shape of `beta`.
+        mean: running mean, shape of `beta`; updated in place.
+        variance: running variance, shape of `beta`; updated in place.
+        z: what is added, shape of `x`; ``None`` for nothing.
+    Args:
+        axes: the axis ``i`` of the channels, as a list of one.
+        decay_rate: how much of the running statistics stays in each step, a ratio.
+        eps: added to the variance, against division by zero.
+        batch_stat: whether to normalize by the statistics of the batch.
+        nonlinearity: ``"relu"``.
+    Returns:
+        Shape of `x`.
+    Raises:
+        ShapeError: a parameter or `z` has another shape.
+        ArgumentError: not exactly one axis, or another nonlinearity.
+
+    Source: NNabla function reference, ``FusedBatchNormalization``.
+    """
+
+    axes = Ints((1,), "Axis of the channels.")
+    decay_rate = Float(0.9, "How much of the running statistics stays in each step.")
+    eps = Float(1e-5, "Added to the variance.")
+    batch_stat = Bool(True, "Whether to use the statistics of the batch.")
+    nonlinearity = Str("relu", "What follows the addition.", choices=("relu",))
+
+    def output_shape(
+        self, x: Shape, beta: Shape, gamma: Shape, mean: Shape, variance: Shape, z: Shape | None = None
+    ) -> list[Shape] | Shape:
+        if z is not None and z != x:
+            raise ShapeError(f"fused_batch_normalization: z must have the shape of x, {x}, not {z}")
+        return self.prepare(x, beta=beta, gamma=gamma, mean=mean, variance=variance)
+
+    def forward(
+        self, x: Tensor, beta: Tensor, gamma: Tensor, mean: Tensor, variance: Tensor, z: Tensor | None = None
+    ) -> Any:
+        return self._activated(self.normalize(x, beta, gamma, mean, variance, update=True), z)
+
+    def recompute(
+        self, x: Tensor, beta: Tensor, gamma: Tensor, mean: Tensor, variance: Tensor, z: Tensor | None = None
+    ) -> Any:
+        return self._activated(self.normalize(x, beta, gamma, mean, variance, update=False), z)
+
+    @staticmethod
+    def _activated(normalized: Any, z: Tensor | None) -> Any:
+        if isinstance(normalized, tuple):
+            y, *statistics = normalized
+            return torch.relu(y if z is None else y + z), *statistics
+        return (normalized if z is None else normalized.add_(z)).relu_()
+
+    def grad(
+        self,
+        need: tuple[bool, ...],
+        dy: Tensor,
+        y: Tensor,
+        x: Tensor,
+        gamma: Tensor,
+        mean: Tensor,
+        variance: Tensor,
+    ) -> tuple[Any, ...]:
+        inner = aten.threshold_backward(dy, y, 0)
+        found = self.gradients(need, inner, x, gamma, mean, variance) if any(need[:3]) else (None, None, None)
+        return *found, None, None, (inner if need[5] else None)
+
+
+class Communicator(Argument):
+    """What connects processes: an object that knows their number, `size`."""
+
+    kind = "a communicator"
+
+    def cast(self, value: Any) -> Any:
+        value.size.__index__()
+        return value
+
+
+@operator("SyncBatchNormalization", "sync_batch_normalization")
+class SyncBatchNormalization(BatchStatistics):
+    r"""Batch normalization by the statistics of the batches of all processes of a group.
+
+    With one process this is `BatchNormalization`.
+
+    Inputs:
+        x: shape ``(D_0, ..., D_i, ..., D_N)``.
+        beta: shift, shape ``(1, ..., D_i, ..., 1)``.
+        gamma: scale, shape of `beta`.
+        mean: running mean, shape of `beta`; updated in place.
+        variance: running variance, shape of `beta`; updated in place.
+    Args:
+        comm: the communicator of the processes; it must have one.
+        group: name of the group of processes.
+        axes: the axis ``i`` of the channels, as a list of one.
+        decay_rate: how much of the running statistics stays in each step, a ratio.
+        eps: added to the variance, against division by zero.
+        batch_stat: whether to normalize by the statistics of the batch.
+    Returns:
+        Shape of `x`.
+    Raises:
+        ShapeError: a parameter has another shape.
+        ArgumentError: not exactly one axis, or a communicator of several processes.
+
+    Source: NNabla function reference, ``SyncBatchNormalization``.
+    """
+
+    comm = Communicator(doc="The communicator of the processes.")
+    group = Str("world", "Name of the group of processes.")
+    axes = Ints((1,), "Axis of the channels.")
+    decay_rate = Float(0.9, "How much of the running statistics stays in each step.")
+    eps = Float(1e-5, "Added to the variance.")
+    batch_stat = Bool(True, "Whether to use the statistics of the batch.")
+
+    def output_shape(
+        self, x: Shape, beta: Shape, gamma: Shape, mean: Shape, variance: Shape
+    ) -> list[Shape] | Shape:
+        if self.comm.size != 1:
+            raise ArgumentError(
+                f"sync_batch_normalization: comm must connect one process, not {self.comm.size}: "
+                "statistics are not exchanged between processes"
+            )
+        return self.prepare(x, beta=beta, gamma=gamma, mean=mean, variance=variance)
+
+    def forward(self, x: Tensor, beta: Tensor, gamma: Tensor, mean: Tensor, variance: Tensor) -> Any:
+        return self.normalize(x, beta, gamma, mean, variance, update=True)
+
+    def recompute(self, x: Tensor, beta: Tensor, gamma: Tensor, mean: Tensor, variance: Tensor) -> Any:
+        return self.normalize(x, beta, gamma, mean, variance, update=False)
+
+    def grad(
+        self, need: tuple[bool, ...], dy: Tensor, x: Tensor, gamma: Tensor, mean: Tensor, variance: Tensor
+    ) -> tuple[Any, ...]:
+        return *self.gradients(need, dy, x, gamma, mean, variance), None, None
+
+
+# ---- public calls ------------------------------------------------------------------------------------------
+
+
+def _all_parameters(
+    x: Any, beta: Any, gamma: Any, mean: Any, variance: Any, axes: Any, batch_stat: bool, function: str
+) -> list[Any]:
+    """The four parameters, with constants 0 and 1 for a shift and a scale that are ``None``."""
+    mean, variance = with_running_statistics(x, mean, variance, axes, batch_stat, function)
+    shape = mean.shape
+    beta = apply(Constant(0, shape), ()) if beta is None else beta
+    gamma = apply(Constant(1, shape), ()) if gamma is None else gamma
+    return [beta, gamma, mean, variance]
+
+
+@public
+def fused_batch_normalization(
+    x: Any,
+    beta: Any,
+    gamma: Any,
+    mean: Any,
+    variance: Any,
+    z: Any = None,
+    axes: Any = [1],  # noqa: B006 - the public signature
+    decay_rate: float = 0.9,
+    eps: float = 1e-05,
+    batch_stat: bool = True,
+    nonlinearity: str = "relu",
+    output_stat: bool = False,
+    n_outputs: Any = None,
+) -> Any:
+    r"""Batch normalization, an addition and a ReLU, :math:`y = \max(0, \mathrm{BN}(x) + z)`.
+
+    Args:
+        x: any shape.
+        beta: shape of `x` along `axes` and 1 along all others, or ``None`` for no shift.
+        gamma: shape of `beta`, or ``None`` for no scale.
+        mean: running mean, shape of `beta`, updated in place; ``None`` for none.
+        variance: running variance, shape of `beta`, updated in place; ``None`` for none.
+        z: what is added, shape of `x`; ``None`` for nothing.
+        axes: the axes of the channels, or one number.
+        decay_rate: how much of the running statistics stays in each step, a ratio.
+        eps: added to the variance, against division by zero.
+        batch_stat: whether to normalize by the statistics of the batch.
+        nonlinearity: ``"relu"``.
+        output_stat: whether to return mean and variance of the batch, too; they can be differentiated.
+        n_outputs: accepted for compatibility.
+    Returns:
+        Shape of `x`; with `output_stat` a tuple of that and two arrays of the shape of `beta`.
+    Raises:
+        ShapeError, ArgumentError: as in `batch_normalization`, and for another nonlinearity.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> x = nn.Variable.from_numpy_array([[1.0, 4.0], [3.0, 5.0]])
+        >>> y = F.fused_batch_normalization(x, None, None, None, None, z=x, eps=0.0)
+        >>> y.forward()
+        >>> y.d
+        array([[0., 3.],
+               [4., 6.]], dtype=float32)
+    """
+    axes = [axes] if isinstance(axes, int) else axes
+    parameters = _all_parameters(
+        x, beta, gamma, mean, variance, axes, batch_stat, "fused_batch_normalization"
+    )
+
+    def normalize(xs: Sequence[Any], parameters: Sequence[Any], axis: int) -> Any:
+        function = FusedBatchNormalization((axis,), decay_rate, eps, batch_stat, nonlinearity)
+        function.n_outputs = 3 if output_stat else 1
+        return apply(function, (xs[0], *parameters, xs[1]))
+
+    return over_axes(normalize, (x, z), parameters, axes)
+
+
+@public
+def sync_batch_normalization(
+    x: Any,
+    beta: Any,
+    gamma: Any,
+    mean: Any,
+    variance: Any,
+    comm: Any,
+    group: str = "world",
+    axes: Any = [1],  # noqa: B006 - the public signature
+    decay_rate: float = 0.9,
+    eps: float = 1e-05,
+    batch_stat: bool = True,
+    output_stat: bool = False,
+    n_outputs: Any = None,
+) -> Any:
+    """Batch normalization by the statistics of the batches of all processes of a group.
+
+    Args:
+        x: any shape.
+        beta: shape of `x` along `axes` and 1 along all others, or ``None`` for no shift.
+        gamma: shape of `beta`, or ``None`` for no scale.
+        mean: running mean, shape of `beta`, updated in place; ``None`` for none.
+        variance: running variance, shape of `beta`, updated in place; ``None`` for none.
+        comm: the communicator of the processes; it must have one.
+        group: name of the group of processes.
+        axes: the axes of the channels, or one number.
+        decay_rate: how much of the running statistics stays in each step, a ratio.
+        eps: added to the variance, against division by zero.
+        batch_stat: whether to normalize by the statistics of the batch.
+        output_stat: whether to return mean and variance of the batch, too; they can be differentiated.
+        n_outputs: accepted for compatibility.
+    Returns:
+        Shape of `x`; with `output_stat` a tuple of that and two arrays of the shape of `beta`.
+    Raises:
+        ShapeError, ArgumentError: as in `batch_normalization`, and for a communicator of several processes.
+    """
+    axes = [axes] if isinstance(axes, int) else axes
+    parameters = _all_parameters(x, beta, gamma, mean, variance, axes, batch_stat, "sync_batch_normalization")
+
+    def normalize(xs: Sequence[Any], parameters: Sequence[Any], axis: int) -> Any:
+        function = SyncBatchNormalization(comm, group, (axis,), decay_rate, eps, batch_stat)
+        function.n_outputs = 3 if output_stat else 1
+        return apply(function, (*xs, *parameters))
+
+    return over_axes(normalize, (x,), parameters, axes)

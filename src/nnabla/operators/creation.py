@@ -1,0 +1,158 @@
+"""Arrays made from arguments alone, or like another array."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import ArgumentError, ShapeError
+from ..graph.argument import Float, Int, Ints, not_negative
+from ..graph.call import apply, public
+from ..graph.operator import Operator, Shape, operator
+
+lengths = (lambda shape: all(d >= 0 for d in shape), "lengths of at least 0")
+
+
+@operator("Constant", "constant")
+class Constant(Operator):
+    """An array that holds one number everywhere.
+
+    Args:
+        val: the number.
+        shape: the shape. Default: ``()``, a scalar.
+    Returns:
+        Shape `shape`.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> y = F.constant(1.5, (2, 2))
+        >>> y.forward()
+        >>> y.d
+        array([[1.5, 1.5],
+               [1.5, 1.5]], dtype=float32)
+    """
+
+    val = Float(0.0, "The number.")
+    shape = Ints([], "The shape.", check=lengths)
+
+    def output_shape(self) -> Shape:
+        return self.shape
+
+    def forward(self) -> Tensor:
+        return torch.full(self.shape, self.val, dtype=self.compute_dtype, device=self.device)
+
+
+@operator("Arange", "arange")
+class Arange(Operator):
+    """Numbers at even distances, from `start` on and before `stop`.
+
+    Args:
+        start: first number.
+        stop: end of the range, not part of it.
+        step: distance, not 0; negative to count down.
+    Returns:
+        Shape ``(ceil((stop - start) / step),)``, or ``(0,)`` where the range is empty.
+    Raises:
+        ArgumentError: `step` is 0.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> y = F.arange(1, 2, 0.25)
+        >>> y.forward()
+        >>> y.d
+        array([1.  , 1.25, 1.5 , 1.75], dtype=float32)
+
+    Source: NNabla function reference, ``Arange``. NNabla 1.x adds `step` up in single precision, which shifts
+    the numbers of a long range, and may add one; here element ``i`` is ``start + i step``.
+    """
+
+    start = Float(doc="First number.")
+    stop = Float(doc="End of the range, not part of it.")
+    step = Float(1.0, "Distance, not 0.", check=(lambda step: step != 0, "other than 0"))
+
+    def output_shape(self) -> Shape:
+        # In single precision, the division of decimal fractions such as 2.1 / 0.3 comes out whole.
+        count = np.float32(self.stop - self.start) / np.float32(self.step)
+        if not math.isfinite(count):
+            raise ArgumentError(
+                f"arange: the range from {self.start} to {self.stop} by {self.step} has no finite length"
+            )
+        self._count = max(0, math.ceil(count))
+        return (self._count,)
+
+    def forward(self) -> Tensor:
+        steps = torch.arange(self._count, dtype=torch.float64, device=self.device)
+        return steps.mul_(self.step).add_(self.start).to(self.compute_dtype)
+
+
+@operator("Linspace", "linspace")
+class Linspace(Operator):
+    """A number of values at even distances, both ends included.
+
+    Args:
+        start: first value.
+        stop: last value.
+        num: how many; one alone is `start`.
+    Returns:
+        Shape ``(num,)``.
+    Raises:
+        ArgumentError: `num` is negative.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> y = F.linspace(0, 1, 5)
+        >>> y.forward()
+        >>> y.d
+        array([0.  , 0.25, 0.5 , 0.75, 1.  ], dtype=float32)
+    """
+
+    start = Float(doc="First value.")
+    stop = Float(doc="Last value.")
+    num = Int(doc="How many.", check=not_negative)
+
+    def output_shape(self) -> Shape:
+        return (self.num,)
+
+    def forward(self) -> Tensor:
+        return torch.linspace(self.start, self.stop, self.num, dtype=self.compute_dtype, device=self.device)
+
+
+@public
+def linspace(start, stop, num):
+    return apply(Linspace(start, stop, num.__index__()), ())
+
+
+linspace.__doc__ = Linspace.__doc__
+
+
+@operator("EyeLike", "eye_like")
+class EyeLike(Operator):
+    """Ones on a diagonal, zeros elsewhere, in the shape of `x`.
+
+    Inputs:
+        x: a matrix; its values are not read.
+    Args:
+        k: which diagonal: 0 the main one, positive ones above it, negative ones below.
+    Returns:
+        Shape of `x`.
+    Raises:
+        ShapeError: `x` does not have two axes.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.eye_like(nn.NdArray((2, 3)), k=1).data
+        array([[0., 1., 0.],
+               [0., 0., 1.]], dtype=float32)
+    """
+
+    k = Int(0, "Which diagonal.")
+    differentiable = False
+
+    def output_shape(self, x: Shape) -> Shape:
+        if len(x) != 2:
+            raise ShapeError(f"eye_like: x must have two axes, not {len(x)}")
+        return x
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.zeros_like(x)
+        y.diagonal(self.k).fill_(1)
+        return y

@@ -1,0 +1,288 @@
+"""Elements chosen by index or condition: gather, where, one_hot."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .._nd_array import NdArray
+from ..errors import ArgumentError, GraphError, ShapeError
+from ..graph.argument import Int, Ints
+from ..graph.call import apply, public
+from ..graph.operator import Operator, Shape, operator
+from ..graph.variable import Variable
+from .axes import normalized
+
+
+def as_indices(indices: Any, beside: Variable | NdArray) -> Variable | NdArray:
+    """`indices` as an input of a function: a Variable or NdArray as it is, a list or NumPy array as one."""
+    if isinstance(indices, (Variable, NdArray)):
+        return indices
+    values = np.asarray(indices)
+    return (
+        NdArray.from_numpy_array(values) if isinstance(beside, NdArray) else Variable.from_numpy_array(values)
+    )
+
+
+@operator("Gather", "gather")
+class Gather(Operator):
+    r"""Elements along an axis, in the order of indices.
+
+    Inputs:
+        x: shape ``(D_0, ..., D_{N-1})``.
+        Indices: integers in ``[0, D_axis)``, of any shape; the first `batch_dims` axes are as in `x`.
+    Args:
+        axis: the axis of `x` that indices count along; a negative value counts from the end. Default: 0.
+        batch_dims: number of leading axes that `x` and `Indices` share, so that each has indices of its own;
+            at most `axis`. Default: 0.
+    Returns:
+        Shape ``x.shape[:axis] + Indices.shape[batch_dims:] + x.shape[axis + 1:]``.
+    Raises:
+        ArgumentError: an index is out of range, or an argument is.
+        ShapeError: the batch axes differ.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> x = nn.NdArray.from_numpy_array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+        >>> F.gather(x, nn.NdArray.from_numpy_array([2, 0])).data
+        array([[5., 6.],
+               [1., 2.]], dtype=float32)
+    """
+
+    axis = Int(None, "The axis of x that indices count along; default 0.")
+    batch_dims = Int(None, "Number of leading axes that x and Indices share; default 0.")
+    indices = ("Indices",)
+    constants = ("Indices",)
+
+    def output_shape(self, x: Shape, Indices: Shape) -> Shape:
+        self.axis = self.axis or 0
+        self.batch_dims = shared = self.batch_dims or 0
+        axis = normalized(self.axis, len(x), "gather")
+        if not 0 <= shared <= min(axis, len(Indices)):
+            raise ArgumentError(f"gather: batch_dims must be in [0, {min(axis, len(Indices))}], not {shared}")
+        if x[:shared] != Indices[:shared]:
+            raise ShapeError(f"gather: the first {shared} axes of Indices must be those of x, {x[:shared]}")
+        self._axis, self._length = axis, x[axis]
+        self._y = (*x[:axis], *Indices[shared:], *x[axis + 1 :])
+        self._x = x
+        self._flat = len(Indices) == 1
+        self._batched = None
+        if shared:
+            # All as four axes: batch, before the axis, along the axis, after it.
+            batch, before = math.prod(x[:shared]), math.prod(x[shared:axis])
+            count, after = math.prod(Indices[shared:]), math.prod(x[axis + 1 :])
+            self._batched = (
+                (batch, before, x[axis], after),
+                (batch, 1, count, 1),
+                (batch, before, count, after),
+            )
+        return self._y
+
+    def forward(self, x: Tensor, Indices: Tensor) -> Tensor:
+        try:
+            if self._batched is not None:
+                source, index, target = self._batched
+                return x.reshape(source).gather(2, Indices.reshape(index).expand(target)).view(self._y)
+            if self._flat:
+                return x.index_select(self._axis, Indices)
+            return x.index_select(self._axis, Indices.reshape(-1)).view(self._y)
+        except (IndexError, RuntimeError) as error:
+            if "out of" not in str(error):
+                raise
+            raise ArgumentError(f"gather: Indices must be in [0, {self._length})") from None
+
+    def grad(self, dy: Tensor, Indices: Tensor) -> tuple[Tensor, None]:
+        if self._batched is not None:
+            source, index, target = self._batched
+            dx = dy.new_zeros(source).scatter_add(
+                2, Indices.reshape(index).expand(target), dy.reshape(target)
+            )
+            return dx.view(self._x), None
+        if not self._flat:
+            Indices = Indices.reshape(-1)
+            dy = dy.reshape((*self._x[: self._axis], -1, *self._x[self._axis + 1 :]))
+        return dy.new_zeros(self._x).index_add_(self._axis, Indices, dy), None
+
+
+def indexed_shape(data: Shape, indices: Shape, function: str) -> Shape:
+    """Shape of what `indices` choose of `data`: the first axis of `indices` holds one index for each leading
+    axis.
+
+    Raises:
+        ShapeError: `indices` has less than two axes, or more indices than `data` has axes.
+    """
+    if len(indices) < 2:
+        raise ShapeError(f"{function}: indices must have two axes at least, not shape {indices}")
+    if indices[0] > len(data):
+        raise ShapeError(
+            f"{function}: indices has {indices[0]} indices for each element, data has {len(data)} axes"
+        )
+    return indices[1:] + data[indices[0] :]
+
+
+def checked_indices(indices: Tensor, lengths: Shape, function: str) -> tuple[Tensor, ...]:
+    """The rows of `indices`, each known to lie in ``[-length, length)``.
+
+    Raises:
+        ArgumentError: one does not.
+    """
+    rows = indices.unbind(0)
+    if indices.numel():
+        for axis, (row, length) in enumerate(zip(rows, lengths, strict=False)):
+            least, greatest = row.aminmax()
+            if not -length <= int(least) <= int(greatest) < length:
+                wrong = int(least) if least < -length else int(greatest)
+                raise ArgumentError(
+                    f"{function}: indices of axis {axis} must be in [{-length}, {length}), not {wrong}"
+                )
+    return rows
+
+
+@operator("GatherNd", "gather_nd")
+class GatherNd(Operator):
+    """Elements, or whole slices, at positions given by one index for each leading axis.
+
+    Inputs:
+        data: shape ``(X_0, ..., X_{N-1})``.
+        indices: shape ``(M, Y_0, ..., Y_{K-1})`` with ``M <= N``; ``indices[m]`` counts along axis ``m`` of
+            `data`, from the end where it is negative. A list or NumPy array will do, too.
+    Returns:
+        Shape ``(Y_0, ..., Y_{K-1}, X_M, ..., X_{N-1})``.
+    Raises:
+        ArgumentError: an index is out of range.
+        ShapeError: `indices` has less than two axes, or ``M > N``.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> x = nn.NdArray.from_numpy_array([[1.0, 2.0], [3.0, 4.0]])
+        >>> F.gather_nd(x, [[0, 1], [1, 0]]).data
+        array([2., 3.], dtype=float32)
+    """
+
+    indices = ("indices",)
+    constants = ("indices",)
+
+    def output_shape(self, x: Shape, indices: Shape) -> Shape:
+        self._x = x
+        return indexed_shape(x, indices, "gather_nd")
+
+    def forward(self, x: Tensor, indices: Tensor) -> Tensor:
+        rows = checked_indices(indices, self._x, "gather_nd")
+        return x[rows] if rows else x.expand((*indices.shape[1:], *self._x)).clone()
+
+    def grad(self, dy: Tensor, indices: Tensor) -> tuple[Tensor, None]:
+        rows = indices.unbind(0)
+        if not rows:
+            return dy.sum_to_size(self._x), None
+        return dy.new_zeros(self._x).index_put_(rows, dy, accumulate=True), None
+
+
+@public
+def gather_nd(data, indices):
+    return apply(GatherNd(), (data, as_indices(indices, data)))
+
+
+gather_nd.__doc__ = GatherNd.__doc__
+
+
+@operator("Where", "where")
+class Where(Operator):
+    """Elements of one array where a condition holds, of another where it does not.
+
+    Inputs:
+        condition: any shape that the shape of `x_true` begins with; everything but 0 (NaN, too) counts as
+            true.
+        x_true: shape ``condition.shape + (...)``.
+        x_false: shape of `x_true`.
+    Returns:
+        Shape of `x_true`.
+    Raises:
+        ShapeError: shapes differ.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> a = nn.NdArray.from_numpy_array([1.0, -2.0])
+        >>> F.where(nn.NdArray.from_numpy_array([1, 0]), a, F.mul_scalar(a, 10)).data
+        array([  1., -20.], dtype=float32)
+    """
+
+    constants = ("condition",)
+
+    def output_shape(self, condition: Shape, x_true: Shape, x_false: Shape) -> Shape:
+        if x_true != x_false:
+            raise ShapeError(f"where: x_false must have the shape of x_true, {x_true}")
+        if x_true[: len(condition)] != condition:
+            raise ShapeError(f"where: the shape of x_true must begin with that of condition, {condition}")
+        self._aligned = condition + (1,) * (len(x_true) - len(condition)) if condition != x_true else None
+        return x_true
+
+    def _mask(self, condition: Tensor) -> Tensor:
+        mask = condition != 0
+        return mask if self._aligned is None else mask.view(self._aligned)
+
+    def forward(self, condition: Tensor, x_true: Tensor, x_false: Tensor) -> Tensor:
+        return torch.where(self._mask(condition), x_true, x_false)
+
+    def grad(
+        self, need: tuple[bool, ...], dy: Tensor, condition: Tensor
+    ) -> tuple[None, Tensor | None, Tensor | None]:
+        mask = self._mask(condition)
+        zero = dy.new_zeros(())
+        return (
+            None,
+            torch.where(mask, dy, zero) if need[1] else None,
+            torch.where(mask, zero, dy) if need[2] else None,
+        )
+
+
+@operator("OneHot", "one_hot")
+class OneHot(Operator):
+    """Classes as vectors with a single 1, or tuples of indices as arrays with a single 1.
+
+    Inputs:
+        x: integers, shape ``(M_1, ..., M_K, N)``: one index for each entry of `shape`. A negative index
+            counts from the end; where an index is out of range, there is no 1.
+    Args:
+        shape: ``N`` lengths; ``(C,)`` for ``C`` classes.
+    Returns:
+        Shape ``(M_1, ..., M_K) + shape``.
+    Raises:
+        ShapeError: the last axis of `x` is not as long as `shape`.
+        GraphError: backward; there is no gradient.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.one_hot(nn.NdArray.from_numpy_array([[2], [0]]), (3,)).data
+        array([[0., 0., 1.],
+               [1., 0., 0.]], dtype=float32)
+    """
+
+    outputs = ("output",)
+    shape = Ints(
+        doc="Lengths that the indices count along.",
+        check=(lambda s: all(d > 0 for d in s), "positive lengths"),
+    )
+    indices = ("x",)
+
+    def output_shape(self, x: Shape) -> Shape:
+        shape = self.shape
+        if not x or x[-1] != len(shape):
+            raise ShapeError(
+                f"one_hot: the last axis of x must have length {len(shape)}, an index for each entry of shape"
+            )
+        self._rows = math.prod(x[:-1])
+        self._strides = [math.prod(shape[i + 1 :]) for i in range(len(shape))]
+        self._size = math.prod(shape)
+        self._y = x[:-1] + shape
+        return self._y
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.zeros(self._rows, self._size, dtype=self.compute_dtype, device=x.device)
+        rows = x.reshape(self._rows, len(self.shape))
+        lengths = x.new_tensor(self.shape)
+        inside = ((rows >= -lengths) & (rows < lengths)).all(1, keepdim=True)
+        place = (rows.remainder(lengths) * x.new_tensor(self._strides)).sum(1, keepdim=True)
+        return y.scatter_(1, place, inside.to(y.dtype)).view(self._y)
+
+    def grad(self, doutput: Tensor) -> Tensor:
+        raise GraphError("one_hot: there is no gradient with respect to x, which holds indices")

@@ -1,0 +1,215 @@
+"""Several arrays to one and back: concatenate, stack, split, meshgrid."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import ShapeError
+from ..graph.argument import Bool, Int
+from ..graph.call import apply, public
+from ..graph.operator import Operator, Shape, operator
+from .axes import normalized
+
+
+@operator("Concatenate", "concatenate")
+class Concatenate(Operator):
+    """Join arrays along an existing axis.
+
+    Inputs:
+        x: two or more arrays of the same shape, except along `axis`.
+    Args:
+        axis: the axis; a negative value counts from the end. Default: the last axis of the first array.
+    Returns:
+        Shape of the inputs, with the sum of their lengths along `axis`.
+    Raises:
+        ShapeError: there is only one input, or lengths of other axes differ.
+        ArgumentError: `axis` is out of range.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.concatenate(nn.Variable((2, 3)), nn.Variable((2, 4)), axis=1).shape
+        (2, 7)
+    """
+
+    axis = Int(None, "The axis; default: the last of the first array.")
+    grad_aliases = True
+
+    def output_shape(self, *x: Shape) -> Shape:
+        if len(x) < 2:
+            raise ShapeError("concatenate: two or more arrays must be given")
+        first = x[0]
+        if self.axis is None:
+            self.axis = len(first) - 1
+        axis = normalized(self.axis, len(first), "concatenate")
+        total = 0
+        for i, shape in enumerate(x):
+            # Further axes of length 1 do no harm, and NNabla 1.x lets them pass.
+            same = len(shape) >= len(first) and math.prod(shape[len(first) :]) == 1
+            if not same or shape[:axis] != first[:axis] or shape[axis + 1 : len(first)] != first[axis + 1 :]:
+                raise ShapeError(f"concatenate: x{i} must match x0 on every axis but {axis}")
+            total += shape[axis]
+        self._axis = axis
+        self._lengths = [shape[axis] for shape in x]
+        self._shapes = x if any(len(shape) != len(first) for shape in x) else None
+        return (*first[:axis], total, *first[axis + 1 :])
+
+    def forward(self, *x: Tensor) -> Tensor:
+        if self._shapes is not None:
+            ndim = len(self._shapes[0])
+            x = tuple([t.reshape(t.shape[:ndim]) for t in x])
+        return torch.cat(x, self._axis)
+
+    def grad(self, dy: Tensor) -> tuple[Tensor, ...]:
+        parts = dy.split_with_sizes(self._lengths, self._axis)
+        if self._shapes is not None:
+            return tuple([dx.reshape(shape) for dx, shape in zip(parts, self._shapes, strict=True)])
+        return parts
+
+
+@operator("Stack", "stack")
+class Stack(Operator):
+    """Join arrays of the same shape along a new axis.
+
+    Inputs:
+        x: one or more arrays of the same shape.
+    Args:
+        axis: position of the new axis in the result; a negative value counts from the end of the result.
+    Returns:
+        Shape of the inputs, with an axis inserted at `axis` whose length is the number of inputs.
+    Raises:
+        ShapeError: shapes differ.
+        ArgumentError: `axis` is out of range.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.stack(nn.Variable((2, 3)), nn.Variable((2, 3)), axis=1).shape
+        (2, 2, 3)
+    """
+
+    axis = Int(0, "Position of the new axis.")
+    grad_aliases = True
+
+    def output_shape(self, *x: Shape) -> Shape:
+        first = x[0]
+        self._axis = axis = normalized(self.axis, len(first) + 1, "stack")
+        for i, shape in enumerate(x):
+            if shape != first:
+                raise ShapeError(f"stack: x{i} must have the shape of x0, {first}")
+        return (*first[:axis], len(x), *first[axis:])
+
+    def forward(self, *x: Tensor) -> Tensor:
+        return torch.stack(x, self._axis)
+
+    def grad(self, dy: Tensor) -> tuple[Tensor, ...]:
+        return dy.unbind(self._axis)
+
+
+@cache
+def _one_role_each(count: int) -> tuple[tuple[str, int], ...]:
+    return tuple([("dy", i) for i in range(count)])
+
+
+@operator("Split", "split")
+class Split(Operator):
+    """Take an array apart along an axis; that axis disappears.
+
+    Inputs:
+        x: shape ``(D_0, ..., D_{N-1})``.
+    Args:
+        axis: the axis; a negative value counts from the end.
+    Returns:
+        A tuple of ``D_axis`` arrays of shape ``(D_0, ..., D_{axis-1}, D_{axis+1}, ..., D_{N-1})``.
+    Raises:
+        ShapeError: the axis is shorter than 2.
+        ArgumentError: `axis` is out of range.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> [y.shape for y in F.split(nn.Variable((2, 3, 4)), axis=1)]
+        [(2, 4), (2, 4), (2, 4)]
+    """
+
+    axis = Int(0, "The axis.")
+    view = True
+
+    def output_shape(self, x: Shape) -> list[Shape]:
+        self._axis = axis = normalized(self.axis, len(x), "split")
+        if x[axis] < 2:
+            raise ShapeError(f"split: x must have at least 2 elements along axis {axis}, not {x[axis]}")
+        # The number of outputs, and with it what grad receives, follows from the shape.
+        self.declaration = self.declaration._replace(grad_roles=_one_role_each(x[axis]))
+        return [x[:axis] + x[axis + 1 :]] * x[axis]
+
+    def forward(self, x: Tensor) -> Any:
+        return x.unbind(self._axis)
+
+    def grad(self, *dy: Tensor) -> Tensor:
+        return torch.stack(dy, self._axis)
+
+
+@public
+def split(x, axis=0):
+    return apply(Split(axis), (x,))
+
+
+split.__doc__ = Split.__doc__
+
+
+@operator("Meshgrid", "meshgrid")
+class Meshgrid(Operator):
+    """Coordinates of all points of a grid, one array for each axis.
+
+    Inputs:
+        x: one or more vectors (a scalar counts as a vector of length 1): the coordinates along each axis.
+    Args:
+        ij_indexing: lengths of the result are those of the inputs in order. Default: the first two are
+            exchanged, as wanted for images with ``x`` to the right and ``y`` down.
+    Returns:
+        A tuple of as many arrays as inputs, all of the grid's shape.
+    Raises:
+        ShapeError: an input has more than one axis.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> [y.shape for y in F.meshgrid(nn.Variable((3,)), nn.Variable((2,)))]
+        [(2, 3), (2, 3)]
+    """
+
+    ij_indexing = Bool(False, "Lengths of the result in the order of the inputs.")
+    view = True
+    grad_aliases = True
+
+    def output_shape(self, *x: Shape) -> list[Shape]:
+        for i, shape in enumerate(x):
+            if len(shape) > 1:
+                raise ShapeError(f"meshgrid: x{i} must be a vector, not of shape {shape}")
+        lengths = [math.prod(shape) for shape in x]
+        order = list(range(len(x)))
+        if not self.ij_indexing:
+            order[:2] = order[:2][::-1]
+        self._grid = tuple([lengths[i] for i in order])
+        # For each input, its shape as an array that broadcasts to the grid.
+        self._aligned = [tuple([lengths[j] if j == i else 1 for j in order]) for i in range(len(x))]
+        self._shapes = x
+        self.declaration = self.declaration._replace(grad_roles=_one_role_each(len(x)))
+        return [self._grid] * len(x)
+
+    def forward(self, *x: Tensor) -> Any:
+        return tuple([t.reshape(shape).expand(self._grid) for t, shape in zip(x, self._aligned, strict=True)])
+
+    def grad(self, *dy: Tensor) -> tuple[Tensor, ...]:
+        return tuple(
+            [
+                d.sum_to_size(aligned).reshape(shape)
+                for d, aligned, shape in zip(dy, self._aligned, self._shapes, strict=True)
+            ]
+        )
+
+
+@public
+def meshgrid(*x, ij_indexing=False):
+    return apply(Meshgrid(ij_indexing), x)
+
+
+meshgrid.__doc__ = Meshgrid.__doc__

@@ -1,0 +1,79 @@
+"""Labels: whole numbers that say which entry along an axis is meant."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ..errors import ArgumentError, GraphError, ShapeError
+from ..graph.operator import Shape
+from .axes import normalized
+
+
+def labelled_axis(axis: int | None, x: Shape, target: Shape, function: str) -> tuple[int, int, Shape]:
+    """The axis of `x` that labels choose from, as the caller counts it and from the front, and their shape.
+
+    Args:
+        axis: as given; ``None`` is the last axis.
+        x: shape of the values.
+        target: shape of the labels: that of `x` with length 1 at `axis`.
+        function: for error messages.
+
+    Raises:
+        ArgumentError: `axis` is not an axis of `x`.
+        ShapeError: `target` has another shape.
+    """
+    given = len(x) - 1 if axis is None else axis
+    found = normalized(given, len(x), function)
+    wanted = (*x[:found], 1, *x[found + 1 :])
+    if target != wanted:
+        raise ShapeError(f"{function}: target must have shape {wanted}: one label along axis {found} of x")
+    return given, found, wanted
+
+
+def check_labels(target: Tensor, count: int, function: str, negative: bool) -> None:
+    """Compare labels with the number of entries that they choose from.
+
+    Raises:
+        ArgumentError: a label is not below `count`, or is below 0 and not `negative` ones are allowed.
+    """
+    if not target.numel():
+        return
+    low, high = (int(v) for v in target.aminmax())
+    if high >= count or (low < 0 and not negative):
+        wrong = high if high >= count else low
+        ignored = "; a negative label is ignored" if negative else ""
+        raise ArgumentError(f"{function}: target must be labels in [0, {count}), not {wrong}{ignored}")
+
+
+def chosen(x: Tensor, target: Tensor, axis: int, function: str) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The entries of `x` that labels choose along `axis`; 0 for a negative label, which means "ignore".
+
+    Returns:
+        The entries, the labels with 0 for ignored ones, and where labels are ignored (``None`` for nowhere).
+
+    Raises:
+        ArgumentError: a label is too large.
+    """
+    # On a CPU, gather checks each index anyway, so legal labels cost nothing extra. Elsewhere a bad index
+    # would end the whole process.
+    if target.is_cpu:
+        try:
+            return x.gather(axis, target), target, None
+        except (RuntimeError, IndexError):
+            pass  # A label is negative, or too large: what follows tells.
+    check_labels(target, x.shape[axis], function, negative=True)
+    ignored = target < 0
+    labels = target.clamp_min(0)
+    return x.gather(axis, labels).masked_fill(ignored, 0), labels, ignored
+
+
+def refuse_label_gradient(need: tuple[bool, ...], function: str) -> None:
+    """Refuse a gradient of labels.
+
+    Raises:
+        GraphError: the second input, the labels, wants one.
+    """
+    if need[1]:
+        raise GraphError(
+            f"{function}: target holds labels, which have no gradient; set its need_grad to False"
+        )

@@ -1,0 +1,130 @@
+"""Layers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import ArgumentError, ShapeError
+from ..graph.argument import Int
+from ..graph.operator import Operator, Shape, operator
+
+
+@operator("Affine", "affine")
+class Affine(Operator):
+    r"""Fully connected layer, :math:`y = x W + b`, where `x` is flattened to a matrix at `base_axis`.
+
+    Inputs:
+        x: shape ``(M_1, ..., M_B, D_1, ..., D_N)`` with ``B = base_axis``.
+        weight: shape ``(D, L_1, ..., L_K)``, where ``D`` is the product of the ``D_i``.
+        bias: shape ``(L_1, ..., L_K)``, or ``None`` for no bias.
+    Args:
+        base_axis: number of leading axes kept as batch; a negative value counts from the end.
+    Returns:
+        Shape ``(M_1, ..., M_B, L_1, ..., L_K)``.
+    Raises:
+        ShapeError: ``weight.shape[0]`` is not ``D``, or ``bias.shape`` is not ``weight.shape[1:]``.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.affine(nn.Variable((32, 3, 8, 8)), nn.Variable((192, 10))).shape
+        (32, 10)
+    """
+
+    base_axis = Int(1, "Number of leading axes kept as batch; a negative value counts from the end.")
+
+    def output_shape(self, x: Shape, weight: Shape, bias: Shape | None = None) -> Shape:
+        axis = self.base_axis + len(x) if self.base_axis < 0 else self.base_axis
+        if not 0 <= axis <= len(x):
+            raise ArgumentError(f"affine: base_axis must be in [{-len(x)}, {len(x)}], not {self.base_axis}")
+        features = math.prod(x[axis:])
+        if len(weight) < 2 or weight[0] != features:
+            raise ShapeError(f"affine: weight.shape[0] must be {features}, the size of x from axis {axis}")
+        if bias is not None and bias != weight[1:]:
+            raise ShapeError(
+                f"affine: bias must have shape {weight[1:]}, that of weight without its first axis"
+            )
+        self._matrix = (math.prod(x[:axis]), features)
+        self._plain = axis == 1 and len(x) == 2 and len(weight) == 2
+        self._x, self._weight = x, weight
+        self._y = x[:axis] + weight[1:]
+        return self._y
+
+    def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        if self._plain:
+            return x.mm(weight) if bias is None else torch.addmm(bias, x, weight)
+        x = x.reshape(self._matrix)
+        weight = weight.reshape(self._matrix[1], -1)
+        y = x.mm(weight) if bias is None else torch.addmm(bias.reshape(-1), x, weight)
+        return y.view(self._y)
+
+    def grad(self, need: tuple[bool, ...], dy: Tensor, x: Tensor, weight: Tensor) -> Any:
+        if self._plain:
+            return (
+                dy.mm(weight.t()) if need[0] else None,
+                x.t().mm(dy) if need[1] else None,
+                dy.sum(0) if need[2] else None,
+            )
+        dy = dy.reshape(self._matrix[0], -1)
+        flat = weight.reshape(self._matrix[1], -1)
+        return (
+            dy.mm(flat.t()).view(self._x) if need[0] else None,
+            x.reshape(self._matrix).t().mm(dy).view(self._weight) if need[1] else None,
+            dy.sum(0).view(self._weight[1:]) if need[2] else None,
+        )
+
+
+@operator("Embed", "embed")
+class Embed(Operator):
+    r"""Rows of a table by their number, :math:`y_{i} = w_{x_i}`.
+
+    Inputs:
+        x0: integers in ``[0, V)``, shape ``(I_1, ..., I_N)``; a fraction is cut off. No gradient.
+        w: the table, shape ``(V, D_1, ..., D_M)``.
+    Returns:
+        Shape ``(I_1, ..., I_N, D_1, ..., D_M)``.
+    Raises:
+        ArgumentError: an entry of `x0` is not in ``[0, V)`` (when values are computed).
+        ShapeError: `w` has no axis.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.embed(nn.Variable((16, 20)), nn.Variable((1000, 64))).shape
+        (16, 20, 64)
+
+    Source: NNabla function reference, ``Embed``.
+    """
+
+    indices = ("x0",)
+    constants = ("x0",)
+
+    def output_shape(self, x0: Shape, w: Shape) -> Shape:
+        if not w:
+            raise ShapeError("embed: w must have at least one axis")
+        self._w = w
+        self._y = x0 + w[1:]
+        self._table = (w[0], math.prod(w[1:]))
+        self._rows = (*x0, self._table[1])
+        # A GPU stops working for the whole process when a kernel meets a wrong index, so it is looked at
+        # before.
+        self._look_first = self.device.type != "cpu"
+        return self._y
+
+    def forward(self, x0: Tensor, w: Tensor) -> Tensor:
+        if self._look_first and bool(((x0 < 0) | (x0 >= self._w[0])).any()):
+            raise self._out_of_range(x0)
+        try:
+            return torch.embedding(w.reshape(self._table), x0).view(self._y)
+        except IndexError:
+            raise self._out_of_range(x0) from None
+
+    def _out_of_range(self, x0: Tensor) -> ArgumentError:
+        wrong = x0[(x0 < 0) | (x0 >= self._w[0])]
+        return ArgumentError(f"embed: x0 must be in [0, {self._w[0]}), the rows of w, not {int(wrong[0])}")
+
+    def grad(self, need: tuple[bool, ...], dy: Tensor, x0: Tensor) -> tuple[None, Tensor | None]:
+        if not need[1]:
+            return None, None
+        dw = torch.ops.aten.embedding_dense_backward(dy.reshape(self._rows), x0, self._w[0], -1, False)
+        return None, dw.view(self._w)

@@ -1,0 +1,395 @@
+"""Comparisons, logic, and tests for NaN and infinity, element by element.
+
+Truth values are numbers: 1 is true, 0 is false, and every number but 0 counts as true, NaN included.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ..errors import ShapeError
+from ..graph.argument import Bool, Float
+from ..graph.operator import Operator, Shape, operator
+from .shapes import Binary
+
+
+class _Truth(Operator):
+    """A function that says 1 or 0 of each element; it has no gradient.
+
+    A subclass states in one sentence what it says; the sections that all of its kind share follow by
+    themselves.
+    """
+
+    differentiable = False
+    _sections = ""
+
+    def __init_subclass__(cls) -> None:
+        if "_sections" not in vars(cls):
+            source = f"Source: NNabla function reference, ``{cls.__name__}``."
+            cls.__doc__ = f"{cls.__doc__}\n\n{inspect.cleandoc(cls._sections)}\n{source}\n"
+
+
+class _OfTwo(_Truth, Binary):
+    """Of two arrays."""
+
+    _sections = """
+        Inputs:
+            x0: any shape.
+            x1: as many axes as `x0`; an axis of length 1, here or in `x0`, is broadcast.
+        Returns:
+            The broadcast shape: 1 where it is so, else 0. There is no gradient.
+        Raises:
+            ShapeError: the shapes cannot be broadcast to each other, or have different numbers of axes.
+    """
+
+    # The torch function, which takes `out`.
+    _test: Callable[..., Tensor]
+
+    def output_shape(self, x0: Shape, x1: Shape) -> Shape:
+        self._y = super().output_shape(x0, x1)
+        return self._y
+
+    def forward(self, x0: Tensor, x1: Tensor) -> Tensor:
+        # Straight into an array of numbers: to convert truth values afterwards takes twice as long.
+        return self._test(x0, x1, out=x0.new_empty(self._y))
+
+
+class _OfNumber(_Truth):
+    """Of an array and a number."""
+
+    _sections = """
+        Inputs:
+            x0: any shape.
+        Args:
+            val: the number :math:`v`.
+        Returns:
+            Shape of `x0`: 1 where it is so, else 0. There is no gradient.
+    """
+
+    val: float
+    _test: Callable[..., Tensor]
+
+    def output_shape(self, x0: Shape) -> Shape:
+        self.val = float(self.val)
+        return x0
+
+    def forward(self, x0: Tensor) -> Tensor:
+        return self._test(x0, self.val, out=torch.empty_like(x0))
+
+
+class _OfTruth(_Truth):
+    """Of an array and a truth value."""
+
+    _sections = """
+        Inputs:
+            x0: any shape.
+        Args:
+            val: the truth value :math:`v`, ``True`` or ``False``.
+        Returns:
+            Shape of `x0`: 1 where it is so, else 0. There is no gradient.
+    """
+
+    val: bool
+
+    def output_shape(self, x0: Shape) -> Shape:
+        return x0
+
+
+class _OfOne(_Truth):
+    """Of one array."""
+
+    _sections = """
+        Inputs:
+            x0: any shape.
+        Returns:
+            Shape of `x0`: 1 where it is so, else 0. There is no gradient.
+    """
+
+    def output_shape(self, x0: Shape) -> Shape:
+        return x0
+
+
+def _true(x: Tensor) -> Tensor:
+    return torch.ne(x, 0, out=torch.empty_like(x))
+
+
+def _false(x: Tensor) -> Tensor:
+    return torch.eq(x, 0, out=torch.empty_like(x))
+
+
+# ---- comparisons -------------------------------------------------------------------------------------------
+
+
+@operator("Equal", "equal")
+class Equal(_OfTwo):
+    r"""Whether :math:`x_0 = x_1`."""
+
+    _test = staticmethod(torch.eq)
+
+
+@operator("NotEqual", "not_equal")
+class NotEqual(_OfTwo):
+    r"""Whether :math:`x_0 \neq x_1`."""
+
+    _test = staticmethod(torch.ne)
+
+
+@operator("Greater", "greater")
+class Greater(_OfTwo):
+    r"""Whether :math:`x_0 > x_1`."""
+
+    _test = staticmethod(torch.gt)
+
+
+@operator("GreaterEqual", "greater_equal")
+class GreaterEqual(_OfTwo):
+    r"""Whether :math:`x_0 \geq x_1`."""
+
+    _test = staticmethod(torch.ge)
+
+
+@operator("Less", "less")
+class Less(_OfTwo):
+    r"""Whether :math:`x_0 < x_1`."""
+
+    _test = staticmethod(torch.lt)
+
+
+@operator("LessEqual", "less_equal")
+class LessEqual(_OfTwo):
+    r"""Whether :math:`x_0 \leq x_1`."""
+
+    _test = staticmethod(torch.le)
+
+
+@operator("EqualScalar", "equal_scalar")
+class EqualScalar(_OfNumber):
+    r"""Whether :math:`x_0 = v`."""
+
+    val = Float(1, "Number to compare with.")
+    _test = staticmethod(torch.eq)
+
+
+@operator("NotEqualScalar", "not_equal_scalar")
+class NotEqualScalar(_OfNumber):
+    r"""Whether :math:`x_0 \neq v`."""
+
+    val = Float(1, "Number to compare with.")
+    _test = staticmethod(torch.ne)
+
+
+@operator("GreaterScalar", "greater_scalar")
+class GreaterScalar(_OfNumber):
+    r"""Whether :math:`x_0 > v`."""
+
+    val = Float(1, "Number to compare with.")
+    _test = staticmethod(torch.gt)
+
+
+@operator("GreaterEqualScalar", "greater_equal_scalar")
+class GreaterEqualScalar(_OfNumber):
+    r"""Whether :math:`x_0 \geq v`."""
+
+    val = Float(1, "Number to compare with.")
+    _test = staticmethod(torch.ge)
+
+
+@operator("LessScalar", "less_scalar")
+class LessScalar(_OfNumber):
+    r"""Whether :math:`x_0 < v`."""
+
+    val = Float(1, "Number to compare with.")
+    _test = staticmethod(torch.lt)
+
+
+@operator("LessEqualScalar", "less_equal_scalar")
+class LessEqualScalar(_OfNumber):
+    r"""Whether :math:`x_0 \leq v`."""
+
+    val = Float(1, "Number to compare with.")
+    _test = staticmethod(torch.le)
+
+
+# ---- logic -------------------------------------------------------------------------------------------------
+
+
+@operator("LogicalAnd", "logical_and")
+class LogicalAnd(_OfTwo):
+    r"""Whether both :math:`x_0` and :math:`x_1` are true."""
+
+    _test = staticmethod(torch.logical_and)
+
+
+@operator("LogicalOr", "logical_or")
+class LogicalOr(_OfTwo):
+    r"""Whether :math:`x_0` or :math:`x_1` or both are true."""
+
+    _test = staticmethod(torch.logical_or)
+
+
+@operator("LogicalXor", "logical_xor")
+class LogicalXor(_OfTwo):
+    r"""Whether exactly one of :math:`x_0` and :math:`x_1` is true."""
+
+    _test = staticmethod(torch.logical_xor)
+
+
+@operator("LogicalAndScalar", "logical_and_scalar")
+class LogicalAndScalar(_OfTruth):
+    r"""Whether both :math:`x_0` and :math:`v` are true."""
+
+    val = Bool(doc="Truth value to combine with.")
+
+    def forward(self, x0: Tensor) -> Tensor:
+        return _true(x0) if self.val else torch.zeros_like(x0)
+
+
+@operator("LogicalOrScalar", "logical_or_scalar")
+class LogicalOrScalar(_OfTruth):
+    r"""Whether :math:`x_0` or :math:`v` or both are true."""
+
+    val = Bool(doc="Truth value to combine with.")
+
+    def forward(self, x0: Tensor) -> Tensor:
+        return torch.ones_like(x0) if self.val else _true(x0)
+
+
+@operator("LogicalXorScalar", "logical_xor_scalar")
+class LogicalXorScalar(_OfTruth):
+    r"""Whether exactly one of :math:`x_0` and :math:`v` is true."""
+
+    val = Bool(doc="Truth value to combine with.")
+
+    def forward(self, x0: Tensor) -> Tensor:
+        return _false(x0) if self.val else _true(x0)
+
+
+@operator("LogicalNot", "logical_not")
+class LogicalNot(_OfOne):
+    r"""Whether :math:`x_0` is false."""
+
+    def forward(self, x0: Tensor) -> Tensor:
+        return _false(x0)
+
+
+# ---- NaN and infinity --------------------------------------------------------------------------------------
+
+
+@operator("IsNaN", "isnan")
+class IsNaN(_OfOne):
+    r"""Whether :math:`x_0` is NaN."""
+
+    def forward(self, x0: Tensor) -> Tensor:
+        # Only NaN differs from itself.
+        return torch.ne(x0, x0, out=torch.empty_like(x0))
+
+
+@operator("IsInf", "isinf")
+class IsInf(_OfOne):
+    r"""Whether :math:`x_0` is infinite, of either sign."""
+
+    def forward(self, x0: Tensor) -> Tensor:
+        return torch.isinf(x0).to(x0.dtype)
+
+
+@operator("ResetNaN", "reset_nan")
+class ResetNaN(Operator):
+    r"""The input, with a number in place of NaN.
+
+    Inputs:
+        x0: any shape.
+    Args:
+        val: the number.
+    Returns:
+        Shape of `x0`. No gradient passes where a NaN was replaced.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.reset_nan(nn.NdArray.from_numpy_array([1.0, float("nan")]), val=7).data
+        array([1., 7.], dtype=float32)
+    Source: NNabla function reference, ``ResetNaN``.
+    """
+
+    val = Float(0, "Number in place of NaN.")
+
+    def output_shape(self, x0: Shape) -> Shape:
+        self.val = float(self.val)
+        return x0
+
+    def forward(self, x0: Tensor) -> Tensor:
+        return x0.masked_fill(torch.isnan(x0), self.val)
+
+    def grad(self, dy: Tensor, x0: Tensor) -> Tensor:
+        return dy.masked_fill(torch.isnan(x0), 0)
+
+
+@operator("ResetInf", "reset_inf")
+class ResetInf(Operator):
+    r"""The input, with a number in place of infinities of either sign.
+
+    Inputs:
+        x0: any shape.
+    Args:
+        val: the number.
+    Returns:
+        Shape of `x0`. No gradient passes where an infinity was replaced.
+    Source: NNabla function reference, ``ResetInf``.
+    """
+
+    val = Float(0, "Number in place of infinities.")
+
+    def output_shape(self, x0: Shape) -> Shape:
+        self.val = float(self.val)
+        return x0
+
+    def forward(self, x0: Tensor) -> Tensor:
+        return x0.masked_fill(torch.isinf(x0), self.val)
+
+    def grad(self, dy: Tensor, x0: Tensor) -> Tensor:
+        return dy.masked_fill(torch.isinf(x0), 0)
+
+
+# ---- search ------------------------------------------------------------------------------------------------
+
+
+@operator("SearchSorted", "searchsorted")
+class SearchSorted(Operator):
+    r"""Where each value would have to be inserted into a sorted sequence to keep it sorted.
+
+    Inputs:
+        sorted_sequence: shape ``(D_1, ..., D_N, S)``; ascending along the last axis.
+        values: shape ``(D_1, ..., D_N, V)``.
+    Args:
+        right: where the sequence has elements equal to a value, insert behind instead of in front of them.
+    Returns:
+        Shape of `values`: positions in [0, S], as numbers of the type that the context computes in. There is
+        no gradient.
+    Raises:
+        ShapeError: the shapes differ on an axis other than the last, or have no axis.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> a = nn.NdArray.from_numpy_array
+        >>> F.searchsorted(a([1.0, 3.0, 5.0]), a([0.0, 3.0, 9.0])).data
+        array([0., 1., 3.], dtype=float32)
+    Source: NNabla function reference, ``SearchSorted``.
+    """
+
+    right = Bool(None, "Insert behind equal elements; in front of them by default.")
+    differentiable = False
+
+    def output_shape(self, sorted_sequence: Shape, values: Shape) -> Shape:
+        self.right = bool(self.right)
+        if not values or len(sorted_sequence) != len(values) or sorted_sequence[:-1] != values[:-1]:
+            raise ShapeError(
+                "searchsorted: sorted_sequence and values must have the same shape but for the last axis, "
+                f"not {sorted_sequence} and {values}"
+            )
+        return values
+
+    def forward(self, sorted_sequence: Tensor, values: Tensor) -> Tensor:
+        # torch warns of, and copies, what is not contiguous.
+        found = torch.searchsorted(sorted_sequence.contiguous(), values.contiguous(), right=self.right)
+        return found.to(self.compute_dtype)

@@ -1,0 +1,473 @@
+"""Reductions over axes, and running sums and products along one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import ArgumentError, ShapeError
+from ..graph.argument import Bool, Float, Int, Ints
+from ..graph.call import apply, public
+from ..graph.operator import Operator, Shape, operator
+from .axes import normalized, normalized_all
+from .constants import WithConstant
+
+Axes = int | Sequence[int] | None
+
+
+def listed(axis: Axes) -> Sequence[int] | None:
+    """The axes as the registered functions take them."""
+    return (int(axis),) if isinstance(axis, Integral) else axis
+
+
+class Reduction(Operator):
+    """Reduces axes. Leaves `_axes`, `_x` and `_kept`: the axes from the front, and shapes before and after."""
+
+    axes: Any
+    keep_dims: Any
+
+    def output_shape(self, x: Shape) -> Shape:
+        if self.axes is None:
+            self.axes = tuple(range(len(x)))
+        self._axes = axes = normalized_all(self.axes, len(x), self.declaration.name)
+        self._x = x
+        self._all = len(axes) == len(x)
+        self._count = math.prod([x[a] for a in axes])
+        # The shape with reduced axes of length 1, in which a gradient broadcasts.
+        self._kept = tuple([1 if i in axes else d for i, d in enumerate(x)])
+        self._y = self._kept if self.keep_dims else tuple([d for i, d in enumerate(x) if i not in axes])
+        # Whether y already has a shape that broadcasts to x.
+        self._broadcasts = self.keep_dims or sorted(axes) == list(range(len(axes)))
+        return self._y
+
+    def settle_one_axis(self) -> None:
+        """For kernels that take one axis: how to move all reduced axes together, and back."""
+        axes, x = sorted(self._axes), self._x
+        if len(axes) == 1:
+            self._order: tuple[int, ...] | None = None
+            self._axis = axes[0]
+            self._flat = x
+            return
+        rest = [i for i in range(len(x)) if i not in axes]
+        self._order = (*rest, *axes)
+        self._moved = tuple([x[i] for i in self._order])
+        self._back = tuple([self._order.index(i) for i in range(len(x))])
+        self._axis = 1
+        self._flat = (math.prod([x[i] for i in rest]), self._count)
+
+    def as_one(self, x: Tensor) -> Tensor:
+        """`x` with its reduced axes made into the axis `_axis`."""
+        return x if self._order is None else x.permute(self._order).reshape(self._flat)
+
+    def as_many(self, dx: Tensor) -> Tensor:
+        """The reverse of `as_one`."""
+        return dx if self._order is None else dx.view(self._moved).permute(self._back).contiguous()
+
+    def _spread(self, dy: Tensor) -> Tensor:
+        """`dy` seen in the shape of the input."""
+        if not self._broadcasts:
+            dy = dy.reshape(self._kept)
+        return dy.expand(self._x)
+
+
+@operator("Sum", "sum")
+class Sum(Reduction):
+    r"""Sum over axes.
+
+    Inputs:
+        x: any shape.
+    Args:
+        axes: axes to sum over; all by default; negative values count from the end. With an empty list, `x`
+            itself.
+        keep_dims: keep reduced axes, with length 1.
+    Returns:
+        Shape of `x` without `axes`.
+    Raises:
+        ArgumentError: one of `axes` is not an axis of `x`, or given twice.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.sum(nn.Variable((2, 3, 4)), axis=(0, -1)).shape
+        (3,)
+    Source: NNabla function reference, ``Sum``.
+    """
+
+    axes = Ints(None, "Axes to sum over; all by default.")
+    keep_dims = Bool(False, "Keep reduced axes, with length 1.")
+    grad_aliases = True
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self._all and not self.keep_dims:
+            return x.sum()
+        if not self._axes:
+            return x.clone()
+        return x.sum(self._axes, self.keep_dims)
+
+    def grad(self, dy: Tensor) -> Tensor:
+        return self._spread(dy)
+
+
+@operator("Mean", "mean")
+class Mean(WithConstant, Reduction):
+    r"""Mean over axes.
+
+    Inputs:
+        x: any shape.
+    Args:
+        axes: axes to average over; all by default; negative values count from the end. With an empty list,
+            `x` itself.
+        keep_dims: keep reduced axes, with length 1.
+    Returns:
+        Shape of `x` without `axes`; NaN where there is nothing to average.
+    Raises:
+        ArgumentError: one of `axes` is not an axis of `x`, or given twice.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.mean(nn.NdArray.from_numpy_array([[1.0, 2.0], [3.0, 6.0]]), axis=0).data
+        array([2., 4.], dtype=float32)
+    Source: NNabla function reference, ``Mean``.
+    """
+
+    axes = Ints(None, "Axes to average over; all by default.")
+    keep_dims = Bool(False, "Keep reduced axes, with length 1.")
+    grad_aliases = True
+
+    def output_shape(self, x: Shape) -> Shape:
+        self.forget_operand()
+        return super().output_shape(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self._all and not self.keep_dims:
+            return x.mean()
+        if not self._axes:
+            return x.clone()
+        return x.mean(self._axes, self.keep_dims)
+
+    def grad(self, dy: Tensor) -> Tensor:
+        return self._spread(dy * self.operand(1 / (self._count or 1)))
+
+
+@operator("Prod", "prod")
+class Prod(Reduction):
+    r"""Product over axes.
+
+    Inputs:
+        x: any shape.
+    Args:
+        axes: axes to multiply over; all by default; negative values count from the end. With an empty list,
+            `x` itself.
+        keep_dims: keep reduced axes, with length 1.
+    Returns:
+        Shape of `x` without `axes`.
+    Raises:
+        ArgumentError: one of `axes` is not an axis of `x`, or given twice.
+    Source: NNabla function reference, ``Prod``. The gradient is right where factors are zero, too.
+    """
+
+    axes = Ints(None, "Axes to multiply over; all by default.")
+    keep_dims = Bool(False, "Keep reduced axes, with length 1.")
+
+    def output_shape(self, x: Shape) -> Shape:
+        y = super().output_shape(x)
+        self.settle_one_axis()
+        return y
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self._all and not self.keep_dims:
+            return x.prod()
+        return self.as_one(x).prod(self._axis).view(self._y)
+
+    def grad(self, dy: Tensor, x: Tensor) -> Tensor:
+        # The product of all other factors is that of those before and those behind; a quotient y / x would
+        # save one of the running products, but fail for zeros.
+        flat, axis = self.as_one(x), self._axis
+        others = _exclusive_product(flat, axis) * _exclusive_product(flat.flip(axis), axis).flip(axis)
+        return self.as_many(dy.reshape([1 if i == axis else d for i, d in enumerate(self._flat)]) * others)
+
+
+def _exclusive_product(x: Tensor, axis: int) -> Tensor:
+    """For each element the product of those before it."""
+    if x.shape[axis] == 0:
+        return x
+    before = torch.cat((torch.ones_like(x.narrow(axis, 0, 1)), x.narrow(axis, 0, x.shape[axis] - 1)), axis)
+    return before.cumprod(axis)
+
+
+@operator("Norm", "norm")
+class Norm(Reduction):
+    r"""Norm over axes, :math:`y = (\sum_i |x_i|^p)^{1/p}`.
+
+    Inputs:
+        x: any shape.
+    Args:
+        p: order of the norm, at least 1; 2 by default; infinity for the largest absolute value.
+        axes: axes to reduce; all by default; negative values count from the end. With an empty list,
+            :math:`|x|`.
+        keep_dims: keep reduced axes, with length 1.
+    Returns:
+        Shape of `x` without `axes`. The derivative at the zero vector is 0, but for ``p=1``, where that of
+        each :math:`|x_i|` at 0 is 1.
+    Raises:
+        ArgumentError: `p` is less than 1; or one of `axes` is not an axis of `x`, or given twice.
+    Source: NNabla function reference, ``Norm``.
+    """
+
+    p = Float(None, "Order of the norm; 2 by default.", check=(lambda p: p >= 1, "at least 1"))
+    axes = Ints(None, "Axes to reduce; all by default.")
+    keep_dims = Bool(False, "Keep reduced axes, with length 1.")
+
+    def output_shape(self, x: Shape) -> Shape:
+        if self.p is None:
+            self.p = 2.0
+        y = super().output_shape(x)
+        if self.p == math.inf and self._count == 0 and math.prod(y):
+            raise ShapeError(f"norm: there is nothing to reduce over axes {self._axes} of {x}")
+        return y
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self._axes:
+            return x.abs()
+        return torch.linalg.vector_norm(x, self.p, self._axes, self.keep_dims)
+
+    def grad(self, dy: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        if self.p == 1:
+            dy = self._spread(dy)
+            return torch.where(x < 0, -dy, dy)
+        # Where the norm is 0, so is x: dividing by infinity makes a 0 of it, not NaN.
+        length = y.masked_fill(y == 0, math.inf)
+        if self.p == 2:
+            return x * self._spread(dy / length)
+        ratio = x.abs() / self._spread(length)
+        if self.p == math.inf:
+            # The elements of largest size share the gradient.
+            largest = (ratio == 1).to(x.dtype)
+            return largest * x.sign() * self._spread(dy) / largest.sum(self._axes, keepdim=True).clamp(min=1)
+        return x.sign() * ratio.pow(self.p - 1) * self._spread(dy)
+
+
+class _Whole(Operator):
+    """A reduction of all elements to one number."""
+
+    def output_shape(self, x: Shape) -> Shape:
+        self._x = x
+        self._count = math.prod(x)
+        return ()
+
+
+@operator("ReduceSum", "reduce_sum")
+class ReduceSum(_Whole):
+    r"""Sum of all elements.
+
+    Inputs:
+        x: any shape.
+    Returns:
+        Shape ``()``.
+    Source: NNabla function reference, ``ReduceSum``; `sum` does the same, over any axes.
+    """
+
+    grad_aliases = True
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.sum()
+
+    def grad(self, dy: Tensor) -> Tensor:
+        return dy.expand(self._x)
+
+
+@operator("ReduceMean", "reduce_mean")
+class ReduceMean(WithConstant, _Whole):
+    r"""Mean of all elements.
+
+    Inputs:
+        x: any shape.
+    Returns:
+        Shape ``()``; NaN if there are no elements.
+    Source: NNabla function reference, ``ReduceMean``; `mean` does the same, over any axes.
+    """
+
+    grad_aliases = True
+
+    def output_shape(self, x: Shape) -> Shape:
+        self.forget_operand()
+        return super().output_shape(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean()
+
+    def grad(self, dy: Tensor) -> Tensor:
+        return (dy * self.operand(1 / (self._count or 1))).expand(self._x)
+
+
+# ---- along one axis ----------------------------------------------------------------------------------------
+
+
+class _Running(Operator):
+    """A sum or product of the elements up to each one."""
+
+    axis: Any
+    exclusive: Any
+    reverse: Any
+
+    def output_shape(self, x: Shape) -> Shape:
+        if self.axis is None:
+            self.axis = 0
+        self._axis = normalized(self.axis, len(x), self.declaration.name)
+        return x
+
+    def _run(self, x: Tensor, kernel: Any, neutral: float, reverse: bool) -> Tensor:
+        axis = self._axis
+        if reverse:
+            x = x.flip(axis)
+        if self.exclusive and x.shape[axis]:
+            first = torch.full_like(x.narrow(axis, 0, 1), neutral)
+            x = torch.cat((first, x.narrow(axis, 0, x.shape[axis] - 1)), axis)
+        y = kernel(x, axis)
+        return y.flip(axis) if reverse else y
+
+
+@operator("CumSum", "cumsum")
+class CumSum(_Running):
+    r"""Running sum along an axis, :math:`y_i = \sum_{j \le i} x_j`.
+
+    Inputs:
+        x: at least one axis.
+    Args:
+        axis: axis to sum along; 0 by default; a negative value counts from the end.
+        exclusive: leave out the element itself, :math:`j < i`.
+        reverse: sum from the end, :math:`j \ge i`.
+    Returns:
+        Shape of `x`.
+    Raises:
+        ArgumentError: `axis` is not an axis of `x`.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.cumsum(nn.NdArray.from_numpy_array([1.0, 2.0, 3.0]), exclusive=True).data
+        array([0., 1., 3.], dtype=float32)
+    Source: NNabla function reference, ``CumSum``.
+    """
+
+    axis = Int(None, "Axis to sum along; 0 by default.")
+    exclusive = Bool(False, "Leave out the element itself.")
+    reverse = Bool(False, "Sum from the end.")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._run(x, torch.cumsum, 0.0, self.reverse)
+
+    def grad(self, dy: Tensor) -> Tensor:
+        return self._run(dy, torch.cumsum, 0.0, not self.reverse)
+
+
+@operator("CumProd", "cumprod")
+class CumProd(_Running):
+    r"""Running product along an axis, :math:`y_i = \prod_{j \le i} x_j`.
+
+    Inputs:
+        x: at least one axis.
+    Args:
+        axis: axis to multiply along; 0 by default; a negative value counts from the end.
+        exclusive: leave out the element itself, :math:`j < i`.
+        reverse: multiply from the end, :math:`j \ge i`.
+    Returns:
+        Shape of `x`.
+    Raises:
+        ArgumentError: `axis` is not an axis of `x`.
+    Source: NNabla function reference, ``CumProd``.
+    """
+
+    axis = Int(None, "Axis to multiply along; 0 by default.")
+    exclusive = Bool(False, "Leave out the element itself.")
+    reverse = Bool(False, "Multiply from the end.")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._run(x, torch.cumprod, 1.0, self.reverse)
+
+
+# ---- public calls, with NumPy's names of the arguments -----------------------------------------------------
+
+
+@public
+def sum(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
+    """Sum over axes.
+
+    Args:
+        x: Variable or NdArray of any shape.
+        axis: an axis or several to sum over; all by default; negative values count from the end.
+        keepdims: keep reduced axes, with length 1.
+
+    Returns:
+        Shape of `x` without `axis`.
+
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.sum(nn.Variable((2, 3, 4)), axis=(0, -1)).shape
+        (3,)
+    """
+    return apply(Sum(listed(axis), keepdims), (x,))
+
+
+@public
+def mean(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
+    """Mean over axes.
+
+    Args:
+        x: Variable or NdArray of any shape.
+        axis: an axis or several to average over; all by default; negative values count from the end.
+        keepdims: keep reduced axes, with length 1.
+
+    Returns:
+        Shape of `x` without `axis`.
+    """
+    return apply(Mean(listed(axis), keepdims), (x,))
+
+
+@public
+def prod(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
+    """Product over axes.
+
+    Args:
+        x: Variable or NdArray of any shape.
+        axis: an axis or several to multiply over; all by default; negative values count from the end.
+        keepdims: keep reduced axes, with length 1.
+
+    Returns:
+        Shape of `x` without `axis`.
+    """
+    return apply(Prod(listed(axis), keepdims), (x,))
+
+
+@public
+def norm(x: Any, p: float | None = None, axis: Axes = None, keepdims: bool = False) -> Any:
+    r"""Norm over axes, :math:`(\sum_i |x_i|^p)^{1/p}`.
+
+    Args:
+        x: Variable or NdArray of any shape.
+        p: order of the norm, at least 1; 2 by default.
+        axis: an axis or several to reduce; all by default; negative values count from the end.
+        keepdims: keep reduced axes, with length 1.
+
+    Returns:
+        Shape of `x` without `axis`.
+    """
+    return apply(Norm(p, listed(axis), keepdims), (x,))
+
+
+@public
+def reduce(x: Any, op: str = "sum") -> Any:
+    """Sum or mean of all elements; `sum` and `mean` do the same, over any axes.
+
+    Args:
+        x: Variable or NdArray of any shape.
+        op: ``"sum"`` or ``"mean"``.
+
+    Raises:
+        ArgumentError: `op` is something else.
+    """
+    if op == "sum":
+        return apply(ReduceSum(), (x,))
+    if op == "mean":
+        return apply(ReduceMean(), (x,))
+    raise ArgumentError(f"reduce: op must be 'sum' or 'mean', not {op!r}")

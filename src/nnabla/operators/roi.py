@@ -1,0 +1,144 @@
+"""Regions of interest: images resampled inside of boxes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import ArgumentError, ShapeError
+from ..graph.argument import Bool, Floats, Int, Ints
+from ..graph.operator import Operator, Shape, operator
+
+# Elements of an intermediate result that the gradient adds up at a time.
+_CHUNK = 1 << 24
+
+
+@operator("RoiAlign", "roi_align")
+class RoiAlign(Operator):
+    r"""Averages of bilinear samples on a grid of cells inside of each box.
+
+    Coordinates are scaled by `spatial_scale` and moved by half a pixel, so that pixel `i` covers ``[i, i + 1)``. A
+    box is divided into `output_size` cells; a cell's value is the mean over its evenly spaced sampling points. Points
+    more than one pixel outside of the image count as 0.
+
+    Inputs:
+        input: images, shape ``(N, C, H, W)``; ``(N, H, W, C)`` with `channel_last`.
+        boxes: index of the image in ``[0, N)``, then the corners ``x1, y1, x2, y2`` in pixels before scaling,
+            shape ``(K, 5)``. No gradient.
+    Args:
+        output_size: rows and columns of cells.
+        spatial_scale: factors of the coordinates, vertical and horizontal: height and width of `input` over those
+            of the image that boxes refer to.
+        sampling_ratio: sampling points along each side of a cell; 0 or less (``None`` stands for -1): as many as the
+            cell has pixels, rounded up.
+        channel_last: channels are the last axis of `input` and the result; ``None`` stands for ``False``.
+    Returns:
+        Shape ``(K, C, rows, columns)``, or ``(K, rows, columns, C)`` with `channel_last`. NaN for a box without
+        extent, if the number of points follows from its size.
+    Raises:
+        ShapeError: `input` has not 4 axes, or `boxes` is not ``(K, 5)``.
+        ArgumentError: a list has not two entries, or (when values are computed) an image index is out of range.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.roi_align(nn.Variable((2, 3, 32, 32)), nn.Variable((10, 5)), (7, 7)).shape
+        (10, 3, 7, 7)
+    Source: NNabla function reference, ``RoiAlign``; He et al., Mask R-CNN (arXiv:1703.06870).
+    """
+
+    output_size = Ints(doc="Rows and columns of cells.")
+    spatial_scale = Floats((1.0, 1.0), "Factors of the coordinates, vertical and horizontal.")
+    sampling_ratio = Int(None, "Sampling points along each side of a cell; 0 or less: by its size.")
+    channel_last = Bool(None, "Channels are the last axis of input and the result.")
+
+    constants = ("boxes",)
+    keeps = True
+
+    def output_shape(self, input: Shape, boxes: Shape) -> Shape:
+        if self.sampling_ratio is None:
+            self.sampling_ratio = -1
+        if self.channel_last is None:
+            self.channel_last = False
+        if len(input) != 4:
+            raise ShapeError("roi_align: input must have 4 axes")
+        if len(boxes) != 2 or boxes[1] != 5:
+            raise ShapeError("roi_align: boxes must have shape (K, 5)")
+        if len(self.output_size) != 2 or min(self.output_size) < 1:
+            raise ArgumentError(
+                f"roi_align: output_size must have 2 entries, each at least 1, not {self.output_size}"
+            )
+        if len(self.spatial_scale) != 2:
+            raise ArgumentError(f"roi_align: spatial_scale must have 2 entries, not {self.spatial_scale}")
+        self._n = input[0]
+        self._size = input[1:3] if self.channel_last else input[2:]
+        self._channels = input[3] if self.channel_last else input[1]
+        self._cells = (boxes[0], *self.output_size)
+        return (*self._cells, self._channels) if self.channel_last else (boxes[0], self._channels, *self.output_size)
+
+    def forward(self, input: Tensor, boxes: Tensor) -> Tensor:
+        rows = (input if self.channel_last else input.permute(0, 2, 3, 1)).reshape(-1, self._channels)
+        self.kept = index, weight = self._samples(boxes)
+        y = torch.nn.functional.embedding_bag(index, rows, mode="sum", per_sample_weights=weight)
+        y = y.view(*self._cells, self._channels)
+        return y if self.channel_last else y.permute(0, 3, 1, 2).contiguous()
+
+    def _samples(self, boxes: Tensor) -> tuple[Tensor, Tensor]:
+        """For each cell the pixels to add up, counted over all images, and their weights."""
+        image = boxes[:, 0].long()
+        if bool(((image < 0) | (image >= self._n)).any()):
+            wrong = int(image[(image < 0) | (image >= self._n)][0])
+            raise ArgumentError(f"roi_align: boxes[:, 0] must be in [0, {self._n}), the images, not {wrong}")
+        y, y_weight = self._along(boxes[:, 2], boxes[:, 4], 0)
+        x, x_weight = self._along(boxes[:, 1], boxes[:, 3], 1)
+        # Pairs of a vertical and a horizontal sample: (K, rows, columns, points * points).
+        index = y[:, :, None, :, None] * self._size[1] + x[:, None, :, None, :]
+        index = index + (image * (self._size[0] * self._size[1])).view(-1, 1, 1, 1, 1)
+        weight = y_weight[:, :, None, :, None] * x_weight[:, None, :, None, :]
+        cells = self._cells[0] * self._cells[1] * self._cells[2]
+        points = y.shape[2] * x.shape[2]
+        return index.reshape(cells, points), weight.reshape(cells, points).to(boxes.dtype)
+
+    def _along(self, start: Tensor, end: Tensor, axis: int) -> tuple[Tensor, Tensor]:
+        """Pixels and weights along one axis: both neighbours of every sampling point, shape (K, cells, 2 points)."""
+        length, cells, scale = self._size[axis], self.output_size[axis], self.spatial_scale[axis]
+        start, end = start * scale - 0.5, end * scale - 0.5
+        step = (end - start) / cells
+        if self.sampling_ratio > 0:
+            counts = torch.full_like(step, self.sampling_ratio)
+            most = self.sampling_ratio
+        else:
+            counts = step.ceil()
+            most = max(1, int(counts.max())) if counts.numel() else 1
+        point = torch.arange(most, dtype=step.dtype, device=step.device)
+        cell = torch.arange(cells, dtype=step.dtype, device=step.device)
+        at = (cell.view(1, -1, 1) + (point + 0.5) / counts.view(-1, 1, 1)) * step.view(-1, 1, 1)
+        at = at + start.view(-1, 1, 1)
+        # A box without extent has no sampling points: 0 / 0.
+        share = (point < counts.view(-1, 1, 1)) & (at >= -1) & (at <= length)
+        weight = torch.where(share, 1 / counts.view(-1, 1, 1), 0.0)
+        weight = torch.where(counts.view(-1, 1, 1) == 0, torch.nan, weight)
+        at = at.nan_to_num(0.0, 0.0, 0.0).clamp(0, length - 1)
+        low = at.floor().clamp_(max=length - 1)
+        high = (low + 1).clamp_(max=length - 1)
+        part = at - low
+        index = torch.cat([low, high], 2).long()
+        return index, torch.cat([weight * (1 - part), weight * part], 2)
+
+    def grad(self, need: tuple[bool, ...], dy: Tensor) -> tuple[Tensor | None, ...]:
+        if not need[0]:
+            return None, None
+        index, weight = self.kept
+        if not self.channel_last:
+            dy = dy.permute(0, 2, 3, 1)
+        dy = dy.reshape(-1, 1, self._channels)
+        pixels = self._n * self._size[0] * self._size[1]
+        step = max(1, _CHUNK // max(1, dy.numel()))
+        rows: Any = 0
+        for at in range(0, index.shape[1], step):
+            parts = (dy * weight[:, at : at + step, None]).reshape(-1, self._channels)
+            rows = rows + torch.ops.aten.embedding_dense_backward(
+                parts, index[:, at : at + step].reshape(-1), pixels, -1, False
+            )
+        dx = rows.view(self._n, *self._size, self._channels)
+        return dx if self.channel_last else dx.permute(0, 3, 1, 2), None

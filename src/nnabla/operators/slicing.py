@@ -1,0 +1,294 @@
+"""Parts of an array, and arrays around it: slice, pad, shift."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..errors import ArgumentError, ShapeError
+from ..graph.argument import Argument, Float, Ints, Str
+from ..graph.operator import Operator, Shape, operator
+
+aten = torch.ops.aten
+
+
+class Bounds(Argument):
+    """A list of integers, in which ``None`` stands for a default; held as a tuple."""
+
+    kind = "a sequence of integers or None"
+
+    def cast(self, value: Any) -> tuple[int | None, ...]:
+        return tuple([None if v is None else v.__index__() for v in value])
+
+
+class Cut(NamedTuple):
+    """What is taken of one axis: elements ``first, first + step, ...`` below `end`, then perhaps reversed.
+
+    `step` is positive. `length` is that of the axis.
+    """
+
+    axis: int
+    length: int
+    first: int
+    end: int
+    step: int
+    reverse: bool
+
+    @property
+    def count(self) -> int:
+        return max(0, -((self.first - self.end) // self.step))
+
+
+def cut(axis: int, length: int, bounds: slice) -> Cut:
+    """The cut that Python's slice `bounds` means on an axis of that length."""
+    chosen = range(length)[bounds]
+    if chosen.step > 0:
+        return Cut(axis, length, chosen.start, max(chosen.start, chosen.stop), chosen.step, False)
+    if not chosen:
+        return Cut(axis, length, 0, 0, 1, False)
+    return Cut(axis, length, chosen[-1], chosen[0] + 1, -chosen.step, True)
+
+
+class Cutter:
+    """Takes a part of an array, as a view where no axis is reversed; and puts such a part back in its place.
+
+    Args:
+        cuts: one for each axis, in order.
+    """
+
+    def __init__(self, cuts: Sequence[Cut]) -> None:
+        partial = [c for c in cuts if c.reverse or (c.first, c.end, c.step) != (0, c.length, 1)]
+        self.shape = tuple([c.count for c in cuts])
+        self.whole = not partial
+        self._partial = partial
+        self._lengths = tuple([c.length for c in cuts])
+        self._reversed = [c.axis for c in partial if c.reverse]
+        self._narrow = None
+        if len(partial) == 1 and partial[0].step == 1:
+            self._narrow = (partial[0].axis, partial[0].first, partial[0].count)
+        self._slices = tuple([slice(c.first, c.end, c.step) for c in cuts])
+        # Zeros before and after, last axis first, as torch wants them; where steps skip elements, one axis at
+        # a time.
+        self._padding = None
+        if all(c.step == 1 for c in partial):
+            self._padding = [n for c in reversed(cuts) for n in (c.first, c.length - c.first - c.count)]
+
+    def take(self, x: Tensor) -> Tensor:
+        """The part of `x`."""
+        if self._narrow is not None:
+            x = x.narrow(*self._narrow)
+        elif self._partial:
+            x = x[self._slices]
+        return x.flip(self._reversed) if self._reversed else x
+
+    def write(self, x: Tensor, part: Tensor) -> None:
+        """Write `part` to its place in `x`."""
+        x[self._slices].copy_(part.flip(self._reversed) if self._reversed else part)
+
+    def put(self, part: Tensor) -> Tensor:
+        """An array of zeros with `part` in its place."""
+        if self._reversed:
+            part = part.flip(self._reversed)
+        if self._padding is not None:
+            return torch.constant_pad_nd(part, self._padding)
+        for c in self._partial:
+            lengths = list(part.shape)
+            lengths[c.axis] = c.length
+            part = aten.slice_backward(part, lengths, c.axis, c.first, c.end, c.step)
+        return part
+
+
+@operator("Slice", "slice")
+class Slice(Operator):
+    """A part of an array, by Python's rules for slices on every axis.
+
+    Inputs:
+        x: at least one axis.
+    Args:
+        start: first index on each axis; negative ones count from the end. ``None``, for all or one axis,
+            means the beginning, or the end where the step is negative.
+        stop: one past the last index on each axis. ``None`` means up to the end, or down to the beginning.
+        step: distance of neighbours on each axis, not 0; a negative one reverses the order. Default: 1.
+    Returns:
+        As many axes as `x`; lengths may be 0.
+    Raises:
+        ArgumentError: a step is 0, or the number of entries is not that of the axes of `x`.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> x = nn.NdArray.from_numpy_array([[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]])
+        >>> F.slice(x, start=(0, -1), stop=(2, None), step=(1, -2)).data
+        array([[2., 0.],
+               [5., 3.]], dtype=float32)
+    """
+
+    start = Bounds(None, "First index on each axis.")
+    stop = Bounds(None, "One past the last index on each axis.")
+    step = Bounds(None, "Distance of neighbours on each axis, not 0.")
+    view = True
+    grad_aliases = True
+
+    def output_shape(self, x: Shape) -> Shape:
+        ndim = len(x)
+        asked = [(None,) * ndim if bounds is None else bounds for bounds in self._given()]
+        for name, bounds in zip(("start", "stop", "step"), asked, strict=True):
+            if len(bounds) != ndim:
+                raise ArgumentError(
+                    f"slice: {name} must have {ndim} entries, one for each axis of x, not {len(bounds)}"
+                )
+        starts, stops, steps = asked
+        steps = tuple([1 if step is None else step for step in steps])
+        if 0 in steps:
+            raise ArgumentError(f"slice: step must not be 0, got {steps}")
+        up = [step > 0 for step in steps]
+        self.start = tuple([(0 if u else -1) if a is None else a for a, u in zip(starts, up, strict=True)])
+        self.stop = tuple(
+            [(d if u else -d - 1) if b is None else b for b, d, u in zip(stops, x, up, strict=True)]
+        )
+        self.step = steps
+        ranges = zip(x, self.start, self.stop, steps, strict=True)
+        self._cutter = Cutter([cut(i, d, slice(a, b, s)) for i, (d, a, b, s) in enumerate(ranges)])
+        return self._cutter.shape
+
+    def _given(self) -> tuple[Any, Any, Any]:
+        """The arguments as the caller wrote them, for when x changes its shape."""
+        asked: tuple[Any, Any, Any] | None = self.__dict__.get("_asked")
+        if asked is None:
+            asked = self._asked = (self.start, self.stop, self.step)
+        return asked
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._cutter.take(x)
+
+    def grad(self, dy: Tensor) -> Tensor:
+        return dy if self._cutter.whole else self._cutter.put(dy)
+
+
+def even(pad_width: tuple[int, ...]) -> bool:
+    return len(pad_width) % 2 == 0 and all(n >= 0 for n in pad_width)
+
+
+# For one, two and three axes, the kernels of torch and their gradients.
+_REFLECT = (
+    (torch.ops.aten.reflection_pad1d.default, torch.ops.aten.reflection_pad1d_backward.default),
+    (torch.ops.aten.reflection_pad2d.default, torch.ops.aten.reflection_pad2d_backward.default),
+    (torch.ops.aten.reflection_pad3d.default, torch.ops.aten.reflection_pad3d_backward.default),
+)
+_REPEAT = (
+    (torch.ops.aten.replication_pad1d.default, torch.ops.aten.replication_pad1d_backward.default),
+    (torch.ops.aten.replication_pad2d.default, torch.ops.aten.replication_pad2d_backward.default),
+    (torch.ops.aten.replication_pad3d.default, torch.ops.aten.replication_pad3d_backward.default),
+)
+
+
+def source_index(i: int, length: int, border_mode: str) -> int:
+    """The element that shows at position `i`, anywhere on the line, of an axis of that length.
+
+    Args:
+        i: position, counted from the axis's first element; may be negative, or beyond the end.
+        length: at least 1.
+        border_mode: ``"repeat"`` shows the nearest element, ``"reflect"`` mirrors the axis on its first and
+            last element, again and again.
+    """
+    if border_mode == "reflect":
+        if length == 1:
+            return 0
+        i %= 2 * (length - 1)
+        return min(i, 2 * (length - 1) - i)
+    return min(max(i, 0), length - 1)
+
+
+@operator("Pad", "pad")
+class Pad(Operator):
+    """An array with a border around it.
+
+    Inputs:
+        x: any shape.
+    Args:
+        pad_width: for each of the last axes of `x` in order, the number of elements before and after it, as
+            one flat list, ``(before_0, after_0, before_1, ...)``. Axes in front that it does not mention get
+            no border.
+        mode: what the border shows: ``"constant"``, a number; ``"reflect"``, `x` mirrored on its first and
+            last elements, over and over if the border is wider than `x`; ``"repeat"``, the nearest element.
+        constant_value: the number for ``"constant"``.
+    Returns:
+        Every axis longer by its two border widths.
+    Raises:
+        ArgumentError: `pad_width` has an odd number of entries, more than two for each axis, or a negative
+            one.
+        ShapeError: an axis without elements cannot be reflected or repeated.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.pad(nn.NdArray.from_numpy_array([1.0, 2.0, 3.0]), (2, 1), mode="reflect").data
+        array([3., 2., 1., 2., 3., 2.], dtype=float32)
+    """
+
+    pad_width = Ints(
+        doc="Border widths of the last axes.", check=(even, "an even number of widths, at least 0 each")
+    )
+    mode = Str("constant", "What the border shows.", choices=("constant", "reflect", "repeat"))
+    constant_value = Float(0.0, "The number for mode constant.")
+    grad_aliases = True
+
+    def output_shape(self, x: Shape) -> Shape:
+        widths = self.pad_width
+        axes = len(widths) // 2
+        if axes > len(x):
+            raise ArgumentError(
+                f"pad: pad_width must have at most {2 * len(x)} entries for x of shape {x}, not {len(widths)}"
+            )
+        lead = len(x) - axes
+        pairs = [(0, 0)] * lead + list(zip(widths[::2], widths[1::2], strict=True))
+        self._x = x
+        self._y = y = tuple([a + d + b for d, (a, b) in zip(x, pairs, strict=True)])
+        self._inner = tuple([slice(a, a + d) for d, (a, _) in zip(x, pairs, strict=True)])
+        # torch wants the last axis first.
+        self._widths = [n for pair in reversed(pairs) for n in pair]
+        self._kernels = None
+        self._indices: list[tuple[int, list[int]]] = []
+        if self.mode == "constant" or not any(widths):
+            return y
+        padded = [i for i, pair in enumerate(pairs) if any(pair)]
+        for i in padded:
+            if not x[i]:
+                raise ShapeError(f"pad: axis {i} of x has no elements to {self.mode}")
+        narrow = all(max(pairs[i]) < x[i] for i in padded) if self.mode == "reflect" else True
+        count = len(x) - padded[0]
+        if count <= 3 and narrow and all(x):
+            self._kernels = (_REFLECT if self.mode == "reflect" else _REPEAT)[count - 1]
+            self._flat = (-1, *x[padded[0] :])
+            self._flat_y = (-1, *y[padded[0] :])
+            self._widths = self._widths[: 2 * count]
+        else:
+            self._indices = [
+                (i, [source_index(k - pairs[i][0], x[i], self.mode) for k in range(y[i])]) for i in padded
+            ]
+        return y
+
+    def _index(self, indices: list[int]) -> Tensor:
+        return torch.tensor(indices, dtype=torch.int64, device=self.device)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self._kernels is not None:
+            return self._kernels[0](x.reshape(self._flat), self._widths).view(self._y)
+        if self._indices:
+            for axis, indices in self._indices:
+                x = x.index_select(axis, self._index(indices))
+            return x
+        return torch.constant_pad_nd(x, self._widths, self.constant_value)
+
+    def grad(self, dy: Tensor) -> Tensor:
+        if self._kernels is not None:
+            # The kernel asks for x, of which it reads the shape alone.
+            flat = dy.reshape(self._flat_y)
+            like = dy.new_empty(()).expand((flat.shape[0], *self._flat[1:]))
+            return self._kernels[1](flat, like, self._widths).view(self._x)
+        if self._indices:
+            for axis, indices in reversed(self._indices):
+                shape = list(dy.shape)
+                shape[axis] = self._x[axis]
+                dy = dy.new_zeros(shape).index_add(axis, self._index(indices), dy)
+            return dy
+        return dy[self._inner]

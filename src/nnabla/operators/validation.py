@@ -1,0 +1,132 @@
+"""Measures of a classifier on labelled data. They have no gradient."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..errors import ShapeError
+from ..graph.argument import Int
+from ..graph.operator import Operator, Shape, operator
+from .labels import check_labels, labelled_axis
+
+
+class Measure(Operator):
+    """A function whose result is constant almost everywhere, so there is nothing to differentiate."""
+
+    outputs = ("output",)
+    differentiable = False
+
+
+@operator("TopNError", "top_n_error")
+class TopNError(Measure):
+    """1 where the score of the label is not among the `n` highest, else 0.
+
+    Among equal scores the label's counts as the lowest.
+
+    Inputs:
+        x: scores, shape ``(D_0, ..., D_i, ..., D_N)``.
+        target: labels in ``[0, D_i)``, shape ``(D_0, ..., 1, ..., D_N)``; fractions are cut off.
+    Args:
+        axis: the axis ``i`` of the classes; default: the last.
+        n: how many of the highest scores count as right.
+    Returns:
+        Shape of `target`.
+    Raises:
+        ShapeError: `target` has another shape.
+        ArgumentError: a label is outside of ``[0, D_i)`` (when it runs).
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> x = nn.NdArray.from_numpy_array([[0.1, 0.7, 0.2], [0.1, 0.7, 0.2]])
+        >>> F.top_n_error(x, nn.NdArray.from_numpy_array([[1], [2]])).data
+        array([[0.],
+               [1.]], dtype=float32)
+
+    Source: NNabla function reference, ``TopNError``.
+    """
+
+    axis = Int(None, "Axis of the classes; default: the last.")
+    n = Int(1, "How many of the highest scores count as right.")
+    full_precision = True
+    indices = ("target",)
+
+    def output_shape(self, x: Shape, target: Shape) -> Shape:
+        self.axis, self._axis, shape = labelled_axis(self.axis, x, target, "top_n_error")
+        return shape
+
+    def forward(self, x: Tensor, target: Tensor) -> Tensor:
+        check_labels(target, x.shape[self._axis], "top_n_error", negative=False)
+        rank = (x >= x.gather(self._axis, target)).sum(self._axis, keepdim=True)
+        return (rank > self.n).to(x.dtype)
+
+
+@operator("BinaryError", "binary_error")
+class BinaryError(Measure):
+    """1 where `x` and `target` lie on different sides of 0.5, else 0; 0.5 itself belongs to the upper side.
+
+    Inputs:
+        x: probabilities, any shape.
+        target: bits or probabilities, shape of `x`.
+    Returns:
+        Shape of `x`.
+    Raises:
+        ShapeError: the shapes differ.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> x = nn.NdArray.from_numpy_array([0.2, 0.5, 0.9])
+        >>> F.binary_error(x, nn.NdArray.from_numpy_array([1, 1, 1])).data
+        array([1., 0., 0.], dtype=float32)
+
+    Source: NNabla function reference, ``BinaryError``.
+    """
+
+    full_precision = True
+
+    def output_shape(self, x: Shape, target: Shape) -> Shape:
+        if x != target:
+            raise ShapeError(f"binary_error: target must have the shape of x, {x}, not {target}")
+        return x
+
+    def forward(self, x: Tensor, target: Tensor) -> Tensor:
+        return ((x >= 0.5) != (target >= 0.5)).to(x.dtype)
+
+
+@operator("ConfusionMatrix", "confusion_matrix")
+class ConfusionMatrix(Measure):
+    """How often each label was taken for each class.
+
+    Inputs:
+        x: scores, shape ``(D_0, ..., D_i, ..., D_N)``; the first of the highest is the prediction.
+        target: labels in ``[0, D_i)``, shape ``(D_0, ..., 1, ..., D_N)``; fractions are cut off.
+    Args:
+        axis: the axis ``i`` of the classes; default: the last.
+    Returns:
+        Counts, shape ``(D_i, D_i)``, integers: a row for each label, a column for each prediction.
+    Raises:
+        ShapeError: `target` has another shape.
+        ArgumentError: a label is outside of ``[0, D_i)`` (when it runs).
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> x = nn.NdArray.from_numpy_array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]])
+        >>> F.confusion_matrix(x, nn.NdArray.from_numpy_array([[0], [1], [1]])).data
+        array([[1, 0],
+               [1, 1]])
+
+    Source: NNabla function reference, ``ConfusionMatrix``.
+    """
+
+    axis = Int(None, "Axis of the classes; default: the last.")
+    full_precision = True
+    indices = ("target",)
+
+    def output_shape(self, x: Shape, target: Shape) -> Shape:
+        self.axis, self._axis, _ = labelled_axis(self.axis, x, target, "confusion_matrix")
+        self._count = x[self._axis]
+        return (self._count, self._count)
+
+    def forward(self, x: Tensor, target: Tensor) -> Tensor:
+        count = self._count
+        check_labels(target, count, "confusion_matrix", negative=False)
+        predicted = x.argmax(self._axis, keepdim=True)
+        places = (target * count + predicted).flatten()
+        return torch.bincount(places, minlength=count * count).view(count, count)

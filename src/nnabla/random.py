@@ -1,0 +1,120 @@
+"""Random numbers: of parameters' first values, and of stochastic functions.
+
+There are two sources:
+
+* `prng` draws the first values of parameters. It starts with seed `pseed`, 313, so that a script that sets no
+  seed initializes its parameters the same in every run. Initializers look it up when they are constructed.
+* Stochastic functions (dropout, random shifts, ...) that were given ``seed=-1`` share a second source. It
+  starts from the operating system's randomness. Such a function draws a seed of its own by
+  `function_generator_seed` when it first runs, and again when it first runs after the source was reset, which
+  it sees from `function_seed_resets`. So `seed` also makes a graph repeatable that was built before it was
+  called, and functions draw in the order in which they run, as in NNabla 1.x. Functions with a seed of their
+  own (``seed >= 0``) are not affected.
+
+Example:
+    >>> import nnabla as nn
+    >>> nn.seed(1)
+    >>> values = nn.initializer.NormalInitializer()((2,))
+    >>> nn.seed(1)
+    >>> bool((nn.initializer.NormalInitializer()((2,)) == values).all())
+    True
+"""
+
+from __future__ import annotations
+
+import operator
+import threading
+from typing import Any
+
+import numpy as np
+
+pseed: int = 313
+prng: np.random.RandomState = np.random.RandomState(pseed)
+
+_SEEDS = 2**32
+_lock = threading.Lock()
+_function_prng = np.random.RandomState()
+_function_seed_resets = 0
+
+
+def seed(seed_value: int, set_function_seed: bool = True, set_parameter_seed: bool = True) -> None:
+    """Seed both sources of random numbers.
+
+    Args:
+        seed_value: integer in ``[0, 2**32)``.
+        set_function_seed: seed the stochastic functions that were not given a seed of their own.
+        set_parameter_seed: seed `prng`, from which parameters get their first values. Initializers that exist
+            already keep the generator they have.
+
+    Raises:
+        TypeError: the seed is not an integer. Nothing is seeded.
+        ValueError: the seed is out of range. Nothing is seeded.
+    """
+    value = _seed_value("seed", seed_value, lowest=0 if set_parameter_seed else -(2**31))
+    if set_function_seed:
+        _set_function_seed(value)
+    if set_parameter_seed:
+        _set_parameter_seed(value)
+
+
+def set_function_seed(seed_value: int) -> None:
+    """Seed the stochastic functions that were not given a seed of their own, existing ones included.
+
+    Args:
+        seed_value: integer in ``[-2**31, 2**32)``; a negative one stands for itself plus ``2**32``.
+
+    Raises:
+        TypeError: the seed is not an integer.
+        ValueError: the seed is out of range.
+    """
+    _set_function_seed(_seed_value("set_function_seed", seed_value, lowest=-(2**31)))
+
+
+def set_parameter_seed(seed_value: int) -> None:
+    """Replace `prng`, from which parameters get their first values, and set `pseed`.
+
+    Args:
+        seed_value: integer in ``[0, 2**32)``.
+
+    Raises:
+        TypeError: the seed is not an integer.
+        ValueError: the seed is out of range.
+    """
+    _set_parameter_seed(_seed_value("set_parameter_seed", seed_value, lowest=0))
+
+
+def function_generator_seed() -> int:
+    """The next seed for the generator of one stochastic function: an integer in ``[0, 2**32)``."""
+    with _lock:
+        return int(_function_prng.randint(0, _SEEDS, dtype=np.uint32))
+
+
+def function_seed_resets() -> int:
+    """How often `seed` or `set_function_seed` has reset the source of `function_generator_seed` so far.
+
+    A function that remembers this number along with its seed knows from it when to draw a new one.
+    """
+    return _function_seed_resets
+
+
+def _set_function_seed(value: int) -> None:
+    global _function_prng, _function_seed_resets
+    with _lock:
+        _function_prng = np.random.RandomState(value % _SEEDS)
+        _function_seed_resets += 1
+
+
+def _set_parameter_seed(value: int) -> None:
+    global prng, pseed
+    prng = np.random.RandomState(value)
+    pseed = value
+
+
+def _seed_value(function: str, value: Any, lowest: int) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{function}: seed_value must be an integer, not {value!r}") from None
+    if not lowest <= number < _SEEDS:
+        raise ValueError(f"{function}: seed_value must be between {lowest} and {_SEEDS - 1}, not {number}")
+    return number

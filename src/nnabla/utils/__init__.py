@@ -1,0 +1,1 @@
+"""Data sets, progress and other things around training."""

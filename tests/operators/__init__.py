@@ -1,0 +1,1 @@
+"""The operator tests: tables of cases, and the suites that run every case of every table."""
