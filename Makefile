@@ -9,8 +9,9 @@ JOBS ?= auto
 demo: $(VENV)/.examples
 	$(BIN)/python examples/train_digits.py --output demo-output
 
+# One thread each: the workers have the cores among them.
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
 
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/run.py $(BENCH_ARGS)

@@ -185,10 +185,13 @@ def _reported(row: Row, name: str, pool: Pool | None = None) -> Iterator[None]:
 def _prepare(case: Case, pool: Pool, folder: Path, row: Row) -> list[str]:
     """Build the case everywhere, from the parameters of the first column; the names that have it."""
     ready = []
-    parameters = str(folder / "parameters.npz")
-    for name in pool.workers:
+    parameters = folder / "parameters.npz"
+    for name, worker in pool.workers.items():
+        if worker.implementation.worker != "nnabla" and not parameters.exists():
+            row.failures[name] = "no NNabla made the parameters to start from"
+            continue
         with _reported(row, name, pool):
-            reply = pool.workers[name].ask("prepare", case=case.name, parameters=parameters)
+            reply = worker.ask("prepare", case=case.name, parameters=str(parameters))
             if reply["supported"]:
                 ready.append(name)
     return ready

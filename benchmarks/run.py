@@ -15,6 +15,8 @@ from report import Report, write_markdown
 
 FULL = Effort(rounds=7, turn_seconds=0.5)
 QUICK = Effort(rounds=3, turn_seconds=0.1)
+# Load average of the last minute above which figures may be off.
+QUIET = 0.5
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -72,6 +74,8 @@ def main() -> int:
     if options.rounds is not None:
         effort = Effort(options.rounds, effort.turn_seconds)
     columns = [column for name, column in every.items() if name in wanted]
+    if hasattr(os, "getloadavg") and os.getloadavg()[0] > QUIET:
+        print(f"warning: others use this machine (load {os.getloadavg()[0]:.1f})", file=sys.stderr)
     with Pool(columns, options.threads) as pool:
         for name, reason in pool.missing.items():
             print(f"without {every[name].label}: {reason}", file=sys.stderr)

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 from train_digits_figures import History, Split, save_learning_curves, save_predictions
 
@@ -246,6 +247,9 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     add("--learning-rate", type=float, default=0.005, metavar="A", help="first and largest rate of Adam")
     add("--seed", type=int, default=0, metavar="S", help="of the split, weights, order and shifts")
     add("--max-error", type=float, default=3.0, metavar="P", help="largest test error allowed, percent")
+    add(
+        "--threads", type=positive_int, default=1, metavar="N", help="CPU threads; images this small need one"
+    )
     add("--context", default="cpu", metavar="NAME", help="extension that computes, such as cpu or cudnn")
     add("--device-id", default="0", metavar="ID", help="device of that extension")
     return parser.parse_args(argv)
@@ -273,7 +277,7 @@ def print_summary(
     print(f"\nLargest difference between the training losses of both modes: {loss_difference(histories):.2g}")
     print(f"Files in {args.output}/")
     for path in sorted(p for p in args.output.rglob("*") if p.is_file()):
-        print(f"  {str(path.relative_to(args.output)):42s}{path.stat().st_size / 1024:8.1f} KiB")
+        print(f"  {path.relative_to(args.output)!s:42s}{path.stat().st_size / 1024:8.1f} KiB")
 
 
 def main(argv: list[str] | None = None) -> dict[str, float | bool]:
@@ -290,7 +294,9 @@ def main(argv: list[str] | None = None) -> dict[str, float | bool]:
     sizes = f"{len(split.train_labels)} digits to train on, {len(split.test_labels)} to test on"
     print(f"{sizes} (stratified split, seed {args.seed})")
     histories: dict[str, History] = {}
-    with nn.context_scope(get_extension_context(args.context, device_id=args.device_id)):
+    context = get_extension_context(args.context, device_id=args.device_id)
+    # With several threads, work on 8 x 8 images consists mostly of waiting for one another.
+    with threadpool_limits(args.threads), nn.context_scope(context):
         for mode in MODES:
             with nn.parameter_scope(mode):
                 histories[mode] = train(mode, split, args)

@@ -135,7 +135,7 @@ def save_predictions(
     figure, grid = plt.subplots(rows, columns, figsize=(columns, 1.15 * rows + 0.9), layout="constrained")
     for axes in grid.flat:
         axes.set_axis_off()
-    for axes, index in zip(grid.flat, chosen):
+    for axes, index in zip(grid.flat, chosen, strict=False):
         missed = predicted[index] != truth[index]
         color = "#C1121F" if missed else "#4A4A4A"
         axes.set_axis_on()

@@ -1,4 +1,4 @@
-"""The tutorials and the demonstration, run with fewer iterations, must learn and must leave their files behind."""
+"""The tutorials and the demonstration, with fewer iterations, must learn and leave their files behind."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_minibatches_visit_every_digit_once_in_an_epoch() -> None:
     batches = digits.minibatches(few, batch_size=4, seed=3)
     drawn = [tuple(array.copy() for array in batches.next()) for _ in range(3)]
     batches.close()
-    images, labels = (np.concatenate(arrays) for arrays in zip(*drawn))
+    images, labels = (np.concatenate(arrays) for arrays in zip(*drawn, strict=True))
     assert images.shape == (12, 1, 1, 1)
     assert np.array_equal(images.ravel(), labels.ravel()), "an image came with another's label"
     assert sorted(labels.ravel()) == list(range(12))

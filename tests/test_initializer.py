@@ -61,14 +61,24 @@ def test_default_generator_starts_with_seed_313():
     assert I.NormalInitializer()((5,)).tolist() == expected.tolist()
 
 
-def test_seed_decides_values_of_initializers_made_later():
-    before = I.UniformInitializer()
+RANDOM = [I.NormalInitializer, I.UniformInitializer, I.UniformIntInitializer, I.OrthogonalInitializer]
+
+
+@pytest.mark.parametrize("kind", RANDOM)
+def test_generator_is_the_one_at_construction(kind):
+    before = kind()
+    assert before.rng is nnabla.random.prng
     nn.seed(412)
-    after = I.UniformInitializer()
+    after, given = kind(), kind(rng=rng())
     assert after.rng is nnabla.random.prng
     assert before.rng is not nnabla.random.prng
+    assert after((4, 5)).tolist() == kind(rng=rng(412))((4, 5)).tolist() != given((4, 5)).tolist()
+
+
+def test_values_after_seed_equal_those_of_nnabla():
+    nn.seed(412)
     expected = np.array([0.88993454, 0.762485921, -0.934190154, 0.168254986, -0.649307191], np.float32)
-    assert after((5,)).tolist() == expected.tolist()
+    assert I.UniformInitializer()((5,)).tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     for iteration in range(args.iterations):
         images, label.d = batches.next()
         start.d = 0
-        for step, quarter in zip(steps, quarters(images)):
+        for step, quarter in zip(steps, quarters(images), strict=True):
             step.d = quarter
         loss.forward()
         solver.zero_grad()
@@ -104,7 +104,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
 
     print("3. How the state grows while the digit is read")
     rows = []
-    for number, (step, state) in enumerate(zip(steps, states), start=1):
+    for number, (step, state) in enumerate(zip(steps, states, strict=True), start=1):
         rows += [(f"input {number}", step.d[0, 0]), (f"state {number}", state.d[0].reshape(-1, 8))]
     save_responses(
         [*rows, ("scores of 0 to 9", scores.d[0].reshape(1, -1))], args.output / "elman_rnn_responses.png"

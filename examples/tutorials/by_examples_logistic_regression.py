@@ -75,7 +75,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
         parameter.grad.zero()
     loss.backward()
     for name, parameter in parameters.items():
-        print(f"  {name:18s}{str(parameter.shape):10s} |gradient| up to {np.abs(parameter.g).max():.4f}")
+        print(f"  {name:18s}{parameter.shape!s:10s} |gradient| up to {np.abs(parameter.g).max():.4f}")
 
     print("5. Training with stochastic gradient descent")
     solver = S.Sgd(LEARNING_RATE)

@@ -116,7 +116,7 @@ def save_responses(rows: list[tuple[str, np.ndarray]], path: Path) -> None:
         gridspec_kw={"height_ratios": heights},
         layout="constrained",
     )
-    for panel, (title, array) in zip(axes, rows):
+    for panel, (title, array) in zip(axes, rows, strict=True):
         panel.imshow(array, cmap="gray", interpolation="nearest")
         panel.set_title(title, fontsize=9)
         panel.set(xticks=[], yticks=[])

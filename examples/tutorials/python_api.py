@@ -209,7 +209,7 @@ def save_contours(points: np.ndarray, estimate: np.ndarray, path: Path) -> None:
     truth = vector_length(points)
     levels = np.linspace(0, 1.5, 13)
     figure, axes = plt.subplots(1, 3, figsize=(13, 3.9), layout="constrained", sharey=True)
-    for panel, title, values in zip(axes, ("True length", "Network"), (truth, estimate)):
+    for panel, title, values in zip(axes, ("True length", "Network"), (truth, estimate), strict=False):
         filled = panel.contourf(GRID, GRID, values.reshape(100, 100), levels=levels, extend="both")
         panel.set_title(title)
     figure.colorbar(filled, ax=axes[:2], label="length")

@@ -242,7 +242,7 @@ class NdArray:
                     return
         elif isinstance(value, (int, float, np.integer, np.floating, np.bool_)):
             if isinstance(value, (float, np.floating)) or abs(int(value)) <= _LARGEST_EXACT_FILL:
-                self.fill(value)
+                self.fill(value.item() if isinstance(value, np.generic) else value)
                 return
         elif isinstance(value, NdArray):
             value = value._realize()

@@ -70,6 +70,11 @@ class Context:
             raise KeyError(key)
         return getattr(self, key)
 
+    @property
+    def resolved(self) -> tuple[torch.device, torch.dtype]:
+        """The torch device and floating point type that functions of this context compute on and in."""
+        return self._resolved or self._resolve()
+
     def _resolve(self) -> tuple[torch.device, torch.dtype]:
         if self._resolved is None:
             name, _, config = (self._backend[0] if self._backend else "").partition(":")
@@ -91,12 +96,12 @@ class Context:
     @property
     def device(self) -> torch.device:
         """The torch device that functions of this context compute on."""
-        return self._resolve()[0]
+        return self.resolved[0]
 
     @property
     def dtype(self) -> torch.dtype:
         """The floating point type that functions of this context compute in."""
-        return self._resolve()[1]
+        return self.resolved[1]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Context) and self._key() == other._key()

@@ -1,7 +1,8 @@
 """`Function`, `PythonFunction`, and for each type name a constructor of a function that has no inputs yet.
 
 >>> import nnabla as nn
->>> relu = ReLU(nn.get_current_context(), inplace=False)
+>>> from nnabla import function
+>>> relu = function.ReLU(nn.get_current_context(), inplace=False)
 >>> relu(nn.Variable((2, 3))).shape
 (2, 3)
 """
@@ -26,7 +27,7 @@ def __getattr__(name: str) -> Callable[..., Function]:
 
     def construct(ctx: Context, *args: Any, **kwargs: Any) -> Function:
         operator = cls(*args, **kwargs)
-        operator.context = ctx
+        operator.settle(ctx)
         return Function(operator, ())
 
     construct.__name__ = construct.__qualname__ = name

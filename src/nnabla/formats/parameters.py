@@ -18,7 +18,7 @@ LOADERS: dict[str, Callable[[Any], hdf5.Loaded]] = {".h5": hdf5.load_parameters}
 def _format_of(path: Any, extension: str | None, known: Mapping[str, Any], function: str) -> str:
     if isinstance(path, (str, os.PathLike)):
         extension = os.path.splitext(os.fspath(path))[1]
-    if extension not in known:
+    if extension is None or extension not in known:
         raise ArgumentError(f"{function}: the extension must be one of {sorted(known)}, not {extension!r}")
     return extension
 

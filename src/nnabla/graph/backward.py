@@ -54,7 +54,7 @@ def run_backward(
         if root._parent is None:
             raise GraphError("backward: the variable has no parent function, so there is nothing to propagate to")
         cache = plans[key] = PlanCache()
-    plan = cache.current()
+    plan: BackwardPlan | None = cache.current()
     if plan is None:
         plan = cache.find((root,), lambda order: compile_backward(order, root, clear_buffer))
     if not plan.steps:
@@ -131,15 +131,15 @@ def _seed(root: Variable, grad: Any) -> torch.Tensor:
 # ---- compiling ---------------------------------------------------------------------------------------------------
 
 
-def active_functions(order: Sequence[Function], root: Variable) -> list[Function]:
-    """The functions that gradients from `root` pass through, last first."""
+def active_functions(order: Sequence[Function], root: Variable) -> dict[Function, list[bool]]:
+    """The functions that gradients from `root` pass through, last first, with the inputs that want a gradient."""
     reached = {id(root._buffers.data)} if root._need_grad is not False else set()
-    active = []
+    active = {}
     for function in reversed(order):
-        if not function._needs_grad or not any(id(b.data) in reached for b in function._outputs):
+        if not function._needs_grad or not any([id(b.data) in reached for b in function._outputs]):
             continue
-        active.append(function)
-        for variable, wants in zip(function._inputs, wanted_inputs(function), strict=True):
+        active[function] = wanted = wanted_inputs(function)
+        for variable, wants in zip(function._inputs, wanted, strict=True):
             if wants:
                 reached.add(id(variable._buffers.data))
     return active
@@ -148,6 +148,8 @@ def active_functions(order: Sequence[Function], root: Variable) -> list[Function
 def wanted_inputs(function: Function) -> list[bool]:
     """For each given input, whether a gradient shall be computed for it."""
     operator = function._operator
+    if not operator.constants:
+        return [v.need_grad for v in function._inputs]
     declared = operator.declaration.inputs
     if operator.declaration.variadic:
         names = [declared[0].name] * len(function._inputs)
@@ -174,6 +176,7 @@ class _Backward:
         self.clear_buffer = clear_buffer
         self.binder = Binder(order)
         self.seed = CastSlot()
+        self.active = active_functions(order, root)
         self.free = intermediate(order, (root,))
         # Arrays of intermediate variables that hold a gradient already, when the next step runs.
         self.written: set[int] = set()
@@ -203,7 +206,7 @@ class _Backward:
 
     def _schedule(self) -> list[tuple[Function, bool]]:
         """The functions whose gradient is computed, last first, each after those that are computed again for it."""
-        active = active_functions(self.order, self.root)
+        active = self.active
         if not self.recomputed:
             return [(function, False) for function in active]
         rank = {f: i for i, f in enumerate(self.order)}
@@ -248,7 +251,7 @@ class _Backward:
         dys = self._output_gradients(function)
         if dys is None:
             return
-        wants = wanted_inputs(function)
+        wants = self.active[function]
         if isinstance(function._operator, PythonFunction):
             self.binder.add(self._python_step(function, function._operator, dys, wants), function)
             return

@@ -13,7 +13,6 @@ from .operator import Kind, Operator
 from .steps import NO_SLOT, CastSlot, LeafSlot, Slot, Step, cast_step, free_step
 from .variable import Variable
 
-
 # Elements; below that a free step costs more time than the memory is worth.
 _WORTH_A_STEP = 1 << 16
 

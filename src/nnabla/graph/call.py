@@ -34,7 +34,7 @@ def apply(
         One or a tuple of outputs: NdArrays, already computed, if any input is an NdArray; else Variables.
     """
     if not isinstance(operator, PythonFunction):
-        operator.context = current.context
+        operator.settle(current.context)
         operator.present = presence(operator, inputs)
     imperative = False
     given = []

@@ -261,7 +261,7 @@ class PythonFunction(Operator):
         if ctx is not None and not isinstance(ctx, Context):
             raise TypeError(f"PythonFunction: ctx must be a nnabla.Context or None, not {type(ctx).__name__}")
         self._given_context = ctx
-        self.context = ctx or current.context
+        self.settle(ctx or current.context)
 
     @property
     def ctx(self) -> Context:
@@ -316,7 +316,7 @@ class PythonFunction(Operator):
         """Apply the function to variables (which builds the graph) or NdArrays (which computes at once)."""
         from .call import apply
 
-        self.__dict__.setdefault("context", self.ctx)
+        self.settle(self.ctx)
         return apply(self, inputs, n_outputs=n_outputs, outputs=outputs)
 
     def __repr__(self) -> str:

@@ -73,19 +73,21 @@ def freed_after_forward(
 
 
 def unshared(order: Sequence[Function]) -> set[int]:
-    """Addresses of the intermediate arrays whose tensors are theirs alone while a plan runs.
+    """Addresses of the intermediate arrays whose tensors nothing else holds while a plan runs.
 
-    Not among them: what a view may be of, what may be a view, and an array that one function reads twice.
+    Not among them: what a view may be of, what may be a view, what an operator may have kept, and an array that one
+    function reads twice.
     """
     own = {
         id(buffers.data)
         for function in order
         for buffers in function._outputs
-        if not (function._operator.view or function._operator.shares_memory)
+        if not (function._operator.view or function._operator.shares_memory or function._operator.keeps_output)
     }
     for function in order:
+        operator = function._operator
         read = [id(v._buffers.data) for v in function._inputs]
-        if function._operator.view or function._operator.shares_memory:
+        if operator.view or operator.shares_memory or (operator.keeps and operator.overwrite is None):
             own.difference_update(read)
         else:
             own.difference_update(a for a in read if read.count(a) > 1)

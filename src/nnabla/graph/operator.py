@@ -26,7 +26,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from enum import IntEnum
-from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import torch
@@ -98,12 +97,15 @@ class Operator:
     # Output shapes are known only after forward ran.
     dynamic_shape: ClassVar[bool] = False
 
-    # forward leaves tensors behind for grad, in `self.kept`.
+    # forward leaves tensors behind for grad, in `self.kept`. These may be inputs; an output only if it says so.
     keeps: ClassVar[bool] = False
+    keeps_output: ClassVar[bool] = False
     kept: Any = None
-    # Set when the operator meets its inputs.
-    context: Context
+    # Set when the operator meets its inputs: which are given, and the device and type to compute in.
     present: tuple[bool, ...] = ()
+    context: Context
+    device: torch.device
+    compute_dtype: torch.dtype
 
     # output_shape(*shapes) -> Shape, or a list of them. None: forward is run on meta tensors.
     output_shape: Callable[..., Any] | None = None
@@ -153,14 +155,12 @@ class Operator:
         values = {a.name: getattr(self, a.name) for a in self.declaration.arguments}
         return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
 
-    # The context of an operator never changes once it has met its inputs.
-    @cached_property
-    def compute_dtype(self) -> torch.dtype:
-        """The type to compute in."""
-        dtype = self.context.dtype
-        if self.full_precision and dtype in (torch.float16, torch.bfloat16):
-            return torch.float32
-        return dtype
+    def settle(self, context: Context) -> None:
+        """Take on the context to compute in; it stays for good."""
+        self.context = context
+        self.device, dtype = context.resolved
+        half = dtype is torch.float16 or dtype is torch.bfloat16
+        self.compute_dtype = torch.float32 if half and self.full_precision else dtype
 
     def input_dtype(self, kind: Kind) -> torch.dtype:
         """The type that an input of that kind is read in."""
@@ -169,11 +169,6 @@ class Operator:
         if kind == Kind.UPDATED and self.context.dtype in (torch.float16, torch.bfloat16):
             return torch.float32
         return self.compute_dtype
-
-    @cached_property
-    def device(self) -> torch.device:
-        """The device to compute on."""
-        return self.context.device
 
     def __repr__(self) -> str:
         given = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())

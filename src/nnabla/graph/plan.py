@@ -99,21 +99,23 @@ class PlanCache:
         self._plan: Plan | None = None
         self._by_signature: dict[Hashable, Plan] = {}
 
-    def current(self) -> Plan | None:
+    def current(self) -> Any:
         """The plan of the last call, if no graph changed since."""
         return self._plan if self._epoch == epoch.value else None
 
-    def find(self, roots: Sequence[Variable], compile: Callable[[Sequence[Function]], Plan]) -> Plan:
+    def find(self, roots: Sequence[Variable], compile: Callable[[Sequence[Function]], Plan]) -> Any:
         """A plan that is valid for the graph as it is now."""
         order = topological(roots)
         setup_again(order)
-        signature = _signature(roots, order)
+        # The first plan goes without a signature: a dynamic graph runs backward once, and would never need it.
+        signature = _signature(roots, order) if self._plan is not None else None
         plan = self._by_signature.get(signature)
         if plan is None:
             plan = compile(order)
             if len(self._by_signature) >= _KEPT_PLANS:
                 self._by_signature.pop(next(iter(self._by_signature)))
-            self._by_signature[signature] = plan
+            if signature is not None:
+                self._by_signature[signature] = plan
         else:
             inherit_need_grad(order)
         self._plan = plan

@@ -169,7 +169,7 @@ def free_step(arrays: Sequence[NdArray], operators: Sequence[Operator], slots: S
     # Only a read without values asks whether an array was cleared, so this can be said in advance.
     for array in arrays:
         array._cleared = True
-    holders = [*arrays, *slots]
+    holders: list[Slot] = [*arrays, *slots]
 
     def step() -> None:
         for holder in holders:

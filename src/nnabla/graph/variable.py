@@ -72,6 +72,9 @@ class Variable:
         "rank",
     )
 
+    _need_grad: bool | None
+    info: Any
+
     def __init__(self, shape: Iterable[int] = (), need_grad: bool | None = None, info: Any = None) -> None:
         self._link(Buffers(NdArray._new(checked_shape(shape, "Variable"))), None)
         self._need_grad = need_grad if need_grad is None else bool(need_grad)
@@ -80,7 +83,7 @@ class Variable:
     def _link(self, buffers: Buffers, parent: Function | None) -> None:
         self._buffers = buffers
         self._parent = parent
-        self._need_grad: bool | None = None  # as set by the user
+        self._need_grad = None  # as set by the user
         self._inherited_need_grad = False  # as the parent's inputs say
         self._persistent = False
         self._recompute = False
@@ -88,7 +91,7 @@ class Variable:
         self._plans: dict[Any, Any] | None = None
         self.name = ""
         self.rank = 0
-        self.info: Any = None
+        self.info = None
 
     @staticmethod
     def _on(buffers: Buffers, parent: Function | None = None) -> Variable:

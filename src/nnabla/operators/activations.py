@@ -14,6 +14,9 @@ from .axes import normalized
 from .shapes import Elementwise
 
 aten = torch.ops.aten
+# Bound to their only overload, which saves the choice among overloads in every call.
+sigmoid_backward = aten.sigmoid_backward.default
+tanh_backward = aten.tanh_backward.default
 
 
 @operator("Sigmoid", "sigmoid")
@@ -28,14 +31,18 @@ class Sigmoid(Elementwise):
         >>> import nnabla as nn, nnabla.functions as F
         >>> F.sigmoid(nn.NdArray.from_numpy_array([0.0])).data
         array([0.5], dtype=float32)
+
     Source: NNabla function reference, ``Sigmoid``.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.sigmoid(x)
 
+    def overwrite(self, x: Tensor) -> Tensor:
+        return torch.sigmoid_(x)
+
     def grad(self, dy: Tensor, y: Tensor) -> Tensor:
-        return aten.sigmoid_backward(dy, y)
+        return sigmoid_backward(dy, y)
 
 
 @operator("Tanh", "tanh")
@@ -52,8 +59,11 @@ class Tanh(Elementwise):
     def forward(self, x: Tensor) -> Tensor:
         return torch.tanh(x)
 
+    def overwrite(self, x: Tensor) -> Tensor:
+        return torch.tanh_(x)
+
     def grad(self, dy: Tensor, y: Tensor) -> Tensor:
-        return aten.tanh_backward(dy, y)
+        return tanh_backward(dy, y)
 
 
 @operator("Swish", "swish")
@@ -266,6 +276,7 @@ class Softmax(_AlongAxis):
         >>> import nnabla as nn, nnabla.functions as F
         >>> F.softmax(nn.NdArray.from_numpy_array([[1.0, 1.0]])).data
         array([[0.5, 0.5]], dtype=float32)
+
     Source: NNabla function reference, ``Softmax``.
     """
 

@@ -32,6 +32,9 @@ class _Sum(Binary):
     def forward(self, x0: Tensor, x1: Tensor) -> Tensor:
         return x0 + x1
 
+    def overwrite(self, x0: Tensor, x1: Tensor) -> Tensor:
+        return x0.add_(x1)
+
     def grad(self, dy: Tensor) -> tuple[Tensor, Tensor]:
         return dy, dy
 
@@ -53,6 +56,7 @@ class Add2(_Sum):
         >>> import nnabla as nn, nnabla.functions as F
         >>> F.add2(nn.Variable((2, 3)), nn.Variable((1, 3))).shape
         (2, 3)
+
     Source: NNabla function reference, ``Add2``.
     """
 
@@ -216,6 +220,7 @@ class AddN(_Several):
         >>> import nnabla as nn, nnabla.functions as F
         >>> F.add_n(*[nn.Variable((2, 3)) for _ in range(4)]).shape
         (2, 3)
+
     Source: NNabla function reference, ``AddN``.
     """
 

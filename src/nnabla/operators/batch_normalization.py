@@ -111,7 +111,7 @@ class BatchStatistics(Operator):
         running = (mean.view(-1), variance.view(-1)) if update else (None, None)
         if self.n_outputs == 3:
             return self._with_statistics(x, weight, bias, *running)
-        if self._planes and x.is_contiguous():
+        if self._planes and x.is_contiguous() and not x.requires_grad:
             y, *self.kept = self._by_planes(x, weight, bias, *running)
         else:
             y, *self.kept = torch.native_batch_norm(

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .._nd_array import NdArray
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Argument, Bool, Float, Ints, Str
 from ..graph.call import apply, public
@@ -164,10 +165,16 @@ def _all_parameters(
 ) -> list[Any]:
     """The four parameters, with constants 0 and 1 for a shift and a scale that are ``None``."""
     mean, variance = with_running_statistics(x, mean, variance, axes, batch_stat, function)
-    shape = mean.shape
-    beta = apply(Constant(0, shape), ()) if beta is None else beta
-    gamma = apply(Constant(1, shape), ()) if gamma is None else gamma
-    return [beta, gamma, mean, variance]
+    imperative = any(isinstance(v, NdArray) for v in (x, beta, gamma, mean, variance))
+
+    def constant(value: float) -> Any:
+        if not imperative:
+            return apply(Constant(value, mean.shape), ())
+        array = NdArray(mean.shape)
+        array.fill(value)
+        return array
+
+    return [constant(0) if beta is None else beta, constant(1) if gamma is None else gamma, mean, variance]
 
 
 @public

@@ -24,14 +24,23 @@ def number_of(value: Any) -> float | None:
         return value
     if isinstance(value, (Real, np.bool_)):
         return float(value)
-    if is_numeric(value) and value.size == 1:
+    if is_array(value) and value.size == 1:
         return float(value.reshape(()))
     return None
 
 
-def is_numeric(value: Any) -> bool:
-    """Whether `value` is a NumPy array of real numbers."""
-    return isinstance(value, np.ndarray) and value.dtype.kind in "biuf"
+def is_array(value: Any) -> bool:
+    """Whether `value` is a NumPy array.
+
+    Raises:
+        TypeError: it is one, but does not hold real numbers.
+    """
+    if not isinstance(value, np.ndarray):
+        return False
+    # Not left to NumPy, which would take an NdArray for one of its own, and not return an NdArray.
+    if value.dtype.kind not in "biuf":
+        raise TypeError(f"a NumPy array must hold real numbers to be an operand, not {value.dtype}")
+    return True
 
 
 def constant(value: np.ndarray, partner: Array) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -28,13 +28,8 @@ class _OfPairs(Binary):
 
     keeps = True
 
-    @staticmethod
-    def _pick(x0: Tensor, x1: Tensor) -> Tensor:
-        raise NotImplementedError
-
-    @staticmethod
-    def _is_first(x0: Tensor, x1: Tensor) -> Tensor:
-        raise NotImplementedError
+    _pick: Callable[..., Tensor]
+    _is_first: Callable[..., Tensor]
 
     def forward(self, x0: Tensor, x1: Tensor) -> Tensor:
         # A mask is a quarter of the size of one input.
@@ -148,12 +143,12 @@ class _Extremum(Reduction):
 
     def output_shape(self, x: Shape) -> Any:
         y = super().output_shape(x)
-        if self._count == 0 and math.prod(y):
+        if self._count == 0 and 0 not in y:
             raise ShapeError(
                 f"{self.declaration.name}: there is nothing to reduce over axes {self._axes} of {x}"
             )
         self.settle_one_axis()
-        self.differentiable = not self.only_index
+        self.differentiable = not self.only_index  # type: ignore[misc]
         self._pairs = self.with_index and not self.only_index
         return [y, y] if self._pairs else y
 
@@ -210,6 +205,7 @@ class Max(_Extremum):
         >>> y, index = F.max(nn.NdArray.from_numpy_array([[1.0, 3.0], [4.0, 2.0]]), axis=1, with_index=True)
         >>> y.data.tolist(), index.data.tolist()
         ([3.0, 4.0], [1, 0])
+
     Source: NNabla function reference, ``Max``.
     """
 

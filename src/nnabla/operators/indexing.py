@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .._nd_array import NdArray
-from ..errors import ArgumentError, GraphError, ShapeError
+from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Int, Ints
 from ..graph.call import apply, public
 from ..graph.operator import Operator, Shape, operator
@@ -249,7 +249,6 @@ class OneHot(Operator):
         Shape ``(M_1, ..., M_K) + shape``.
     Raises:
         ShapeError: the last axis of `x` is not as long as `shape`.
-        GraphError: backward; there is no gradient.
     Example:
         >>> import nnabla as nn, nnabla.functions as F
         >>> F.one_hot(nn.NdArray.from_numpy_array([[2], [0]]), (3,)).data
@@ -258,6 +257,7 @@ class OneHot(Operator):
     """
 
     outputs = ("output",)
+    differentiable = False
     shape = Ints(
         doc="Lengths that the indices count along.",
         check=(lambda s: all(d > 0 for d in s), "positive lengths"),
@@ -283,6 +283,3 @@ class OneHot(Operator):
         inside = ((rows >= -lengths) & (rows < lengths)).all(1, keepdim=True)
         place = (rows.remainder(lengths) * x.new_tensor(self._strides)).sum(1, keepdim=True)
         return y.scatter_(1, place, inside.to(y.dtype)).view(self._y)
-
-    def grad(self, doutput: Tensor) -> Tensor:
-        raise GraphError("one_hot: there is no gradient with respect to x, which holds indices")

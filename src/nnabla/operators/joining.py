@@ -162,14 +162,14 @@ class Meshgrid(Operator):
     """Coordinates of all points of a grid, one array for each axis.
 
     Inputs:
-        x: one or more vectors (a scalar counts as a vector of length 1): the coordinates along each axis.
+        x: one or more vectors: the coordinates along each axis.
     Args:
         ij_indexing: lengths of the result are those of the inputs in order. Default: the first two are
             exchanged, as wanted for images with ``x`` to the right and ``y`` down.
     Returns:
         A tuple of as many arrays as inputs, all of the grid's shape.
     Raises:
-        ShapeError: an input has more than one axis.
+        ShapeError: an input is not a vector.
     Example:
         >>> import nnabla as nn, nnabla.functions as F
         >>> [y.shape for y in F.meshgrid(nn.Variable((3,)), nn.Variable((2,)))]
@@ -182,9 +182,9 @@ class Meshgrid(Operator):
 
     def output_shape(self, *x: Shape) -> list[Shape]:
         for i, shape in enumerate(x):
-            if len(shape) > 1:
+            if len(shape) != 1:
                 raise ShapeError(f"meshgrid: x{i} must be a vector, not of shape {shape}")
-        lengths = [math.prod(shape) for shape in x]
+        lengths = [shape[0] for shape in x]
         order = list(range(len(x)))
         if not self.ij_indexing:
             order[:2] = order[:2][::-1]
@@ -196,7 +196,8 @@ class Meshgrid(Operator):
         return [self._grid] * len(x)
 
     def forward(self, *x: Tensor) -> Any:
-        return tuple([t.reshape(shape).expand(self._grid) for t, shape in zip(x, self._aligned, strict=True)])
+        grids = [t.reshape(shape).expand(self._grid) for t, shape in zip(x, self._aligned, strict=True)]
+        return grids[0] if len(grids) == 1 else grids
 
     def grad(self, *dy: Tensor) -> tuple[Tensor, ...]:
         return tuple(

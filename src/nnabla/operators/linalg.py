@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import ShapeError
-from ..graph.argument import Bool
+from ..errors import ArgumentError, ShapeError
+from ..graph.argument import Bool, Int
 from ..graph.operator import Operator, Shape, operator
 from .shapes import broadcast_shape
 
@@ -139,3 +139,164 @@ class MatrixDiagPart(Operator):
     def grad(self, dy: Tensor) -> Tensor:
         dx = dy.diag_embed()
         return torch.constant_pad_nd(dx, (0, 0, 0, self._rest)) if self._rest else dx
+
+
+@operator("Trilu", "trilu")
+class Trilu(Operator):
+    """The upper or lower triangles of matrices; zeros elsewhere.
+
+    Inputs:
+        x: at least two axes; the last two are those of the matrices.
+    Args:
+        k: which diagonal ends the triangle: 0 the main one, positive ones above it, negative ones below.
+        upper: the triangle above the diagonal, else the one below. The diagonal belongs to it.
+    Returns:
+        Shape of `x`.
+    Raises:
+        ShapeError: `x` has less than two axes.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.trilu(nn.NdArray.from_numpy_array([[1.0, 2.0], [3.0, 4.0]]), k=1).data
+        array([[0., 2.],
+               [0., 0.]], dtype=float32)
+    """
+
+    k = Int(0, "Which diagonal ends the triangle.")
+    upper = Bool(True, "The triangle above the diagonal, else the one below.")
+
+    def output_shape(self, x: Shape) -> Shape:
+        if len(x) < 2:
+            raise ShapeError(f"trilu: x must have at least two axes, not {len(x)}")
+        return x
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.triu(self.k) if self.upper else x.tril(self.k)
+
+    def grad(self, dy: Tensor) -> Tensor:
+        return dy.triu(self.k) if self.upper else dy.tril(self.k)
+
+
+class SquareMatrices(Operator):
+    """An operator on a batch of square matrices, computed in single precision at least."""
+
+    full_precision = True
+
+    def square(self, x: Shape) -> Shape:
+        """The shape of `x`.
+
+        Raises:
+            ShapeError: it is not that of a batch of square matrices.
+        """
+        if len(x) != 3 or x[1] != x[2]:
+            name = self.declaration.name
+            raise ShapeError(f"{name}: x must have shape (B, N, N), a batch of square matrices, not {x}")
+        return x
+
+
+@operator("BatchInv", "batch_inv")
+class BatchInv(SquareMatrices):
+    """The inverses of matrices. That of a singular matrix holds infinities or NaN.
+
+    Inputs:
+        x: shape ``(B, N, N)``.
+    Returns:
+        Shape of `x`.
+    Raises:
+        ShapeError: `x` has another number of axes, or the matrices are not square.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.batch_inv(nn.NdArray.from_numpy_array([[[2.0, 0.0], [0.0, 4.0]]])).data
+        array([[[0.5 , 0.  ],
+                [0.  , 0.25]]], dtype=float32)
+    """
+
+    def output_shape(self, x: Shape) -> Shape:
+        return self.square(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.linalg.inv_ex(x).inverse
+
+    def grad(self, dy: Tensor, y: Tensor) -> Tensor:
+        transposed = y.mT
+        return -(transposed @ dy @ transposed)
+
+
+@operator("BatchDet", "batch_det")
+class BatchDet(SquareMatrices):
+    """The determinants of matrices.
+
+    Inputs:
+        x: shape ``(B, N, N)``.
+    Returns:
+        Shape ``(B,)``.
+    Raises:
+        ShapeError: `x` has another number of axes, or the matrices are not square.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.batch_det(nn.NdArray.from_numpy_array([[[2.0, 1.0], [0.0, 4.0]]])).data
+        array([8.], dtype=float32)
+    """
+
+    def output_shape(self, x: Shape) -> Shape:
+        return self.square(x)[:1]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.linalg.det(x)
+
+
+@operator("BatchLogdet", "batch_logdet")
+class BatchLogdet(SquareMatrices):
+    r"""The logarithms of the absolute determinants of matrices, :math:`y_b = \log |\det x_b|`.
+
+    Inputs:
+        x: shape ``(B, N, N)``.
+    Returns:
+        Shape ``(B,)``; minus infinity for a singular matrix.
+    Raises:
+        ShapeError: `x` has another number of axes, or the matrices are not square.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.batch_logdet(nn.NdArray.from_numpy_array([[[1.0, 1.0], [0.0, -1.0]]])).data
+        array([0.], dtype=float32)
+    """
+
+    def output_shape(self, x: Shape) -> Shape:
+        return self.square(x)[:1]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.linalg.slogdet(x).logabsdet
+
+    def grad(self, dy: Tensor, x: Tensor) -> Tensor:
+        return dy[:, None, None] * torch.linalg.inv_ex(x).inverse.mT
+
+
+@operator("BatchCholesky", "batch_cholesky")
+class BatchCholesky(SquareMatrices):
+    """The Cholesky factors of symmetric positive definite matrices: ``L`` with ``x = L L^T``, or ``U = L^T``.
+
+    Inputs:
+        x: shape ``(B, N, N)``; only the lower triangles are read.
+    Args:
+        upper: return ``U``, else ``L``.
+    Returns:
+        Shape of `x`, triangular. The gradient is that of a symmetric change of `x`.
+    Raises:
+        ShapeError: `x` has another number of axes, or the matrices are not square.
+        ArgumentError: a matrix is not positive definite.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.batch_cholesky(nn.NdArray.from_numpy_array([[[4.0, 2.0], [2.0, 5.0]]])).data
+        array([[[2., 0.],
+                [1., 2.]]], dtype=float32)
+    """
+
+    upper = Bool(False, "Return the upper factor.")
+
+    def output_shape(self, x: Shape) -> Shape:
+        return self.square(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        lower, info = torch.linalg.cholesky_ex(x)
+        if x.is_cpu and bool(info.any()):
+            raise ArgumentError("batch_cholesky: every matrix of x must be positive definite")
+        return lower.mT.contiguous() if self.upper else lower

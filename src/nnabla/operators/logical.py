@@ -310,6 +310,7 @@ class ResetNaN(Operator):
         >>> import nnabla as nn, nnabla.functions as F
         >>> F.reset_nan(nn.NdArray.from_numpy_array([1.0, float("nan")]), val=7).data
         array([1., 7.], dtype=float32)
+
     Source: NNabla function reference, ``ResetNaN``.
     """
 
@@ -374,6 +375,7 @@ class SearchSorted(Operator):
         >>> a = nn.NdArray.from_numpy_array
         >>> F.searchsorted(a([1.0, 3.0, 5.0]), a([0.0, 3.0, 9.0])).data
         array([0., 1., 3.], dtype=float32)
+
     Source: NNabla function reference, ``SearchSorted``.
     """
 

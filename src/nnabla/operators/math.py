@@ -42,6 +42,7 @@ class Exp(Elementwise):
         >>> import nnabla as nn, nnabla.functions as F
         >>> F.exp(nn.NdArray.from_numpy_array([0.0])).data
         array([1.], dtype=float32)
+
     Source: NNabla function reference, ``Exp``.
     """
 
@@ -134,6 +135,7 @@ class Round(_Step):
         >>> import nnabla as nn, nnabla.functions as F
         >>> F.round(nn.NdArray.from_numpy_array([0.5, 1.5, -2.5])).data
         array([ 1.,  2., -3.], dtype=float32)
+
     Source: NNabla function reference, ``Round``. NumPy and torch round halves to even numbers instead.
     """
 
@@ -190,6 +192,7 @@ class Sign(_Step):
         >>> import nnabla as nn, nnabla.functions as F
         >>> F.sign(nn.NdArray.from_numpy_array([-2.0, 0.0, 3.0]), alpha=0.5).data
         array([-1. ,  0.5,  1. ], dtype=float32)
+
     Source: NNabla function reference, ``Sign``.
     """
 

@@ -141,7 +141,10 @@ class InstanceNormalization(AffineStandardization):
         given = gamma if beta is None else beta
         wanted = own if given == own else shared
         self.check(wanted, beta, gamma)
-        by_channel = channel == 1 and batch == (0,) and wanted == shared
+        # ATen has no gradient of a shift without a scale in this layout.
+        by_channel = (
+            channel == 1 and batch == (0,) and wanted == shared and (beta is None or gamma is not None)
+        )
         reduced = rest(x, (channel, *batch))
         return self.lay_out(x, reduced, wanted, groups=x[1] if by_channel else 0)
 
@@ -238,7 +241,8 @@ class GroupNormalization(AffineStandardization):
             rest(split, kept),
             (1,) * channel + members + (1,) * (len(x) - channel - 1),
             split,
-            groups=groups if channel == 1 and batch == (0,) else 0,
+            # ATen has no gradient of a shift without a scale in this layout.
+            groups=groups if channel == 1 and batch == (0,) and (beta is None or gamma is not None) else 0,
         )
 
 
@@ -263,7 +267,8 @@ def group_normalization(
         gamma: scale, shape of `beta`, or ``None``.
         num_groups: number of groups; a divisor of the number of channels.
         channel_axis: the axis of the channels.
-        batch_axis: axis, or axes, of the batch.
+        batch_axis: axis, or axes, of the batch. (NNabla 1.39 takes one behind `channel_axis` for the one
+            before it.)
         eps: added to the variance, against division by zero.
         output_stat: whether to return mean and variance, too; they can be differentiated.
     Returns:

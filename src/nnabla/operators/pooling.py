@@ -138,7 +138,9 @@ class Pooling(Operator):
         return tuple(found)
 
     def _open(self, x: Tensor, outside: float | None = None) -> Tensor:
-        """`x` as ``(B, C, L_1, ..., L_N)``, in the kernels' format, extended by `outside` where they need it."""
+        """`x` as ``(B, C, L_1, ..., L_N)``, in the kernels' format, extended by `outside` where they need
+        it.
+        """
         if not self._plain:
             if self.channel_last:
                 x = x.reshape(self._flat[0], *self._flat[2:], self._flat[1]).movedim(-1, 1)

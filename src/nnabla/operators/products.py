@@ -13,7 +13,7 @@ from ..graph.operator import Shape
 from ..graph.variable import Variable
 from .arithmetic import Mul2, MulScalar
 from .arrays import Reshape, Transpose
-from .constants import Array, constant, is_numeric, number_of
+from .constants import Array, constant, is_array, number_of
 from .layers import Affine
 from .linalg import BatchMatmul
 from .reductions import Sum
@@ -36,6 +36,7 @@ def matmul(a: Array, b: Array) -> Any:
         if x.ndim == 0:
             raise ShapeError(f"@: operands must have at least one axis, not shapes {a.shape} and {b.shape}")
     _check_summed("@", a.shape, b.shape)
+    a, b = _of_one_kind(a, b)
     if a.ndim == 1 and b.ndim == 1:
         return _inner(a, b)
     y = _stacked(a, b)
@@ -88,7 +89,7 @@ def _dot(a: Any, b: Any) -> Any:
         number = None if isinstance(x, (Variable, NdArray)) or np.ndim(x) else number_of(x)
         if number is not None:
             return apply(MulScalar(number), (other,))
-    a, b = (_operand(x, partner) for x in (a, b))
+    a, b = _of_one_kind(_operand(a, partner), _operand(b, partner))
     if a.ndim == 0 or b.ndim == 0:
         ndim = max(a.ndim, b.ndim)
         return apply(Mul2(), (_widened(a, ndim), _widened(b, ndim)))
@@ -101,12 +102,18 @@ def _dot(a: Any, b: Any) -> Any:
     return apply(Affine(a.ndim - 1), (a, weight))
 
 
+def _of_one_kind(a: Array, b: Array) -> tuple[Array, Array]:
+    """Both as NdArrays if one is: a Variable that is reshaped for the product would not have values yet."""
+    if type(a) is type(b):
+        return a, b
+    return tuple(x.data if isinstance(x, Variable) else x for x in (a, b))  # type: ignore[return-value]
+
+
 def _operand(x: Any, partner: Array) -> Array:
     if isinstance(x, (Variable, NdArray)):
         return x
     value = np.asarray(x)
-    if not is_numeric(value):
-        raise TypeError(f"dot: operands must be Variables, NdArrays or real numbers, not {type(x).__name__}")
+    is_array(value)
     return constant(value, partner)
 
 

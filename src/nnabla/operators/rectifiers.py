@@ -16,6 +16,8 @@ from .axes import normalized
 from .shapes import Elementwise
 
 aten = torch.ops.aten
+# Bound to its only overload, which saves the choice among overloads in every call.
+threshold_backward = aten.threshold_backward.default
 
 
 @operator("ReLU", "relu")
@@ -32,6 +34,7 @@ class ReLU(Elementwise):
         >>> import nnabla as nn, nnabla.functions as F
         >>> F.relu(nn.NdArray.from_numpy_array([-1.0, 2.0])).data
         array([0., 2.], dtype=float32)
+
     Source: NNabla function reference, ``ReLU``.
     """
 
@@ -40,8 +43,11 @@ class ReLU(Elementwise):
     def forward(self, x: Tensor) -> Tensor:
         return torch.relu(x)
 
+    def overwrite(self, x: Tensor) -> Tensor:
+        return torch.relu_(x)
+
     def grad(self, dy: Tensor, y: Tensor) -> Tensor:
-        return aten.threshold_backward(dy, y, 0)
+        return threshold_backward(dy, y, 0)
 
 
 @operator("LeakyReLU", "leaky_relu")
@@ -240,6 +246,7 @@ class CReLU(Operator):
         >>> import nnabla as nn, nnabla.functions as F
         >>> F.crelu(nn.Variable((2, 3, 4))).shape
         (2, 6, 4)
+
     Source: NNabla function reference, ``CReLU``; Shang et al. 2016, Understanding and Improving Convolutional
     Neural Networks via Concatenated Rectified Linear Units.
     """

@@ -14,16 +14,18 @@ from ..graph.derivative import autograd_on
 from ..graph.operator import Shape, operator
 from .stochastic import Stochastic
 
-# ATen's kernels for one layer in one or both directions, over all steps. On the CPU they are several times as fast
-# as the same steps from separate operators (LSTM, 35 steps, batch 20, 200 units: 15 ms for both passes, not 35).
+# ATen's kernels for one layer in one or both directions, over all steps. On the CPU they are several times as
+# fast as the same steps from separate operators (LSTM, 35 steps, batch 20, 200 units: 15 ms for both passes,
+# not 35).
 _kernels: Any = torch._VF
 
 
 class Recurrent(Stochastic):
-    """What the recurrent layers have in common: checks, weights by layer and direction, dropout, the gradient.
+    """What the recurrent layers have in common: checks, weights by layer and direction, dropout, the
+    gradient.
 
-    Forward records ATen's operations and the gradient plays them back, for the kernels keep what it needs in forms
-    of their own.
+    Forward records ATen's operations and the gradient plays them back, for the kernels keep what it needs in
+    forms of their own. The record reads inputs and outputs, so `grad` names them all.
     """
 
     num_layers: Any
@@ -31,7 +33,7 @@ class Recurrent(Stochastic):
     bidirectional: Any
     training: Any
 
-    keeps = True
+    keeps = keeps_output = True
     # Dropout follows nnabla.seed.
     seed = -1
 
@@ -80,7 +82,13 @@ class Recurrent(Stochastic):
         return bias.reshape(-1), torch.zeros_like(bias).view(-1)
 
     def _layers(
-        self, masks: Sequence[Tensor], x: Tensor, states: Sequence[Tensor], first: Tensor, weight: Any, bias: Any
+        self,
+        masks: Sequence[Tensor],
+        x: Tensor,
+        states: Sequence[Tensor],
+        first: Tensor,
+        weight: Any,
+        bias: Any,
     ) -> tuple[Tensor, ...]:
         """All layers; the output and the last states of every layer."""
         features, hidden = self._sizes
@@ -102,24 +110,6 @@ class Recurrent(Stochastic):
             for found, end in zip(last, ends, strict=True):
                 found.append(end)
         return (x, *[torch.stack(found) if len(found) > 1 else found[0].unsqueeze(0) for found in last])
-
-    def _draw(self, x: Tensor, generator: torch.Generator) -> list[Tensor]:
-        """Factors of dropout between layers."""
-        shape = (x.shape[0], x.shape[1], (1 + self.bidirectional) * self._sizes[1])
-        scale = 1 / (1 - self.dropout)
-        drawn = [
-            torch.rand(shape, generator=generator, dtype=torch.float32, device=x.device)
-            for _ in range(self.num_layers - 1)
-        ]
-        return [d.ge_(self.dropout).to(x.dtype).mul_(scale) for d in drawn]
-
-    @property
-    def _drops(self) -> bool:
-        return self.training and self.dropout > 0 and self.num_layers > 1
-
-    def _split(self, tensors: Sequence[Any]) -> tuple[Any, ...]:
-        count = 1 + self._states
-        return tensors[0], tensors[1:count], *tensors[count:]
 
     def _masks(self, x: Tensor, replay: bool = False) -> list[Tensor]:
         """Factors of dropout between layers: new ones, or those of the last forward."""
@@ -163,9 +153,7 @@ class Recurrent(Stochastic):
         again = any(t is not None and t.requires_grad for t in (*tensors, *dys))
         if again:
             # To be differentiated once more: by the inputs themselves, and by kernels that can be.
-            leaves = [
-                t if t is None or t.requires_grad else t.detach().requires_grad_() for t in tensors
-            ]
+            leaves = [t if t is None or t.requires_grad else t.detach().requires_grad_() for t in tensors]
             with torch.backends.mkldnn.flags(enabled=False), torch.backends.cudnn.flags(enabled=False):
                 ys = self._layers(self._masks(tensors[0], replay=True), *self._split(leaves))
         else:
@@ -190,8 +178,8 @@ def _versions(tensors: Sequence[Any]) -> list[int]:
 class RNN(Recurrent):
     r"""Elman RNN, :math:`h_t = f(W x_t + U h_{t-1} + b)` with :math:`f` tanh or ReLU.
 
-    Below, T is the number of steps, B the batch size, I the number of features, L the number of layers, D the number
-    of directions and H the hidden size.
+    Below, T is the number of steps, B the batch size, I the number of features, L the number of layers, D the
+    number of directions and H the hidden size.
 
     Inputs:
         x: shape ``(T, B, I)``.
@@ -206,8 +194,8 @@ class RNN(Recurrent):
         bidirectional: run every layer in both directions of time, and put the outputs side by side.
         training: whether dropout is in force; without it there is no gradient.
     Returns:
-        ``y``, the outputs of the last layer, shape ``(T, B, D * H)``, and ``h_n``, the last states of all layers,
-        shape ``(L, D, B, H)``.
+        ``y``, the outputs of the last layer, shape ``(T, B, D * H)``, and ``h_n``, the last states of all
+        layers, shape ``(L, D, B, H)``.
     Raises:
         ShapeError: an input has a shape that does not fit to the others.
         ArgumentError: an argument is out of range, or `weight` is missing or not wanted.
@@ -217,6 +205,7 @@ class RNN(Recurrent):
         >>> y, h_n = F.rnn(x, h, w)
         >>> y.shape, h_n.shape
         ((5, 2, 4), (1, 1, 2, 4))
+
     Source: NNabla function reference, ``RNN``; J. L. Elman, "Finding structure in time", 1990.
     """
 
@@ -237,7 +226,12 @@ class RNN(Recurrent):
         return self._run(x, states[0], parameters, bias, 1, 0.0, False, self.bidirectional, False)
 
     def forward(
-        self, x: Tensor, h: Tensor, weight_l0: Tensor, weight: Tensor | None = None, bias: Tensor | None = None
+        self,
+        x: Tensor,
+        h: Tensor,
+        weight_l0: Tensor,
+        weight: Tensor | None = None,
+        bias: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
         return self._recorded((x, h, weight_l0, weight, bias))
 
@@ -251,6 +245,8 @@ class RNN(Recurrent):
         weight_l0: Tensor,
         weight: Tensor | None,
         bias: Tensor | None,
+        y: Tensor,
+        h_n: Tensor,
     ) -> tuple[Tensor | None, ...]:
         return self._gradients(need, (dy, dh_n), (x, h, weight_l0, weight, bias))
 
@@ -264,8 +260,8 @@ class LSTM(Recurrent):
         g_t &= 	anh(W_g x_t + U_g h_{t-1} + b_g), \quad o_t = \sigma(W_o x_t + U_o h_{t-1} + b_o), \
         c_t &= f_t \odot c_{t-1} + i_t \odot g_t, \quad h_t = o_t \odot 	anh(c_t)
 
-    Below, T is the number of steps, B the batch size, I the number of features, L the number of layers, D the number
-    of directions and H the hidden size; an axis of length 4 holds the gates in the order i, f, g, o.
+    Below, T is the number of steps, B the batch size, I the number of features, L the number of layers, D the
+    number of directions and H the hidden size; an axis of length 4 holds the gates in the order i, f, g, o.
 
     Inputs:
         x: shape ``(T, B, I)``.
@@ -280,8 +276,8 @@ class LSTM(Recurrent):
         bidirectional: run every layer in both directions of time, and put the outputs side by side.
         training: whether dropout is in force; without it there is no gradient.
     Returns:
-        ``y``, the outputs of the last layer, shape ``(T, B, D * H)``, and ``h_n`` and ``c_n``, the last states and
-        cells of all layers, shape ``(L, D, B, H)``.
+        ``y``, the outputs of the last layer, shape ``(T, B, D * H)``, and ``h_n`` and ``c_n``, the last
+        states and cells of all layers, shape ``(L, D, B, H)``.
     Raises:
         ShapeError: an input has a shape that does not fit to the others.
         ArgumentError: an argument is out of range, or `weight` is missing or not wanted.
@@ -291,7 +287,9 @@ class LSTM(Recurrent):
         >>> y, h_n, c_n = F.lstm(x, h, c, nn.Variable((1, 4, 4, 3 + 4)))
         >>> y.shape, c_n.shape
         ((5, 2, 4), (1, 1, 2, 4))
-    Source: NNabla function reference, ``LSTM``; S. Hochreiter and J. Schmidhuber, "Long short-term memory", 1997.
+
+    Source: NNabla function reference, ``LSTM``; S. Hochreiter and J. Schmidhuber, "Long short-term memory",
+    1997.
     """
 
     num_layers = Int(1, "Number of layers.", check=positive)
@@ -343,6 +341,9 @@ class LSTM(Recurrent):
         weight_l0: Tensor,
         weight: Tensor | None,
         bias: Tensor | None,
+        y: Tensor,
+        h_n: Tensor,
+        c_n: Tensor,
     ) -> tuple[Tensor | None, ...]:
         return self._gradients(need, (dy, dh_n, dc_n), (x, h, c, weight_l0, weight, bias))
 
@@ -356,8 +357,8 @@ class GRU(Recurrent):
         n_t &= 	anh(W_n x_t + b_n + r_t \odot (U_n h_{t-1} + c_n)), \
         h_t &= (1 - z_t) \odot n_t + z_t \odot h_{t-1}
 
-    Below, T is the number of steps, B the batch size, I the number of features, L the number of layers, D the number
-    of directions and H the hidden size; an axis of length 3 holds the gates in the order r, z, n.
+    Below, T is the number of steps, B the batch size, I the number of features, L the number of layers, D the
+    number of directions and H the hidden size; an axis of length 3 holds the gates in the order r, z, n.
 
     Inputs:
         x: shape ``(T, B, I)``.
@@ -371,8 +372,8 @@ class GRU(Recurrent):
         bidirectional: run every layer in both directions of time, and put the outputs side by side.
         training: whether dropout is in force; without it there is no gradient.
     Returns:
-        ``y``, the outputs of the last layer, shape ``(T, B, D * H)``, and ``h_n``, the last states of all layers,
-        shape ``(L, D, B, H)``.
+        ``y``, the outputs of the last layer, shape ``(T, B, D * H)``, and ``h_n``, the last states of all
+        layers, shape ``(L, D, B, H)``.
     Raises:
         ShapeError: an input has a shape that does not fit to the others.
         ArgumentError: an argument is out of range, or `weight` is missing or not wanted.
@@ -382,6 +383,7 @@ class GRU(Recurrent):
         >>> y, h_n = F.gru(x, h, w)
         >>> y.shape, h_n.shape
         ((5, 2, 4), (1, 1, 2, 4))
+
     Source: NNabla function reference, ``GRU``; Cho et al. (arXiv:1406.1078).
     """
 
@@ -407,7 +409,12 @@ class GRU(Recurrent):
         return _kernels.gru(x, states[0], parameters, bias, 1, 0.0, False, self.bidirectional, False)
 
     def forward(
-        self, x: Tensor, h: Tensor, weight_l0: Tensor, weight: Tensor | None = None, bias: Tensor | None = None
+        self,
+        x: Tensor,
+        h: Tensor,
+        weight_l0: Tensor,
+        weight: Tensor | None = None,
+        bias: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
         return self._recorded((x, h, weight_l0, weight, bias))
 
@@ -421,5 +428,7 @@ class GRU(Recurrent):
         weight_l0: Tensor,
         weight: Tensor | None,
         bias: Tensor | None,
+        y: Tensor,
+        h_n: Tensor,
     ) -> tuple[Tensor | None, ...]:
         return self._gradients(need, (dy, dh_n), (x, h, weight_l0, weight, bias))

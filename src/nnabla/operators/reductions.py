@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from numbers import Integral
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -22,11 +21,11 @@ Axes = int | Sequence[int] | None
 
 def listed(axis: Axes) -> Sequence[int] | None:
     """The axes as the registered functions take them."""
-    return (int(axis),) if isinstance(axis, Integral) else axis
+    return axis if axis is None or isinstance(axis, Iterable) else (axis,)
 
 
 class Reduction(Operator):
-    """Reduces axes. Leaves `_axes`, `_x` and `_kept`: the axes from the front, and shapes before and after."""
+    """Reduces axes. Leaves `_axes`, `_x`, `_kept`: the axes from the front, and shapes before and after."""
 
     axes: Any
     keep_dims: Any
@@ -93,6 +92,7 @@ class Sum(Reduction):
         >>> import nnabla as nn, nnabla.functions as F
         >>> F.sum(nn.Variable((2, 3, 4)), axis=(0, -1)).shape
         (3,)
+
     Source: NNabla function reference, ``Sum``.
     """
 
@@ -129,6 +129,7 @@ class Mean(WithConstant, Reduction):
         >>> import nnabla as nn, nnabla.functions as F
         >>> F.mean(nn.NdArray.from_numpy_array([[1.0, 2.0], [3.0, 6.0]]), axis=0).data
         array([2., 4.], dtype=float32)
+
     Source: NNabla function reference, ``Mean``.
     """
 
@@ -224,7 +225,7 @@ class Norm(Reduction):
         if self.p is None:
             self.p = 2.0
         y = super().output_shape(x)
-        if self.p == math.inf and self._count == 0 and math.prod(y):
+        if self.p == math.inf and self._count == 0 and 0 not in y:
             raise ShapeError(f"norm: there is nothing to reduce over axes {self._axes} of {x}")
         return y
 
@@ -347,6 +348,7 @@ class CumSum(_Running):
         >>> import nnabla as nn, nnabla.functions as F
         >>> F.cumsum(nn.NdArray.from_numpy_array([1.0, 2.0, 3.0]), exclusive=True).data
         array([0., 1., 3.], dtype=float32)
+
     Source: NNabla function reference, ``CumSum``.
     """
 

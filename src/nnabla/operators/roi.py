@@ -19,9 +19,9 @@ _CHUNK = 1 << 24
 class RoiAlign(Operator):
     r"""Averages of bilinear samples on a grid of cells inside of each box.
 
-    Coordinates are scaled by `spatial_scale` and moved by half a pixel, so that pixel `i` covers ``[i, i + 1)``. A
-    box is divided into `output_size` cells; a cell's value is the mean over its evenly spaced sampling points. Points
-    more than one pixel outside of the image count as 0.
+    Coordinates are scaled by `spatial_scale` and moved by half a pixel, so that pixel `i` covers ``[i, i +
+    1)``. A box is divided into `output_size` cells; a cell's value is the mean over its evenly spaced
+    sampling points. Points more than one pixel outside of the image count as 0.
 
     Inputs:
         input: images, shape ``(N, C, H, W)``; ``(N, H, W, C)`` with `channel_last`.
@@ -29,21 +29,23 @@ class RoiAlign(Operator):
             shape ``(K, 5)``. No gradient.
     Args:
         output_size: rows and columns of cells.
-        spatial_scale: factors of the coordinates, vertical and horizontal: height and width of `input` over those
-            of the image that boxes refer to.
-        sampling_ratio: sampling points along each side of a cell; 0 or less (``None`` stands for -1): as many as the
-            cell has pixels, rounded up.
+        spatial_scale: factors of the coordinates, vertical and horizontal: height and width of `input` over
+            those of the image that boxes refer to.
+        sampling_ratio: sampling points along each side of a cell; 0 or less (``None`` stands for -1): as many
+            as the cell has pixels, rounded up.
         channel_last: channels are the last axis of `input` and the result; ``None`` stands for ``False``.
     Returns:
-        Shape ``(K, C, rows, columns)``, or ``(K, rows, columns, C)`` with `channel_last`. NaN for a box without
-        extent, if the number of points follows from its size.
+        Shape ``(K, C, rows, columns)``, or ``(K, rows, columns, C)`` with `channel_last`. NaN for a box
+        without extent, if the number of points follows from its size.
     Raises:
         ShapeError: `input` has not 4 axes, or `boxes` is not ``(K, 5)``.
-        ArgumentError: a list has not two entries, or (when values are computed) an image index is out of range.
+        ArgumentError: a list has not two entries, or (when values are computed) an image index is out of
+            range.
     Example:
         >>> import nnabla as nn, nnabla.functions as F
         >>> F.roi_align(nn.Variable((2, 3, 32, 32)), nn.Variable((10, 5)), (7, 7)).shape
         (10, 3, 7, 7)
+
     Source: NNabla function reference, ``RoiAlign``; He et al., Mask R-CNN (arXiv:1703.06870).
     """
 
@@ -54,6 +56,8 @@ class RoiAlign(Operator):
 
     constants = ("boxes",)
     keeps = True
+    # Half precision knows no coordinates between whole pixels from 1024 on.
+    full_precision = True
 
     def output_shape(self, input: Shape, boxes: Shape) -> Shape:
         if self.sampling_ratio is None:
@@ -74,11 +78,17 @@ class RoiAlign(Operator):
         self._size = input[1:3] if self.channel_last else input[2:]
         self._channels = input[3] if self.channel_last else input[1]
         self._cells = (boxes[0], *self.output_size)
-        return (*self._cells, self._channels) if self.channel_last else (boxes[0], self._channels, *self.output_size)
+        return (
+            (*self._cells, self._channels)
+            if self.channel_last
+            else (boxes[0], self._channels, *self.output_size)
+        )
 
     def forward(self, input: Tensor, boxes: Tensor) -> Tensor:
         rows = (input if self.channel_last else input.permute(0, 2, 3, 1)).reshape(-1, self._channels)
-        self.kept = index, weight = self._samples(boxes)
+        index, weight = self._samples(boxes)
+        # A box without sampling points is NaN, and has no gradient.
+        self.kept = index, weight.nan_to_num(0.0)
         y = torch.nn.functional.embedding_bag(index, rows, mode="sum", per_sample_weights=weight)
         y = y.view(*self._cells, self._channels)
         return y if self.channel_last else y.permute(0, 3, 1, 2).contiguous()
@@ -100,7 +110,9 @@ class RoiAlign(Operator):
         return index.reshape(cells, points), weight.reshape(cells, points).to(boxes.dtype)
 
     def _along(self, start: Tensor, end: Tensor, axis: int) -> tuple[Tensor, Tensor]:
-        """Pixels and weights along one axis: both neighbours of every sampling point, shape (K, cells, 2 points)."""
+        """Pixels and weights along one axis: both neighbours of every sampling point, shape (K, cells, 2
+        points).
+        """
         length, cells, scale = self._size[axis], self.output_size[axis], self.spatial_scale[axis]
         start, end = start * scale - 0.5, end * scale - 0.5
         step = (end - start) / cells

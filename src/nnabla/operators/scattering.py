@@ -1,4 +1,4 @@
-"""Values written to places given by index or mask: scatter_nd, scatter_add, bool_scatter, assign."""
+"""Values written to places given by indices, or to all of an array: scatter_nd, scatter_add, assign."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from torch import Tensor
 
 from .._nd_array import NdArray
 from ..errors import ArgumentError, ShapeError
-from ..graph.argument import Bool, Ints
+from ..graph.argument import Bool, Int, Ints
 from ..graph.call import apply, public
 from ..graph.operator import Operator, Shape, operator
+from .axes import normalized
 from .creation import lengths
 from .indexing import as_indices, checked_indices, indexed_shape
 
@@ -98,3 +99,110 @@ def scatter_nd(data: Any, indices: Any, shape: Any = None, out: Any = None, add:
 
 
 scatter_nd.__doc__ = ScatterNd.__doc__
+
+
+@operator("ScatterAdd", "scatter_add")
+class ScatterAdd(Operator):
+    """Values added to elements whose index along one axis is given.
+
+    Inputs:
+        x0: what to add to.
+        indices: integers in ``[0, x0.shape[axis])``, as many axes as `x0`; no longer than `x1`, and on the
+            other axes no longer than `x0`.
+        x1: the values, as many axes as `x0`; what `indices` does not cover is left out.
+    Args:
+        axis: the axis of `x0` that indices count along; a negative value counts from the end. Default: 0.
+    Returns:
+        Shape of `x0`: ``y[indices[i, j]][j] += x1[i, j]`` for axis 0 of a matrix.
+    Raises:
+        ArgumentError: an index is out of range, or `axis` is.
+        ShapeError: shapes do not fit together.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> x0, x1 = nn.NdArray.from_numpy_array([0.0, 0.0]), nn.NdArray.from_numpy_array([1.0, 2.0, 4.0])
+        >>> F.scatter_add(x0, nn.NdArray.from_numpy_array([1, 0, 1]), x1).data
+        array([2., 5.], dtype=float32)
+    """
+
+    axis = Int(None, "The axis that indices count along; default 0.")
+    indices = ("indices",)
+    constants = ("indices",)
+    grad_aliases = True
+
+    def output_shape(self, x0: Shape, indices: Shape, x1: Shape) -> Shape:
+        self.axis = self.axis or 0
+        self._axis = axis = normalized(self.axis, len(x0), "scatter_add")
+        for name, shape in (("indices", indices), ("x1", x1)):
+            if len(shape) != len(x0):
+                raise ShapeError(f"scatter_add: {name} must have the {len(x0)} axes of x0, not {len(shape)}")
+        for i, n in enumerate(indices):
+            if n > x1[i] or (i != axis and n > x0[i]):
+                raise ShapeError(
+                    f"scatter_add: axis {i} of indices must not be longer than that of x1 and x0"
+                )
+        self._length = x0[axis]
+        self._beyond = [n for i in reversed(range(len(x1))) for n in (0, x1[i] - indices[i])]
+        return x0
+
+    def forward(self, x0: Tensor, indices: Tensor, x1: Tensor) -> Tensor:
+        try:
+            return x0.scatter_add(self._axis, indices, x1)
+        except RuntimeError as error:
+            if "out of bounds" not in str(error):
+                raise
+            raise ArgumentError(f"scatter_add: indices must be in [0, {self._length})") from None
+
+    def grad(self, need: tuple[bool, ...], dy: Tensor, indices: Tensor) -> tuple[Tensor, None, Tensor | None]:
+        dx1 = None
+        if need[2]:
+            dx1 = dy.gather(self._axis, indices)
+            if any(self._beyond):
+                dx1 = torch.constant_pad_nd(dx1, self._beyond)
+        return dy, None, dx1
+
+
+@public
+def scatter_add(x0: Any, indices: Any, x1: Any, axis: int | None = None) -> Any:
+    return apply(ScatterAdd(axis), (x0, as_indices(indices, x0), x1))
+
+
+scatter_add.__doc__ = ScatterAdd.__doc__
+
+
+@operator("Assign", "assign")
+class Assign(Operator):
+    """Write the values of one array to another, when the graph runs.
+
+    Inputs:
+        dst: what to write to; a Variable that no function made, such as a parameter.
+        src: the values, shape of `dst`.
+    Returns:
+        Shape of `dst`: the values written. `dst` receives the gradient of the result, `src` none.
+    Raises:
+        ShapeError: shapes differ.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> count = nn.Variable.from_numpy_array([1.0])
+        >>> F.assign(count, F.add_scalar(count, 1)).forward()
+        >>> count.d
+        array([2.], dtype=float32)
+    """
+
+    updated = ("dst",)
+    constants = ("src",)
+    grad_aliases = True
+
+    def output_shape(self, dst: Shape, src: Shape) -> Shape:
+        if dst != src:
+            raise ShapeError(f"assign: src must have the shape of dst, {dst}, not {src}")
+        return dst
+
+    def forward(self, dst: Tensor, src: Tensor) -> Tensor:
+        dst.copy_(src)
+        return src.clone()
+
+    def recompute(self, dst: Tensor, src: Tensor) -> Tensor:
+        return src.clone()
+
+    def grad(self, dy: Tensor) -> tuple[Tensor, None]:
+        return dy, None

@@ -144,9 +144,7 @@ class Slice(Operator):
             raise ArgumentError(f"slice: step must not be 0, got {steps}")
         up = [step > 0 for step in steps]
         self.start = tuple([(0 if u else -1) if a is None else a for a, u in zip(starts, up, strict=True)])
-        self.stop = tuple(
-            [(d if u else -d - 1) if b is None else b for b, d, u in zip(stops, x, up, strict=True)]
-        )
+        self.stop = tuple([(d if u else -d - 1) if b is None else b for b, d, u in zip(stops, x, up, strict=True)])
         self.step = steps
         ranges = zip(x, self.start, self.stop, steps, strict=True)
         self._cutter = Cutter([cut(i, d, slice(a, b, s)) for i, (d, a, b, s) in enumerate(ranges)])
@@ -189,15 +187,53 @@ def source_index(i: int, length: int, border_mode: str) -> int:
     Args:
         i: position, counted from the axis's first element; may be negative, or beyond the end.
         length: at least 1.
-        border_mode: ``"repeat"`` shows the nearest element, ``"reflect"`` mirrors the axis on its first and
-            last element, again and again.
+        border_mode: ``"nearest"`` shows the nearest element; ``"reflect"`` mirrors the axis on its first and
+            last element, again and again; ``"symmetric"`` mirrors it on its edges, so that these elements
+            appear twice.
     """
+    if border_mode == "nearest" or length == 1:
+        return min(max(i, 0), length - 1)
     if border_mode == "reflect":
-        if length == 1:
-            return 0
         i %= 2 * (length - 1)
         return min(i, 2 * (length - 1) - i)
-    return min(max(i, 0), length - 1)
+    i %= 2 * length
+    return min(i, 2 * length - 1 - i)
+
+
+class Reindexing:
+    """Shows for each element along some axes one of the source, and adds gradients back to where they belong.
+
+    Args:
+        shape: of the source.
+        indices: for each axis that changes, which elements of the source it shows.
+    """
+
+    def __init__(self, shape: Shape, indices: dict[int, Sequence[int]]) -> None:
+        self._shape = shape
+        self._indices = {axis: torch.tensor(tuple(index), dtype=torch.int64) for axis, index in indices.items()}
+
+    @property
+    def identity(self) -> bool:
+        """Whether nothing changes."""
+        return not self._indices
+
+    def _on(self, device: torch.device) -> list[tuple[int, Tensor]]:
+        self._indices = {axis: index.to(device) for axis, index in self._indices.items()}
+        return list(self._indices.items())
+
+    def take(self, x: Tensor) -> Tensor:
+        """What is shown of `x`; `x` itself where nothing changes."""
+        for axis, index in self._on(x.device):
+            x = x.index_select(axis, index)
+        return x
+
+    def put(self, dy: Tensor) -> Tensor:
+        """The gradient of the source; `dy` itself where nothing changes."""
+        for axis, index in reversed(self._on(dy.device)):
+            lengths = list(dy.shape)
+            lengths[axis] = self._shape[axis]
+            dy = dy.new_zeros(lengths).index_add_(axis, index, dy)
+        return dy
 
 
 @operator("Pad", "pad")
@@ -225,9 +261,7 @@ class Pad(Operator):
         array([3., 2., 1., 2., 3., 2.], dtype=float32)
     """
 
-    pad_width = Ints(
-        doc="Border widths of the last axes.", check=(even, "an even number of widths, at least 0 each")
-    )
+    pad_width = Ints(doc="Border widths of the last axes.", check=(even, "an even number of widths, at least 0 each"))
     mode = Str("constant", "What the border shows.", choices=("constant", "reflect", "repeat"))
     constant_value = Float(0.0, "The number for mode constant.")
     grad_aliases = True
@@ -247,7 +281,7 @@ class Pad(Operator):
         # torch wants the last axis first.
         self._widths = [n for pair in reversed(pairs) for n in pair]
         self._kernels = None
-        self._indices: list[tuple[int, list[int]]] = []
+        self._reindexing = None
         if self.mode == "constant" or not any(widths):
             return y
         padded = [i for i, pair in enumerate(pairs) if any(pair)]
@@ -262,21 +296,17 @@ class Pad(Operator):
             self._flat_y = (-1, *y[padded[0] :])
             self._widths = self._widths[: 2 * count]
         else:
-            self._indices = [
-                (i, [source_index(k - pairs[i][0], x[i], self.mode) for k in range(y[i])]) for i in padded
-            ]
+            border = "nearest" if self.mode == "repeat" else "reflect"
+            self._reindexing = Reindexing(
+                x, {i: [source_index(k - pairs[i][0], x[i], border) for k in range(y[i])] for i in padded}
+            )
         return y
-
-    def _index(self, indices: list[int]) -> Tensor:
-        return torch.tensor(indices, dtype=torch.int64, device=self.device)
 
     def forward(self, x: Tensor) -> Tensor:
         if self._kernels is not None:
             return self._kernels[0](x.reshape(self._flat), self._widths).view(self._y)
-        if self._indices:
-            for axis, indices in self._indices:
-                x = x.index_select(axis, self._index(indices))
-            return x
+        if self._reindexing is not None:
+            return self._reindexing.take(x)
         return torch.constant_pad_nd(x, self._widths, self.constant_value)
 
     def grad(self, dy: Tensor) -> Tensor:
@@ -285,10 +315,57 @@ class Pad(Operator):
             flat = dy.reshape(self._flat_y)
             like = dy.new_empty(()).expand((flat.shape[0], *self._flat[1:]))
             return self._kernels[1](flat, like, self._widths).view(self._x)
-        if self._indices:
-            for axis, indices in reversed(self._indices):
-                shape = list(dy.shape)
-                shape[axis] = self._x[axis]
-                dy = dy.new_zeros(shape).index_add(axis, self._index(indices), dy)
-            return dy
+        if self._reindexing is not None:
+            return self._reindexing.put(dy)
         return dy[self._inner]
+
+
+@operator("Shift", "shift")
+class Shift(Operator):
+    """Elements moved along axes; what moves in is taken from the border.
+
+    Inputs:
+        x: any shape without axes of length 0.
+    Args:
+        shifts: for each of the last axes of `x`, how far elements move to higher indices; negative: to lower
+            ones. Default: 0 for all axes.
+        border_mode: ``"nearest"`` repeats the element at the border; ``"reflect"`` mirrors `x` on its edge,
+            so that the element at the border appears twice.
+    Returns:
+        Shape of `x`.
+    Raises:
+        ArgumentError: there are more shifts than axes, or `border_mode` is another word.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.shift(nn.NdArray.from_numpy_array([1.0, 2.0, 3.0, 4.0]), (2,), "reflect").data
+        array([2., 1., 1., 2.], dtype=float32)
+    """
+
+    shifts = Ints(None, "How far elements move along each of the last axes.")
+    border_mode = Str("nearest", "What moves in.", choices=("nearest", "reflect"))
+
+    def output_shape(self, x: Shape) -> Shape:
+        if self.shifts is None:
+            self.shifts = (0,) * len(x)
+        first = len(x) - len(self.shifts)
+        if first < 0:
+            raise ArgumentError(f"shift: shifts must have at most {len(x)} entries, not {len(self.shifts)}")
+        if 0 in x:
+            raise ShapeError(f"shift: x must not be empty, as shape {x} is")
+        border = "nearest" if self.border_mode == "nearest" else "symmetric"
+        self._reindexing = Reindexing(
+            x,
+            {
+                axis: [source_index(i - shift, x[axis], border) for i in range(x[axis])]
+                for axis, shift in enumerate(self.shifts, first)
+                if shift
+            },
+        )
+        self.view = self.grad_aliases = self._reindexing.identity
+        return x
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._reindexing.take(x)
+
+    def grad(self, dy: Tensor) -> Tensor:
+        return self._reindexing.put(dy)

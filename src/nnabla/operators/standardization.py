@@ -143,7 +143,6 @@ class Standardization(Operator):
     ) -> tuple[Any, Any, Any]:
         """Gradients of `x`, `beta` and `gamma`, as far as there is a `need`."""
         mean, inverse = self.kept
-        mask = [need[0], need[2], need[1]]
         if self._groups is not None and not differentiated(x):
             batch, _, _, groups = self._groups
             dx, dgamma, dbeta = aten.native_group_norm_backward(
@@ -153,7 +152,7 @@ class Standardization(Operator):
                 inverse.view(batch, groups),
                 self._line(gamma),
                 *self._groups,
-                mask,
+                [need[0], need[2], need[1]],
             )
             return dx, self._shaped(dbeta, beta), self._shaped(dgamma, gamma)
         if self._along_rows:
@@ -165,7 +164,7 @@ class Standardization(Operator):
                 inverse,
                 self._line(gamma),
                 self._line(beta),
-                mask,
+                [need[0], need[2], need[1]],
             )
             dx = self._from_rows(dx).reshape(self._shape) if need[0] else None
             return dx, self._shaped(dbeta, beta), self._shaped(dgamma, gamma)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from .. import random
-from ..errors import ArgumentError
-from ..graph.argument import Float, Int, Ints, positive, probability
+from ..context import Context
+from ..errors import ArgumentError, ShapeError
+from ..graph.argument import Bool, Float, Int, Ints, positive, probability
 from ..graph.operator import Operator, Shape, operator
 from .creation import lengths
 
@@ -126,6 +128,10 @@ class Dropout(Stochastic):
     def infer(self, x: Tensor) -> Tensor:
         return self._mask(x).mul_(x)
 
+    def overwrite(self, x: Tensor) -> Tensor:
+        self.kept = mask = self._mask(x)
+        return x.mul_(mask)
+
     def recompute(self, x: Tensor) -> Tensor:
         return x * self.kept
 
@@ -177,7 +183,7 @@ class Rand(Source):
         >>> import nnabla as nn, nnabla.functions as F
         >>> y = F.rand(-1, 1, shape=(3,))
         >>> y.forward()
-        >>> bool((abs(y.d) <= 1).all())
+        >>> bool((y.d**2 <= 1).all())
         True
     """
 
@@ -225,13 +231,11 @@ class Randint(Source):
         if not self.low < self.high:
             raise ArgumentError(f"randint: high must be above low, got low {self.low} and high {self.high}")
         if self.low < -(2**31) or self.high > 2**31:
-            raise ArgumentError(
-                f"randint: the range must be one of 32 bit integers, not {self.low} to {self.high}"
-            )
+            raise ArgumentError(f"randint: the range must be one of 32 bit integers, not {self.low} to {self.high}")
 
-    @property
-    def compute_dtype(self) -> torch.dtype:
-        return torch.int32
+    def settle(self, context: Context) -> None:
+        super().settle(context)
+        self.compute_dtype = torch.int32
 
     def draw(self, generator: torch.Generator) -> Tensor:
         return self.empty().random_(self.low, self.high, generator=generator)
@@ -264,3 +268,173 @@ class Randn(Source):
 
     def draw(self, generator: torch.Generator) -> Tensor:
         return self.empty().normal_(self.mu, self.sigma, generator=generator)
+
+
+@operator("RandBinomial", "rand_binomial")
+class RandBinomial(Source):
+    """Numbers from the binomial distribution: how many of `n` trials succeed.
+
+    Args:
+        n: number of trials, positive.
+        p: probability of success, between 0 and 1, both excluded.
+        shape: shape of the result. Default: ``()``, a scalar.
+        seed: seed of the function's own random numbers; -1 (default) follows `nnabla.seed`. Every forward
+            draws anew.
+    Returns:
+        Shape `shape`.
+    Raises:
+        ArgumentError: `n` or `p` is out of range.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> y = F.rand_binomial(2, 0.5, shape=(8,))
+        >>> y.forward()
+        >>> set(y.d.tolist()) <= {0.0, 1.0, 2.0}
+        True
+    """
+
+    n = Int(1, "Number of trials.", check=positive)
+    p = Float(0.5, "Probability of success.", check=(lambda p: 0 < p < 1, "between 0 and 1"))
+    shape = Ints([], "Shape of the result.", check=lengths)
+    seed = Int(-1, SEED)
+
+    def draw(self, generator: torch.Generator) -> Tensor:
+        trials = self.empty().fill_(self.n)
+        return torch.binomial(trials, torch.full_like(trials, self.p), generator)
+
+
+@operator("RandBeta", "rand_beta")
+class RandBeta(Source):
+    r"""Numbers from the beta distribution, with density proportional to
+    :math:`x^{\alpha - 1} (1 - x)^{\beta - 1}`.
+
+    Args:
+        alpha: positive.
+        beta: positive.
+        shape: shape of the result. Default: ``()``, a scalar.
+        seed: seed of the function's own random numbers; -1 (default) follows `nnabla.seed`. Every forward
+            draws anew.
+    Returns:
+        Shape `shape`.
+    Raises:
+        ArgumentError: `alpha` or `beta` is not positive.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> y = F.rand_beta(2, 3, shape=(8,))
+        >>> y.forward()
+        >>> bool(((y.d >= 0) & (y.d <= 1)).all())
+        True
+    """
+
+    alpha = Float(0.5, "First exponent and 1.", check=positive)
+    beta = Float(0.5, "Second exponent and 1.", check=positive)
+    shape = Ints([], "Shape of the result.", check=lengths)
+    seed = Int(-1, SEED)
+
+    def draw(self, generator: torch.Generator) -> Tensor:
+        # In half precision, torch has no such distribution.
+        pairs = torch.tensor([self.alpha, self.beta], dtype=torch.float64, device=self.device)
+        drawn = torch._sample_dirichlet(pairs.expand(*self.shape, 2).contiguous(), generator)
+        return drawn[..., 0].to(self.compute_dtype).clone()
+
+
+@operator("RandGamma", "rand_gamma")
+class RandGamma(Source):
+    r"""Numbers from the gamma distribution, with density proportional to
+    :math:`x^{k - 1} \exp(-x / \theta)`.
+
+    Args:
+        k: shape of the distribution, positive.
+        theta: scale of the distribution, positive.
+        shape: shape of the result. Default: ``()``, a scalar.
+        seed: seed of the function's own random numbers; -1 (default) follows `nnabla.seed`. Every forward
+            draws anew.
+    Returns:
+        Shape `shape`.
+    Raises:
+        ArgumentError: `k` or `theta` is not positive.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> y = F.rand_gamma(2, 3, shape=(8,))
+        >>> y.forward()
+        >>> bool((y.d > 0).all())
+        True
+    """
+
+    k = Float(0.5, "Shape of the distribution.", check=positive)
+    theta = Float(1.0, "Scale of the distribution.", check=positive)
+    shape = Ints([], "Shape of the result.", check=lengths)
+    seed = Int(-1, SEED)
+
+    def draw(self, generator: torch.Generator) -> Tensor:
+        # In half precision, torch has no such distribution.
+        k = torch.full(self.shape, self.k, dtype=torch.float64, device=self.device)
+        return torch._standard_gamma(k, generator).mul_(self.theta).to(self.compute_dtype)
+
+
+@operator("RandomChoice", "random_choice")
+class RandomChoice(Stochastic):
+    """Elements of populations, drawn with the probabilities that weights give.
+
+    Inputs:
+        x: populations along the last axis, shape ``(B_1, ..., B_M, N)``.
+        w: weights, not negative, at least one positive in each population; shape of `x`.
+    Args:
+        shape: for each population, the shape of the elements drawn. Default: ``()``, drawn as ``(1,)``.
+        replace: draw each element independently of the others; else no element is drawn twice.
+        seed: seed of the function's own random numbers; -1 (default) follows `nnabla.seed`. Every forward
+            draws anew.
+    Returns:
+        Shape ``(B_1, ..., B_M) + shape``. Elements drawn pass their gradient to both `x` and `w`.
+    Raises:
+        ShapeError: `w` has another shape than `x`.
+        ArgumentError: weights are out of range, or too few elements can be drawn without replacement.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> x, w = nn.NdArray.from_numpy_array([5.0, 6.0, 7.0]), nn.NdArray.from_numpy_array([0.0, 1.0, 0.0])
+        >>> F.random_choice(x, w, shape=(2,)).data
+        array([6., 6.], dtype=float32)
+    """
+
+    shape = Ints([], "Shape of the elements drawn.", check=lengths)
+    replace = Bool(True, "Draw each element independently of the others.")
+    seed = Int(-1, SEED)
+    keeps = True
+
+    def output_shape(self, x: Shape, w: Shape) -> Shape:
+        if not x or x != w:
+            raise ShapeError(f"random_choice: w must have the shape of x, at least one axis, not {w}")
+        self._x = x
+        self._rows = (math.prod(x[:-1]), x[-1])
+        self._count = math.prod(self.shape)
+        if not self.replace and self._count > x[-1]:
+            raise ArgumentError(
+                f"random_choice: without replace, shape must have at most {x[-1]} elements, not {self._count}"
+            )
+        self._y = x[:-1] + (self.shape or (1,))
+        return self._y
+
+    def _check(self, weights: Tensor) -> None:
+        """Raise ArgumentError for weights that nothing can be drawn with; on the CPU, where looking costs little."""
+        if not weights.is_cpu:
+            return
+        if bool((weights < 0).any()) or not bool(weights.isfinite().all()):
+            raise ArgumentError("random_choice: w must be finite and not negative")
+        needed = 1 if self.replace else self._count
+        if bool(((weights > 0).sum(1) < needed).any()):
+            raise ArgumentError(f"random_choice: w must have at least {needed} positive weights in each population")
+
+    def _chosen(self, x: Tensor, places: Tensor) -> Tensor:
+        return x.reshape(self._rows).gather(1, places).view(self._y)
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        weights = w.reshape(self._rows).float()
+        self._check(weights)
+        self.kept = torch.multinomial(weights, self._count, self.replace, generator=self.generator())
+        return self._chosen(x, self.kept)
+
+    def recompute(self, x: Tensor, w: Tensor) -> Tensor:
+        return self._chosen(x, self.kept)
+
+    def grad(self, need: tuple[bool, ...], dy: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        dx = dy.new_zeros(self._rows).scatter_add(1, self.kept, dy.reshape(self._rows[0], -1)).view(self._x)
+        return (dx if need[0] else None), (dx.clone() if need[1] else None)

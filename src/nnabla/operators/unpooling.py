@@ -47,6 +47,7 @@ class Unpooling(Operator):
         >>> y.d
         array([[1., 1., 2., 2.],
                [1., 1., 2., 2.]], dtype=float32)
+
     Source: NNabla function reference, ``Unpooling``.
     """
 
@@ -105,8 +106,8 @@ class MaxPoolingBackward(MaxPooling):
 
     Inputs:
         dy: shape of the result of ``max_pooling(x, ...)``.
-        x: shape ``(..., L_1, ..., L_N)``, with N the length of `kernel`; channels last with `channel_last`. Its
-            gradient is 0.
+        x: shape ``(..., L_1, ..., L_N)``, with N the length of `kernel`; channels last with `channel_last`.
+            Its gradient is 0.
     Args:
         kernel: as in `max_pooling`.
         stride: as in `max_pooling`.
@@ -126,11 +127,12 @@ class MaxPoolingBackward(MaxPooling):
         >>> dx.d
         array([[0., 0.],
                [5., 0.]], dtype=float32)
+
     Source: NNabla function reference, ``MaxPoolingBackward``.
     """
 
     outputs = ("dx",)
-    infer = None
+    infer = None  # type: ignore[assignment]
 
     def output_shape(self, dy: Shape, x: Shape) -> Shape:  # type: ignore[override]
         expected = super().output_shape(x)

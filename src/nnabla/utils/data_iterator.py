@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import NamedTuple
 
@@ -177,8 +177,8 @@ class DataIterator:
         return self._reader.submit(self._read_batch)
 
     def _taken_ahead(self, ahead: Future[_Batch]) -> _Batch:
-        # Waiting may be interrupted; then the batch is still there for the next call.
-        wait([ahead])
+        # Waits. If that is interrupted, the batch is still there for the next call.
+        ahead.exception()
         self._ahead = None
         return ahead.result()
 
@@ -226,6 +226,8 @@ class DataIterator:
         drop_last: bool = False,
     ) -> DataIterator:
         """An iterator over a part of the same data source, with the same `batch_size` and `use_thread`.
+
+        It has no callbacks and does not stop at the end of an epoch, whatever this one does.
 
         Either `num_of_slices` and `slice_pos` or `slice_start` and `slice_end` say which part.
 

@@ -43,7 +43,6 @@ from __future__ import annotations
 import atexit
 import threading
 import weakref
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
@@ -182,7 +181,7 @@ class EpochOrders:
     def __init__(self, size: int, draw: Callable[[int], Sequence[int]]) -> None:
         self._draw = draw
         self._size = size
-        self._kept: OrderedDict[int, Sequence[int]] = OrderedDict()
+        self._kept: dict[int, Sequence[int]] = {}
         self._capacity = 1
         self._drawn = 0
         self._lock = threading.Lock()
@@ -192,12 +191,16 @@ class EpochOrders:
         self._capacity = max(_ORDERS_AT_LEAST, _ORDER_BYTES // (8 * self._size))
 
     def __getitem__(self, generation: int) -> Sequence[int]:
+        order = self._kept.get(generation)
+        return self._drawn_until(generation) if order is None else order
+
+    def _drawn_until(self, generation: int) -> Sequence[int]:
         with self._lock:
             while self._drawn <= generation:
                 self._kept[self._drawn] = self._draw(self._drawn)
                 self._drawn += 1
                 if len(self._kept) > self._capacity:
-                    self._kept.popitem(last=False)
+                    del self._kept[min(self._kept)]
             if generation not in self._kept:
                 raise RuntimeError(
                     f"data source: a slice is at epoch {generation}, another at {self._drawn - 1}, and only "

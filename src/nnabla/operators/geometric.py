@@ -1,0 +1,192 @@
+"""Images sampled at other places: affine_grid, warp_by_grid, warp_by_flow."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..errors import ShapeError
+from ..graph.argument import Bool, Ints, Str
+from ..graph.operator import Operator, Shape, operator
+
+aten = torch.ops.aten
+
+# The numbers that torch's kernels take for a mode.
+_INTERPOLATION = {"linear": 0, "nearest": 1}
+_PADDING = {"zero": 0, "repeat": 1, "reflect": 2}
+
+
+@operator("AffineGrid", "affine_grid")
+class AffineGrid(Operator):
+    """The points of a regular grid under affine maps, for `warp_by_grid`.
+
+    Inputs:
+        theta: shape ``(B, 2, 3)`` for images or ``(B, 3, 4)`` for volumes; the maps.
+    Args:
+        size: ``(H, W)`` or ``(D, H, W)``, the grid's lengths.
+        align_corners: coordinates -1 and 1 are the centers of the first and last elements, else their outer
+            edges.
+    Returns:
+        Shape ``(B, H, W, 2)`` with coordinates ``(x, y)``, or ``(B, D, H, W, 3)`` with ``(x, y, z)``.
+    Raises:
+        ShapeError: `theta` does not fit `size`.
+        ArgumentError: `size` has another number of entries than 2 or 3, or one less than 1.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> identity = nn.NdArray.from_numpy_array([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]])
+        >>> F.affine_grid(identity, (1, 2), align_corners=True).data
+        array([[[[-1.,  0.],
+                 [ 1.,  0.]]]], dtype=float32)
+
+    Source: M. Jaderberg et al., "Spatial transformer networks", 2015, equation 1.
+    """
+
+    size = Ints(
+        doc="The grid's lengths.",
+        check=(lambda s: len(s) in (2, 3) and min(s) > 0, "2 or 3 positive lengths"),
+    )
+    align_corners = Bool(False, "Coordinates -1 and 1 are the centers of the first and last elements.")
+    outputs = ("grid",)
+
+    def output_shape(self, theta: Shape) -> Shape:
+        n = len(self.size)
+        if len(theta) != 3 or theta[1:] != (n, n + 1):
+            raise ShapeError(f"affine_grid: theta must have shape (batch, {n}, {n + 1}) for a size of {n} lengths")
+        return (theta[0], *self.size, n)
+
+    def _points(self, like: Tensor) -> Tensor:
+        """Homogeneous coordinates of all points of the grid, ``(points, n + 1)``."""
+        axes = []
+        for length in self.size:
+            position = torch.arange(length, dtype=like.dtype, device=like.device)
+            if not self.align_corners:
+                axes.append((position * 2 + 1) / length - 1)
+            else:
+                axes.append(position * (2 / (length - 1)) - 1 if length > 1 else position)
+        # The last axis of the image is x, the first coordinate.
+        grids = torch.meshgrid(*axes, indexing="ij")[::-1]
+        return torch.stack([*grids, torch.ones_like(grids[0])], -1).reshape(-1, len(self.size) + 1)
+
+    def forward(self, theta: Tensor) -> Tensor:
+        return (self._points(theta) @ theta.mT).view(theta.shape[0], *self.size, len(self.size))
+
+    def grad(self, dgrid: Tensor) -> Tensor:
+        return dgrid.reshape(dgrid.shape[0], -1, len(self.size)).mT @ self._points(dgrid)
+
+
+@operator("WarpByGrid", "warp_by_grid")
+class WarpByGrid(Operator):
+    """Images or volumes, sampled at the points of a grid.
+
+    Inputs:
+        x: shape ``(B, C, H, W)`` or ``(B, C, D, H, W)``; with `channel_last`, ``C`` is the last axis.
+        grid: shape ``(B, H', W', 2)`` with coordinates ``(x, y)``, or ``(B, D', H', W', 3)`` with ``(x, y,
+            z)``, where -1 and 1 are the ends of each axis of `x`.
+    Args:
+        mode: ``"linear"`` or ``"nearest"``.
+        padding_mode: the values outside of `x`: ``"zero"``; ``"repeat"``, those at the border; ``"reflect"``,
+            those of `x` mirrored on its border.
+        align_corners: coordinates -1 and 1 are the centers of the first and last elements, else their outer
+            edges.
+        channel_last: channels are the last axis of `x` and of the result.
+    Returns:
+        Shape ``(B, C, H', W')`` or ``(B, C, D', H', W')``; with `channel_last`, ``C`` is the last axis.
+    Raises:
+        ShapeError: shapes do not fit together.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> x = nn.NdArray.from_numpy_array([[[[1.0, 2.0, 3.0]]]])
+        >>> F.warp_by_grid(x, nn.NdArray.from_numpy_array([[[[0.5, 0.0]]]]), align_corners=True).data
+        array([[[[2.5]]]], dtype=float32)
+
+    Source: M. Jaderberg et al., "Spatial transformer networks", 2015, equation 3. NNabla 1.x has no gradient
+    for mode ``"nearest"``; here `x` receives one, and that of `grid` is 0.
+    """
+
+    mode = Str("linear", "How to find values between elements.", choices=tuple(_INTERPOLATION))
+    padding_mode = Str("zero", "The values outside of x.", choices=tuple(_PADDING))
+    align_corners = Bool(False, "Coordinates -1 and 1 are the centers of the first and last elements.")
+    channel_last = Bool(False, "Channels are the last axis.")
+
+    def output_shape(self, x: Shape, grid: Shape) -> Shape:
+        n = len(x) - 2
+        if n not in (2, 3):
+            raise ShapeError(f"warp_by_grid: x must have 4 or 5 axes, not {len(x)}")
+        if len(grid) != len(x) or grid[-1] != n or grid[0] != x[0]:
+            raise ShapeError(f"warp_by_grid: grid must have shape ({x[0]}, ..., {n}) with {len(x)} axes, not {grid}")
+        if 0 in x:
+            raise ShapeError(f"warp_by_grid: x must not be empty, as shape {x} is")
+        kernels = ((aten.grid_sampler_2d, aten.grid_sampler_2d_backward),) if n == 2 else ()
+        kernels += ((aten.grid_sampler_3d, aten.grid_sampler_3d_backward),)
+        self._sample, self._sample_backward = [k.default for k in kernels[0]]
+        self._settings = (_INTERPOLATION[self.mode], _PADDING[self.padding_mode], self.align_corners)
+        size = grid[1:-1]
+        return (x[0], *size, x[-1]) if self.channel_last else (x[0], x[1], *size)
+
+    def forward(self, x: Tensor, grid: Tensor) -> Tensor:
+        if self.channel_last:
+            x = x.movedim(-1, 1)
+        y = self._sample(x, grid, *self._settings)
+        return y.movedim(1, -1) if self.channel_last else y
+
+    def grad(self, need: tuple[bool, ...], dy: Tensor, x: Tensor, grid: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        if self.channel_last:
+            dy, x = dy.movedim(-1, 1), x.movedim(-1, 1)
+        dx, dgrid = self._sample_backward(dy, x, grid, *self._settings, list(need))
+        if need[0] and self.channel_last:
+            dx = dx.movedim(1, -1)
+        return (dx if need[0] else None), (dgrid if need[1] else None)
+
+
+@operator("WarpByFlow", "warp_by_flow")
+class WarpByFlow(Operator):
+    """Images, sampled at each pixel's place moved by a flow field; places outside are moved to the border.
+
+    Inputs:
+        data: shape ``(B, C, H, W)``.
+        flow: shape ``(B, 2, H, W)``: how far to go to the right and down, in pixels.
+    Returns:
+        Shape of `data`, by linear interpolation.
+    Raises:
+        ShapeError: shapes do not fit together.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> flow = nn.NdArray((1, 2, 1, 3))
+        >>> flow.data[0, 0] = 0.5
+        >>> F.warp_by_flow(nn.NdArray.from_numpy_array([[[[1.0, 2.0, 3.0]]]]), flow).data
+        array([[[[1.5, 2.5, 3. ]]]], dtype=float32)
+    """
+
+    outputs = ("warped_image",)
+    # Positions of pixels are not exact in half precision.
+    full_precision = True
+
+    def output_shape(self, data: Shape, flow: Shape) -> Shape:
+        if len(data) != 4 or 0 in data:
+            raise ShapeError(f"warp_by_flow: data must have shape (batch, channels, height, width), not {data}")
+        if flow != (data[0], 2, *data[2:]):
+            raise ShapeError(f"warp_by_flow: flow must have shape {(data[0], 2, *data[2:])}, not {flow}")
+        # A coordinate runs from -1 to 1 over the axis; a single pixel is everywhere.
+        self._width, self._height = [max(n - 1, 1) / 2 for n in (data[3], data[2])]
+        self._size = data[2:]
+        return data
+
+    def _grid(self, flow: Tensor) -> Tensor:
+        height, width = self._size
+        x = flow[:, 0] + torch.arange(width, dtype=flow.dtype, device=flow.device)
+        y = flow[:, 1] + torch.arange(height, dtype=flow.dtype, device=flow.device)[:, None]
+        return torch.stack([x / self._width - 1, y / self._height - 1], -1)
+
+    def forward(self, data: Tensor, flow: Tensor) -> Tensor:
+        return aten.grid_sampler_2d(data, self._grid(flow), 0, _PADDING["repeat"], True)
+
+    def grad(
+        self, need: tuple[bool, ...], dwarped_image: Tensor, data: Tensor, flow: Tensor
+    ) -> tuple[Tensor | None, Tensor | None]:
+        grid = self._grid(flow)
+        settings = (0, _PADDING["repeat"], True)
+        ddata, dgrid = aten.grid_sampler_2d_backward(dwarped_image, data, grid, *settings, list(need))
+        dflow = None
+        if need[1]:
+            dflow = torch.stack([dgrid[..., 0] / self._width, dgrid[..., 1] / self._height], 1)
+        return (ddata if need[0] else None), dflow

@@ -1,0 +1,80 @@
+"""Functions of whole numbers: remainders and shifts of bits."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..graph.argument import Bool, Str
+from ..graph.operator import operator
+from .shapes import Binary
+
+
+@operator("Mod2", "mod2")
+class Mod2(Binary):
+    r"""Remainder of a division, element by element, :math:`y = x_0 - x_1 \, \mathrm{trunc}(x_0 / x_1)`.
+
+    Inputs:
+        x0: the dividend, any shape.
+        x1: the divisor, as many axes as `x0`; an axis of length 1, here or in `x0`, is broadcast.
+    Args:
+        fmod: accepted for compatibility: functions compute with real numbers, of which NNabla 1.39 takes the
+            remainder with the sign of the dividend, whatever this says.
+    Returns:
+        The broadcast shape, with the sign of `x0`; NaN where `x1` is 0.
+    Raises:
+        ShapeError: the shapes cannot be broadcast to each other, or have different numbers of axes.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> a = nn.NdArray.from_numpy_array
+        >>> F.mod2(a([5.0, -5.0]), a([3.0, 3.0])).data
+        array([ 2., -2.], dtype=float32)
+
+    Source: NNabla function reference, ``Mod2``, which has no gradient there; `numpy.fmod`.
+    """
+
+    fmod = Bool(False, "Accepted for compatibility.")
+    grad_aliases = True
+
+    def forward(self, x0: Tensor, x1: Tensor) -> Tensor:
+        return torch.fmod(x0, x1)
+
+    def grad(
+        self, need: tuple[bool, ...], dy: Tensor, x0: Tensor, x1: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        return dy, (-(dy * torch.trunc(x0 / x1)) if need[1] else None)
+
+
+@operator("BitShift", "bit_shift")
+class BitShift(Binary):
+    r"""Whole numbers with their bits shifted: :math:`y = x 2^s` to the left, :math:`\lfloor x / 2^s \rfloor`
+    to the right.
+
+    Inputs:
+        x: whole numbers, any shape.
+        shift: by how many bits, at least 0; as many axes as `x`; an axis of length 1, here or in `x`, is
+            broadcast.
+    Args:
+        direction: ``"LEFT"`` or ``"RIGHT"``.
+    Returns:
+        The broadcast shape, 64-bit integers; NNabla 1.39 keeps the type of `x` and drops the bits that leave
+        it. There is no gradient.
+    Raises:
+        ArgumentError: `direction` is something else.
+        ShapeError: the shapes cannot be broadcast to each other, or have different numbers of axes.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> a = nn.NdArray.from_numpy_array
+        >>> F.bit_shift(a([16, 4]), a([1, 2]), direction="RIGHT").data
+        array([8, 1])
+
+    Source: NNabla function reference, ``BitShift``.
+    """
+
+    direction = Str("LEFT", "To the left or to the right.", choices=("LEFT", "RIGHT"))
+    differentiable = False
+    indices = ("x", "shift")
+
+    def forward(self, x: Tensor, shift: Tensor) -> Tensor:
+        kernel = torch.bitwise_left_shift if self.direction == "LEFT" else torch.bitwise_right_shift
+        return kernel(x, shift)

@@ -1,0 +1,462 @@
+"""Quantization of values: to signs, multiples, powers of two, values of a range, and to zero."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import ArgumentError, GraphError, ShapeError
+from ..graph.argument import Bool, Check, Float, Int, positive
+from ..graph.call import apply, public
+from ..graph.operator import Operator, Shape, operator
+from .shapes import Elementwise, broadcast_shape
+
+ratio: Check = (lambda value: 0 <= value <= 1, "in [0, 1]")
+
+
+def rounded(x: Tensor) -> Tensor:
+    """`x` rounded to whole numbers, halves away from zero."""
+    whole = x.trunc()
+    # The difference is exact, where x + 0.5 would not be.
+    return whole + ((x - whole) * 2).trunc()
+
+
+def inside(x: Tensor, low: Any, high: Any) -> Tensor:
+    """Where `x` lies in an interval, its ends included."""
+    return (x >= low) & (x <= high)
+
+
+# ---- signs -------------------------------------------------------------------------------------------------
+
+
+@operator("BinarySigmoid", "binary_sigmoid")
+class BinarySigmoid(Elementwise):
+    r"""1 where `x` is above 0, else 0.
+
+    The gradient is :math:`dy / 2` where :math:`|x| < 1`, else 0.
+
+    Inputs:
+        x: any shape.
+    Returns:
+        Shape of `x`.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.binary_sigmoid(nn.NdArray.from_numpy_array([-0.5, 0.0, 0.5])).data
+        array([0., 0., 1.], dtype=float32)
+
+    Source: M. Courbariaux et al., "Binarized Neural Networks", arXiv:1602.02830.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x > 0).to(x.dtype)
+
+    def grad(self, dy: Tensor, x: Tensor) -> Tensor:
+        return torch.where(x.abs() >= 1, 0, dy * 0.5)
+
+
+@operator("BinaryTanh", "binary_tanh")
+class BinaryTanh(Elementwise):
+    r"""1 where `x` is above 0, else -1.
+
+    The gradient is `dy` where :math:`|x| < 1`, else 0.
+
+    Inputs:
+        x: any shape.
+    Returns:
+        Shape of `x`.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.binary_tanh(nn.NdArray.from_numpy_array([-0.5, 0.0, 0.5])).data
+        array([-1., -1.,  1.], dtype=float32)
+
+    Source: M. Courbariaux et al., "Binarized Neural Networks", arXiv:1602.02830.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x > 0).to(x.dtype).mul_(2).sub_(1)
+
+    def grad(self, dy: Tensor, x: Tensor) -> Tensor:
+        return torch.where(x.abs() >= 1, 0, dy)
+
+
+# ---- fixed sets of values ----------------------------------------------------------------------------------
+
+
+@operator("FixedPointQuantize", "fixed_point_quantize")
+class FixedPointQuantize(Elementwise):
+    r"""The nearest multiple of `delta` that fits in `n` bits; halves go away from zero.
+
+    Inputs:
+        x: any shape.
+    Args:
+        sign: whether one of the bits is a sign. The multiples are :math:`-(2^{n-1} - 1)` to :math:`2^{n-1} -
+            1`, or 0 to :math:`2^n - 1` without.
+        n: number of bits, at least 1, with a sign at least 2.
+        delta: distance of two values, positive.
+        ste_fine_grained: whether the gradient is 0 where `x` lies beyond the values; else it is `dy`
+            everywhere.
+    Returns:
+        Shape of `x`.
+    Raises:
+        ArgumentError: `n` or `delta` is too small.
+
+    Source: NNabla function reference, ``FixedPointQuantize``.
+    """
+
+    sign = Bool(True, "Whether one of the bits is a sign.")
+    n = Int(8, "Number of bits.", check=positive)
+    delta = Float(0.0625, "Distance of two values.", check=positive)
+    ste_fine_grained = Bool(True, "Whether the gradient is 0 where x lies beyond the values.")
+    grad_aliases = True
+
+    def output_shape(self, x: Shape) -> Shape:
+        bits = self.n - self.sign
+        if bits < 1:
+            raise ArgumentError(f"fixed_point_quantize: n must be at least 2 with a sign, not {self.n}")
+        self._high = (2**bits - 1) * self.delta
+        self._low = -self._high if self.sign else 0.0
+        return x
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (rounded(x / self.delta) * self.delta).clamp_(self._low, self._high)
+
+    def grad(self, dy: Tensor, x: Tensor) -> Tensor:
+        return dy * inside(x, self._low, self._high) if self.ste_fine_grained else dy
+
+
+@public
+def fixed_point_quantize(
+    x: Any,
+    sign: bool = True,
+    n: int = 8,
+    delta: float = 0.0625,
+    quantize: bool = True,
+    ste_fine_grained: bool = True,
+    outputs: Any = None,
+) -> Any:
+    r"""The nearest multiple of `delta` that fits in `n` bits; halves go away from zero.
+
+    Args:
+        x: any shape.
+        sign: whether one of the bits is a sign. The multiples are :math:`-(2^{n-1} - 1)` to :math:`2^{n-1} -
+            1`, or 0 to :math:`2^n - 1` without.
+        n: number of bits, at least 1, with a sign at least 2.
+        delta: distance of two values, positive.
+        quantize: whether to quantize; else `x` is returned.
+        ste_fine_grained: whether the gradient is 0 where `x` lies beyond the values; else it is `dy`
+            everywhere.
+        outputs: arrays for the result.
+    Returns:
+        Shape of `x`.
+    Raises:
+        ArgumentError: `n` or `delta` is too small.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.fixed_point_quantize(nn.NdArray.from_numpy_array([0.3, -0.8, 9.0]), n=4, delta=0.25).data
+        array([ 0.25, -0.75,  1.75], dtype=float32)
+    """
+    if not quantize:
+        return x
+    return apply(FixedPointQuantize(sign, n, delta, ste_fine_grained), (x,), outputs=outputs)
+
+
+@operator("Pow2Quantize", "pow2_quantize")
+class Pow2Quantize(Elementwise):
+    r"""The nearest power of two, on a logarithmic scale, that fits in `n` bits.
+
+    Inputs:
+        x: any shape.
+    Args:
+        sign: whether one of the bits is a sign; else negative values become the smallest value.
+        with_zero: whether one of the bits is for 0, which becomes of all values below the smallest power,
+            divided by the square root of 2.
+        n: number of bits; one at least must be left for powers. With :math:`k` of them, these are
+            :math:`2^{m - 2^k + 1}` to :math:`2^m`.
+        m: exponent of the largest power, at most 127.
+        ste_fine_grained: whether the gradient is 0 where `x` is rounded to more than the largest power, or
+            has a sign that there is no bit for; else it is `dy` everywhere.
+    Returns:
+        Shape of `x`.
+    Raises:
+        ArgumentError: `n` is too small, or `m` too large.
+
+    Source: NNabla function reference, ``Pow2Quantize``.
+    """
+
+    sign = Bool(True, "Whether one of the bits is a sign.")
+    with_zero = Bool(True, "Whether one of the bits is for 0.")
+    n = Int(8, "Number of bits.", check=positive)
+    m = Int(1, "Exponent of the largest power.", check=(lambda value: value <= 127, "at most 127"))
+    ste_fine_grained = Bool(True, "Whether the gradient is 0 where x lies beyond the values.")
+    grad_aliases = True
+
+    def output_shape(self, x: Shape) -> Shape:
+        bits = self.n - self.sign - self.with_zero
+        if bits < 1:
+            least = self.n + 1 - bits
+            raise ArgumentError(
+                f"pow2_quantize: n must be at least {least} with sign={self.sign} and with_zero={self.with_zero}, "
+                f"not {self.n}"
+            )
+        self._high = 2.0**self.m
+        # Below 2^-1022 there are no more powers in float64.
+        self._low = 2.0 ** max(self.m - 2 ** min(bits, 32) + 1, -1022)
+        return x
+
+    def forward(self, x: Tensor) -> Tensor:
+        size = x.abs()
+        y = self._power(size).clamp(self._low, self._high)
+        if self.with_zero:
+            y = y.masked_fill(size < self._low * 0.5**0.5, 0)
+        if self.sign:
+            return torch.where(x < 0, -y, y)
+        return y.masked_fill(x < 0, 0 if self.with_zero else self._low)
+
+    def grad(self, dy: Tensor, x: Tensor) -> Tensor:
+        if not self.ste_fine_grained:
+            return dy
+        beyond = self._power(x.abs()) > self._high
+        return dy.masked_fill(beyond if self.sign else beyond | (x < 0), 0)
+
+    @staticmethod
+    def _power(size: Tensor) -> Tensor:
+        """The power of two that is nearest to a positive number on a logarithmic scale; 0 for 0."""
+        mantissa, _ = torch.frexp(size)
+        # The mantissa is in [0.5, 1), so this quotient is a power of two, and exact.
+        above = size / mantissa
+        nearest = torch.where(mantissa < 0.5**0.5, above * 0.5, above)
+        return torch.where(size > 0, nearest, 0)
+
+
+@public
+def pow2_quantize(
+    x: Any,
+    sign: bool = True,
+    with_zero: bool = True,
+    n: int = 8,
+    m: int = 1,
+    quantize: bool = True,
+    ste_fine_grained: bool = True,
+    outputs: Any = None,
+) -> Any:
+    r"""The nearest power of two, on a logarithmic scale, that fits in `n` bits.
+
+    Args:
+        x: any shape.
+        sign: whether one of the bits is a sign; else negative values become the smallest value.
+        with_zero: whether one of the bits is for 0, which becomes of all values below the smallest power,
+            divided by the square root of 2.
+        n: number of bits; one at least must be left for powers. With :math:`k` of them, these are
+            :math:`2^{m - 2^k + 1}` to :math:`2^m`.
+        m: exponent of the largest power, at most 127.
+        quantize: whether to quantize; else `x` is returned.
+        ste_fine_grained: whether the gradient is 0 where `x` is rounded to more than the largest power, or
+            has a sign that there is no bit for; else it is `dy` everywhere.
+        outputs: arrays for the result.
+    Returns:
+        Shape of `x`.
+    Raises:
+        ArgumentError: `n` is too small, or `m` too large.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.pow2_quantize(nn.NdArray.from_numpy_array([0.3, -0.8, 9.0]), n=4).data
+        array([ 0.25, -1.  ,  2.  ], dtype=float32)
+    """
+    if not quantize:
+        return x
+    return apply(Pow2Quantize(sign, with_zero, n, m, ste_fine_grained), (x,), outputs=outputs)
+
+
+# ---- ranges ------------------------------------------------------------------------------------------------
+
+
+@operator("MinMaxQuantize", "min_max_quantize")
+class MinMaxQuantize(Operator):
+    r"""The nearest of evenly spaced values between a minimum and a maximum, one of which is 0.
+
+    The range is moved a little, so that 0 is one of the values: with :math:`s = (M - m) / (M_q - m_q)` and
+    the zero point :math:`z = \mathrm{round}(m_q - m / s)`, clipped to :math:`[m_q, M_q]`, it becomes
+    :math:`(m_q - z) s` to :math:`(M_q - z) s`.
+
+    Inputs:
+        x: any shape.
+        qr_min: minimum :math:`m`, a shape that broadcasts to `x`; updated in place, see below.
+        qr_max: maximum :math:`M`, shape of `qr_min`; updated in place: made at least `eps` larger than
+            `qr_min`.
+        ql_min: smallest level :math:`m_q`, such as 0.
+        ql_max: largest level :math:`M_q`, such as 255.
+    Args:
+        decay: how much of the running minimum and maximum stays in each step, a ratio.
+        x_min_max: whether forward takes minimum and maximum from `x`: for each element of `qr_min`, over the
+            axes along which it is broadcast.
+        ema: with `x_min_max`, whether `qr_min` and `qr_max` move there with `decay`; else they are set.
+            Without `x_min_max`, whether they are constants; else they have gradients: the sum of `dy` where
+            `x` lies below, or above, the range.
+        ste_fine_grained: whether the gradient is 0 where `x` lies outside of the range; else it is `dy`
+            everywhere.
+        eps: least difference of maximum and minimum.
+    Returns:
+        Shape of `x`.
+    Raises:
+        ShapeError: an input does not broadcast to `x`, or `qr_min` and `qr_max` differ.
+        GraphError: a gradient of `ql_min` or `ql_max` is asked for (in backward).
+
+    Source: B. Jacob et al., "Quantization and Training of Neural Networks for Efficient
+    Integer-Arithmetic-Only Inference", arXiv:1712.05877, section 3.
+    """
+
+    decay = Float(0.999, "How much of the running minimum and maximum stays in each step.")
+    x_min_max = Bool(False, "Whether to take minimum and maximum from x.")
+    ema = Bool(False, "Whether they are running averages.")
+    ste_fine_grained = Bool(True, "Whether the gradient is 0 where x lies outside of the range.")
+    eps = Float(0.01, "Least difference of maximum and minimum.")
+    updated = ("qr_min", "qr_max")
+    keeps = True
+    grad_aliases = True
+
+    def output_shape(self, x: Shape, qr_min: Shape, qr_max: Shape, ql_min: Shape, ql_max: Shape) -> Shape:
+        name = "min_max_quantize"
+        if qr_max != qr_min:
+            raise ShapeError(f"{name}: qr_max must have the shape of qr_min, {qr_min}, not {qr_max}")
+        for argument, shape in (("qr_min", qr_min), ("ql_min", ql_min), ("ql_max", ql_max)):
+            if broadcast_shape(x, shape, name) != x:
+                raise ShapeError(f"{name}: {argument} must broadcast to x, {x}, not {shape}")
+        self._range = qr_min
+        aligned = (1,) * (len(x) - len(qr_min)) + qr_min
+        self._reduced = tuple([a for a, d in enumerate(aligned) if d == 1])
+        return x
+
+    def forward(self, x: Tensor, qr_min: Tensor, qr_max: Tensor, ql_min: Tensor, ql_max: Tensor) -> Tensor:
+        if self.x_min_max:
+            share = 1 - self.decay if self.ema else 1.0
+            for bound, found in (
+                (qr_min, x.amin(self._reduced) if self._reduced else x),
+                (qr_max, x.amax(self._reduced) if self._reduced else x),
+            ):
+                bound.lerp_(found.reshape(self._range).to(bound.dtype), share)
+        qr_max.copy_(torch.where(qr_max - qr_min < self.eps, qr_min + self.eps, qr_max))
+        return self.recompute(x, qr_min, qr_max, ql_min, ql_max)
+
+    def recompute(self, x: Tensor, qr_min: Tensor, qr_max: Tensor, ql_min: Tensor, ql_max: Tensor) -> Tensor:
+        low, high = qr_min.to(x.dtype), qr_max.to(x.dtype)
+        scale = (high - low) / (ql_max - ql_min)
+        zero = torch.minimum(torch.maximum(rounded(ql_min - low / scale), ql_min), ql_max)
+        self.kept = low, high = (ql_min - zero) * scale, (ql_max - zero) * scale
+        return rounded((torch.minimum(torch.maximum(x, low), high) - low) / scale) * scale + low
+
+    def grad(self, need: tuple[bool, ...], dy: Tensor, x: Tensor) -> tuple[Any, ...]:
+        if need[3] or need[4]:
+            raise GraphError("min_max_quantize: ql_min and ql_max have no gradient; set their need_grad to False")
+        low, high = self.kept
+        dx = dmin = dmax = None
+        if need[0]:
+            dx = dy * inside(x, low, high) if self.ste_fine_grained else dy
+        learned = not (self.x_min_max or self.ema)
+        if need[1]:
+            dmin = self._summed(dy * (x < low)) if learned else dy.new_zeros(self._range)
+        if need[2]:
+            dmax = self._summed(dy * (x > high)) if learned else dy.new_zeros(self._range)
+        return dx, dmin, dmax, None, None
+
+    def _summed(self, dx: Tensor) -> Tensor:
+        return (dx.sum(self._reduced) if self._reduced else dx).reshape(self._range)
+
+
+@public
+def min_max_quantize(
+    x: Any,
+    qr_min: Any,
+    qr_max: Any,
+    ql_min: Any,
+    ql_max: Any,
+    decay: float = 0.999,
+    x_min_max: bool = False,
+    ema: bool = False,
+    ste_fine_grained: bool = True,
+    eps: float = 0.01,
+    quantize: bool = True,
+    outputs: Any = None,
+) -> Any:
+    r"""The nearest of evenly spaced values between a minimum and a maximum, one of which is 0.
+
+    The range is moved a little, so that 0 is one of the values: with :math:`s = (M - m) / (M_q - m_q)` and
+    the zero point :math:`z = \mathrm{round}(m_q - m / s)`, clipped to :math:`[m_q, M_q]`, it becomes
+    :math:`(m_q - z) s` to :math:`(M_q - z) s`.
+
+    Args:
+        x: any shape.
+        qr_min: minimum :math:`m`, a shape that broadcasts to `x`; updated in place, see below.
+        qr_max: maximum :math:`M`, shape of `qr_min`; updated in place: made at least `eps` larger than
+            `qr_min`.
+        ql_min: smallest level :math:`m_q`, such as 0.
+        ql_max: largest level :math:`M_q`, such as 255.
+        decay: how much of the running minimum and maximum stays in each step, a ratio.
+        x_min_max: whether forward takes minimum and maximum from `x`: for each element of `qr_min`, over the
+            axes along which it is broadcast.
+        ema: with `x_min_max`, whether `qr_min` and `qr_max` move there with `decay`; else they are set.
+            Without `x_min_max`, whether they are constants; else they have gradients: the sum of `dy` where
+            `x` lies below, or above, the range.
+        ste_fine_grained: whether the gradient is 0 where `x` lies outside of the range; else it is `dy`
+            everywhere.
+        eps: least difference of maximum and minimum.
+        quantize: whether to quantize; else `x` is returned.
+        outputs: arrays for the result.
+    Returns:
+        Shape of `x`.
+    Raises:
+        ShapeError: an input does not broadcast to `x`, or `qr_min` and `qr_max` differ.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> values = [-2.0, 0.1, 0.4, 0.6, 3.0], [-1.0], [2.0], [0.0], [3.0]
+        >>> F.min_max_quantize(*[nn.NdArray.from_numpy_array(v) for v in values]).data
+        array([-1.,  0.,  0.,  1.,  2.], dtype=float32)
+
+    Source: B. Jacob et al., "Quantization and Training of Neural Networks for Efficient
+    Integer-Arithmetic-Only Inference", arXiv:1712.05877, section 3.
+    """
+    if not quantize:
+        return x
+    function = MinMaxQuantize(decay, x_min_max, ema, ste_fine_grained, eps)
+    return apply(function, (x, qr_min, qr_max, ql_min, ql_max), outputs=outputs)
+
+
+@operator("Prune", "prune")
+class Prune(Elementwise):
+    """0 for the smallest values by size, the others unchanged.
+
+    With ``k = int((x.size - 1) * rate)``, values smaller than the k-th in the order of sizes, counted from 0,
+    become 0; all of them for ``rate=1``. The gradient is `dy` everywhere.
+
+    Inputs:
+        x: any shape.
+    Args:
+        rate: share of the values to become 0, in [0, 1].
+    Returns:
+        Shape of `x`.
+    Raises:
+        ArgumentError: `rate` is out of range.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.prune(nn.NdArray.from_numpy_array([3.0, -1.0, 0.5, -2.0]), rate=0.7).data
+        array([ 3.,  0.,  0., -2.], dtype=float32)
+
+    Source: NNabla function reference, ``Prune``.
+    """
+
+    rate = Float(0.9, "Share of the values to become 0.", check=ratio)
+    grad_aliases = True
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.rate >= 1 or not x.numel():
+            return torch.zeros_like(x)
+        size = x.abs()
+        # Single precision, so that the same elements are pruned as in NNabla 1.x.
+        place = int(np.float32(x.numel() - 1) * np.float32(self.rate))
+        threshold = size.reshape(-1).kthvalue(place + 1).values
+        return x.masked_fill(size < threshold, 0)
+
+    def grad(self, dy: Tensor) -> Tensor:
+        return dy
