@@ -37,5 +37,6 @@ from .random import seed
 
 # As in NNabla, these names are functions and an object here, and hide the modules they come from.
 from .auto_forward import auto_forward, get_auto_forward, set_auto_forward
+from .grad import grad
 from .logger import logger
 from .recompute import recompute, recompute_fn, set_global_recompute

@@ -18,7 +18,7 @@ import numpy as np
 from .case import Case
 from .observe import Observation
 
-FOLDER = Path(__file__).resolve().parent.parent / "reference"
+FOLDER = Path(__file__).resolve().parent.parent / "reference" / "operators"
 FIELDS = ("outputs", "updates", "grads", "accumulated")
 
 

@@ -2,7 +2,7 @@
 
     PYTHONPATH=tests python tests/reference/record.py [table ...]
 
-writes ``tests/reference/<table>.npz``, for the named tables or for all. See the README beside this file.
+writes ``tests/reference/operators/<table>.npz``, for the named tables or for all. See the README beside this file.
 """
 
 from __future__ import annotations

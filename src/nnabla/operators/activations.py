@@ -191,11 +191,12 @@ class SoftSign(Elementwise):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        return x / (x.abs() + 1)
+        return x.abs().add_(1).reciprocal_().mul_(x)
 
     def grad(self, dy: Tensor, x: Tensor) -> Tensor:
         # Not (1 - |y|)^2: for large inputs nothing would be left of the difference.
-        return dy / torch.square(x.abs() + 1)
+        scale = x.abs().add_(1).reciprocal()
+        return (dy * scale).mul_(scale)
 
 
 @operator("TanhShrink", "tanh_shrink")
@@ -235,17 +236,18 @@ class Sinc(Elementwise):
 
     def forward(self, x: Tensor) -> Tensor:
         zero = x == 0
-        return (torch.sin(x) / x.masked_fill(zero, 1)).masked_fill(zero, 1)
+        divisor = x.masked_fill(zero, 1)
+        return torch.sin(divisor).div_(divisor).masked_fill_(zero, 1)
 
     def grad(self, dy: Tensor, x: Tensor) -> Tensor:
         near = x.abs() < _NEAR_ZERO
         far = x.masked_fill(near, 1)
-        slope = (torch.cos(far) - torch.sin(far) / far) / far
+        slope = torch.cos(far).sub_(torch.sin(far).div_(far)).div_(far)
         x2 = torch.square(x.masked_fill(~near, 0))
         series = torch.zeros_like(x)
         for coefficient in _SERIES:
-            series = series * x2 + coefficient
-        return dy * torch.where(near, series * x, slope)
+            series.mul_(x2).add_(coefficient)
+        return torch.where(near, series.mul_(x), slope).mul_(dy)
 
 
 class _AlongAxis(Operator):

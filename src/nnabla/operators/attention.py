@@ -83,9 +83,7 @@ def multi_head_attention(
     """
     for name, x in (("query", query), ("key", key), ("value", value)):
         if len(x.shape) != 3:
-            raise ShapeError(
-                f"multi_head_attention: {name} must have 3 axes (length, batch, features), not {x.shape}"
-            )
+            raise ShapeError(f"multi_head_attention: {name} must have 3 axes (length, batch, features), not {x.shape}")
     targets, batch = query.shape[:2]
     sources = key.shape[0]
     embedding, value_embedding = q_weight.shape[1], v_weight.shape[1]

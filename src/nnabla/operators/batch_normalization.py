@@ -85,7 +85,8 @@ class BatchStatistics(Operator):
         self._cube = (math.prod(x[:axis]), channels, inner)
         self._momentum = 1 - self.decay_rate
         self._full = self.compute_dtype in (torch.float32, torch.float64)
-        self._planes = self._full and inner >= _PLANE and math.prod(x) >= _LARGE
+        on_cpu = self.device.type == "cpu"
+        self._planes = on_cpu and self._full and inner >= _PLANE and math.prod(x) >= _LARGE
         if self.n_outputs == 1:
             return x
         self.grad = None

@@ -62,9 +62,7 @@ class Convolving(Operator):
         axis = normalized(self.base_axis, len(x), name, "base_axis")
         n = len(x) - axis - 1
         if not 1 <= n <= 3:
-            raise ArgumentError(
-                f"{name}: base_axis must leave a channel axis and 1 to 3 spatial axes, not {n}"
-            )
+            raise ArgumentError(f"{name}: base_axis must leave a channel axis and 1 to 3 spatial axes, not {n}")
         self.pad = self._one_for_each_axis("pad", n, 0, 0)
         self.stride = self._one_for_each_axis("stride", n, 1, 1)
         self.dilation = self._one_for_each_axis("dilation", n, 1, 1)
@@ -162,25 +160,19 @@ class Convolving(Operator):
             reach = self.dilation[i] * (kernel[i] - 1) + 1
             size = self.stride[i] * (length - 1) - 2 * self.pad[i] + reach + output_padding[i]
             if kernel[i] < 1 or size < 1:
-                raise ShapeError(
-                    f"{self.declaration.name}: spatial axis {i} of the output would have length {size}"
-                )
+                raise ShapeError(f"{self.declaration.name}: spatial axis {i} of the output would have length {size}")
             sizes.append(size)
         return tuple(sizes)
 
     def _check_bias(self, bias: Shape | None, channels: int) -> None:
         if bias is not None and bias != (channels,):
-            raise ShapeError(
-                f"{self.declaration.name}: bias must have shape {(channels,)}, one for each output map"
-            )
+            raise ShapeError(f"{self.declaration.name}: bias must have shape {(channels,)}, one for each output map")
 
     def _weight_in_order(self, weight: Shape, x: Maps) -> Shape:
         """The weight's shape with its channel axes first."""
         n = len(x.spatial)
         if len(weight) != n + 2:
-            raise ShapeError(
-                f"{self.declaration.name}: weight must have {n + 2} axes, 2 for channels and {n} spatial"
-            )
+            raise ShapeError(f"{self.declaration.name}: weight must have {n + 2} axes, 2 for channels and {n} spatial")
         return (weight[0], weight[-1], *weight[1:-1]) if x.channel_last else weight
 
 
@@ -236,8 +228,7 @@ class Convolution(Convolving):
         if ordered[1] * self.group != maps.channels:
             axis = len(weight) - 1 if self.channel_last else 1
             raise ShapeError(
-                f"convolution: weight.shape[{axis}] must be {maps.channels // self.group}, "
-                "the channels of x in a group"
+                f"convolution: weight.shape[{axis}] must be {maps.channels // self.group}, the channels of x in a group"
             )
         self._check_bias(bias, outmaps)
         y = Maps(maps.batch, outmaps, self._window(maps, kernel), self.channel_last)
@@ -297,8 +288,7 @@ class Deconvolution(Convolving):
         self.output_padding = self._one_for_each_axis("output_padding", len(kernel), 0, 0)
         if any(o >= s for o, s in zip(self.output_padding, self.stride, strict=True)):
             raise ArgumentError(
-                f"deconvolution: output_padding must be less than stride {self.stride}, "
-                f"not {self.output_padding}"
+                f"deconvolution: output_padding must be less than stride {self.stride}, not {self.output_padding}"
             )
         if maps.channels % self.group:
             raise ArgumentError(
@@ -332,9 +322,7 @@ class Depthwise(Convolving):
         """The kernel's spatial shape."""
         n = len(x.spatial)
         if len(weight) != n + 1 or weight[0] != first:
-            raise ShapeError(
-                f"{self.declaration.name}: weight must have {first} as first axis, then {n} spatial axes"
-            )
+            raise ShapeError(f"{self.declaration.name}: weight must have {first} as first axis, then {n} spatial axes")
         return weight[1:]
 
 

@@ -66,9 +66,7 @@ class PatchCorrelation(Operator):
         self._padded = x1[1] + top + bottom, x1[2] + left + right
         room = [d - k for d, k in zip(self._padded, self.patch, strict=True)]
         if min(room) < 0:
-            raise ShapeError(
-                f"patch_correlation: patch {self.patch} does not fit in {self._padded}, the padded size"
-            )
+            raise ShapeError(f"patch_correlation: patch {self.patch} does not fit in {self._padded}, the padded size")
         places = [r // s + 1 for r, s in zip(room, self.patch_step, strict=True)]
         self._shifts = [2 * s // step + 1 for s, step in zip(self.shift, self.shift_step, strict=True)]
         self._x = x1
@@ -98,9 +96,7 @@ class PatchCorrelation(Operator):
             products = windows.sum(-1)
         return products
 
-    def grad(
-        self, need: tuple[bool, ...], dy: Tensor, x1: Tensor, x2: Tensor
-    ) -> tuple[Tensor | None, Tensor | None]:
+    def grad(self, need: tuple[bool, ...], dy: Tensor, x1: Tensor, x2: Tensor) -> tuple[Tensor | None, Tensor | None]:
         n, height, width, channels = self._x
         padded_h, padded_w = self._padded
         top, _, left, _ = self.padding
@@ -108,9 +104,7 @@ class PatchCorrelation(Operator):
             spread = dy.unsqueeze(-1).expand(*dy.shape, self.patch[axis - 1])
             shape = [*dy.shape]
             shape[axis] = size
-            dy = torch.ops.aten.unfold_backward(
-                spread, shape, axis, self.patch[axis - 1], self.patch_step[axis - 1]
-            )
+            dy = torch.ops.aten.unfold_backward(spread, shape, axis, self.patch[axis - 1], self.patch_step[axis - 1])
         # Products outside of x1 are 0 whatever x2 is, but x2 has a share in them only through x1: also 0.
         x1, x2 = self._pad(x1), self._pad(x2, self.shift)
         dx1: Any = 0

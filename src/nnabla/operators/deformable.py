@@ -54,9 +54,7 @@ class DeformableConvolution(Convolving):
     """
 
     group = Int(1, "Number of groups that channels are divided into for weight.", check=positive)
-    deformable_group = Int(
-        1, "Number of groups that channels are divided into for offset and mask.", check=positive
-    )
+    deformable_group = Int(1, "Number of groups that channels are divided into for offset and mask.", check=positive)
     channel_last = Bool(False, "Channels are the last axis of all inputs and the result.")
 
     def output_shape(
@@ -65,8 +63,7 @@ class DeformableConvolution(Convolving):
         maps = self._split(x, self.channel_last)
         if len(maps.batch) != 1 or len(maps.spatial) != 2:
             raise ArgumentError(
-                "deformable_convolution: x must have one batch axis (base_axis), one of channels and "
-                "2 spatial axes"
+                "deformable_convolution: x must have one batch axis (base_axis), one of channels and 2 spatial axes"
             )
         ordered = self._weight_in_order(weight, maps)
         outmaps, inner, *kernel = ordered

@@ -122,17 +122,11 @@ class FusedConvolution(Convolving):
         parameters = {"beta": beta, "gamma": gamma, "mean": mean, "variance": variance}
         missing = [name for name, shape in parameters.items() if shape is None]
         if missing and len(missing) < 4:
-            raise ArgumentError(
-                f"fused_convolution: {missing[0]} must be given if other inputs of normalization are"
-            )
+            raise ArgumentError(f"fused_convolution: {missing[0]} must be given if other inputs of normalization are")
         for name, shape in parameters.items():
             if shape is not None and math.prod(shape) != outmaps:
-                raise ShapeError(
-                    f"fused_convolution: {name} must have {outmaps} elements, one for each output map"
-                )
-        padded = maps._replace(
-            spatial=tuple([d + a + b for d, (a, b) in zip(maps.spatial, self._sides, strict=True)])
-        )
+                raise ShapeError(f"fused_convolution: {name} must have {outmaps} elements, one for each output map")
+        padded = maps._replace(spatial=tuple([d + a + b for d, (a, b) in zip(maps.spatial, self._sides, strict=True)]))
         y = Maps(maps.batch, outmaps, self._window(padded, kernel), self.channel_last)
         if z is not None and z != y.shape:
             raise ShapeError(f"fused_convolution: z must have shape {y.shape}, that of the convolution")
@@ -151,16 +145,12 @@ class FusedConvolution(Convolving):
         if pad is None:
             pad = (0,) * n
         if len(pad) not in (n, 2 * n) or min(pad) < 0:
-            raise ArgumentError(
-                f"fused_convolution: pad must have {n} or {2 * n} entries of at least 0, not {pad}"
-            )
+            raise ArgumentError(f"fused_convolution: pad must have {n} or {2 * n} entries of at least 0, not {pad}")
         self._sides = [(p, p) for p in pad] if len(pad) == n else list(zip(pad[::2], pad[1::2], strict=True))
         if self.pad_mode == "reflect" and any(
             max(sides) >= d for sides, d in zip(self._sides, maps.spatial, strict=True)
         ):
-            raise ArgumentError(
-                f"fused_convolution: pad must be less than {maps.spatial} to reflect x, not {pad}"
-            )
+            raise ArgumentError(f"fused_convolution: pad must be less than {maps.spatial} to reflect x, not {pad}")
         return maps
 
     def _compute(self, tensors: tuple[Any, ...], update: bool) -> Tensor:

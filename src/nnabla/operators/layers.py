@@ -43,9 +43,7 @@ class Affine(Operator):
         if len(weight) < 2 or weight[0] != features:
             raise ShapeError(f"affine: weight.shape[0] must be {features}, the size of x from axis {axis}")
         if bias is not None and bias != weight[1:]:
-            raise ShapeError(
-                f"affine: bias must have shape {weight[1:]}, that of weight without its first axis"
-            )
+            raise ShapeError(f"affine: bias must have shape {weight[1:]}, that of weight without its first axis")
         self._matrix = (math.prod(x[:axis]), features)
         self._plain = axis == 1 and len(x) == 2 and len(weight) == 2
         self._x, self._weight = x, weight

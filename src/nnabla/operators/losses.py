@@ -68,7 +68,8 @@ class SoftmaxCrossEntropy(Operator):
         self.axis, self._axis, shape = labelled_axis(self.axis, x, target, "softmax_cross_entropy")
         # ATen goes through fewer than 16 classes one number at a time, but along another axis it does not:
         # with 100 samples of 10 classes the detour takes a third of the time.
-        self._turned = len(x) == 2 and self._axis == 1 and x[1] < 16 and x[0] >= 64
+        few = len(x) == 2 and self._axis == 1 and x[1] < 16 and x[0] >= 64
+        self._turned = few and self.device.type == "cpu"
         return shape
 
     def forward(self, x: Tensor, target: Tensor) -> Tensor:

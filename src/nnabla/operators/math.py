@@ -145,7 +145,7 @@ class Round(_Step):
         return x
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.add(x, torch.sign(x), alpha=self._half).trunc_()
+        return torch.sign(x).mul_(self._half).add_(x).trunc_()
 
 
 @operator("Ceil", "ceil")

@@ -44,9 +44,7 @@ class Pooling(Operator):
         if n not in (2, 3):
             raise ArgumentError(f"{name}: kernel must have 2 or 3 entries, not {self.kernel}")
         if len(x) < n + self.channel_last:
-            raise ShapeError(
-                f"{name}: x must have {n} spatial axes{' and one of channels' * self.channel_last}"
-            )
+            raise ShapeError(f"{name}: x must have {n} spatial axes{' and one of channels' * self.channel_last}")
         if self.stride is None:
             self.stride = self.kernel
         if self.pad is None:
@@ -54,9 +52,7 @@ class Pooling(Operator):
         for argument, least in (("kernel", 1), ("stride", 1), ("pad", 0)):
             values = getattr(self, argument)
             if len(values) != n or min(values) < least:
-                raise ArgumentError(
-                    f"{name}: {argument} must have {n} entries, each at least {least}, not {values}"
-                )
+                raise ArgumentError(f"{name}: {argument} must have {n} entries, each at least {least}, not {values}")
         end = len(x) - self.channel_last
         outer, spatial, channels = x[: end - n], x[end - n : end], x[end:]
         self._arrange(x, outer, spatial)
@@ -90,9 +86,7 @@ class Pooling(Operator):
                 max((c - 1) * s + k - length - p, 0)
                 for c, s, k, length, p in zip(counts, self.stride, self.kernel, spatial, pad, strict=True)
             ]
-            self._extension = tuple(
-                v for pair in zip(reversed(pad), reversed(ends), strict=True) for v in pair
-            )
+            self._extension = tuple(v for pair in zip(reversed(pad), reversed(ends), strict=True) for v in pair)
             extended = (*self._flat[:2], *[a + b + c for a, b, c in zip(pad, spatial, ends, strict=True)])
             self._inside: tuple[Any, ...] = (
                 ...,

@@ -160,7 +160,7 @@ class _Exponential(Operator):
         if self.alpha == 1.0:
             return aten.elu_backward(dy, 1.0, 1.0, 1.0, True, y)
         # elu_backward takes alpha for the derivative at 0, where it is to be 1.
-        return torch.where(y < 0 if negative is None else negative, dy * (y + self.alpha), dy)
+        return torch.where(y < 0 if negative is None else negative, (y + self.alpha).mul_(dy), dy)
 
 
 @operator("ELU", "elu")
@@ -261,8 +261,8 @@ class CReLU(Operator):
         return torch.relu_(torch.cat((x, -x), self._axis))
 
     def grad(self, dy: Tensor, y: Tensor) -> Tensor:
-        plus, minus = aten.threshold_backward(dy, y, 0).chunk(2, self._axis)
-        return plus - minus
+        (dy0, dy1), (y0, y1) = dy.chunk(2, self._axis), y.chunk(2, self._axis)
+        return aten.threshold_backward(dy0, y0, 0).sub_(aten.threshold_backward(dy1, y1, 0))
 
 
 @operator("CELU", "celu")
@@ -333,10 +333,10 @@ class HardSigmoid(_Clipped):
     _end = 2.5
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.add(x * 0.2, 0.5).clamp_(0.0, 1.0)
+        return (x * 0.2).add_(0.5).clamp_(0.0, 1.0)
 
     def grad(self, dy: Tensor, x: Tensor) -> Tensor:
-        return self._line_grad(dy, x) * 0.2
+        return self._line_grad(dy, x).mul_(0.2)
 
 
 @operator("HardTanh", "hard_tanh")

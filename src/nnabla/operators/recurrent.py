@@ -14,9 +14,8 @@ from ..graph.derivative import autograd_on
 from ..graph.operator import Shape, operator
 from .stochastic import Stochastic
 
-# ATen's kernels for one layer in one or both directions, over all steps. On the CPU they are several times as
-# fast as the same steps from separate operators (LSTM, 35 steps, batch 20, 200 units: 15 ms for both passes,
-# not 35).
+# ATen's kernels for one layer in one or both directions, over all steps. On the CPU an LSTM's two passes take 15 ms
+# with them and 27 ms from separate operators (35 steps, batch 20, 200 units); 0.9 and 6.8 ms with 32 units.
 _kernels: Any = torch._VF
 
 

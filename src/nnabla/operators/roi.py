@@ -69,20 +69,14 @@ class RoiAlign(Operator):
         if len(boxes) != 2 or boxes[1] != 5:
             raise ShapeError("roi_align: boxes must have shape (K, 5)")
         if len(self.output_size) != 2 or min(self.output_size) < 1:
-            raise ArgumentError(
-                f"roi_align: output_size must have 2 entries, each at least 1, not {self.output_size}"
-            )
+            raise ArgumentError(f"roi_align: output_size must have 2 entries, each at least 1, not {self.output_size}")
         if len(self.spatial_scale) != 2:
             raise ArgumentError(f"roi_align: spatial_scale must have 2 entries, not {self.spatial_scale}")
         self._n = input[0]
         self._size = input[1:3] if self.channel_last else input[2:]
         self._channels = input[3] if self.channel_last else input[1]
         self._cells = (boxes[0], *self.output_size)
-        return (
-            (*self._cells, self._channels)
-            if self.channel_last
-            else (boxes[0], self._channels, *self.output_size)
-        )
+        return (*self._cells, self._channels) if self.channel_last else (boxes[0], self._channels, *self.output_size)
 
     def forward(self, input: Tensor, boxes: Tensor) -> Tensor:
         rows = (input if self.channel_last else input.permute(0, 2, 3, 1)).reshape(-1, self._channels)

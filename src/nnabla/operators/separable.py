@@ -46,9 +46,7 @@ class AdaptiveSeparableConvolution(Operator):
         self._taps = vertical_kernel[1], horizontal_kernel[1]
         self._size = size = tuple([d - k + 1 for d, k in zip(x[2:], self._taps, strict=True)])
         if min(*size, *self._taps) < 1:
-            raise ShapeError(
-                f"adaptive_separable_convolution: kernels of size {self._taps} do not fit in x, {x[2:]}"
-            )
+            raise ShapeError(f"adaptive_separable_convolution: kernels of size {self._taps} do not fit in x, {x[2:]}")
         for name, shape in (("vertical_kernel", vertical_kernel), ("horizontal_kernel", horizontal_kernel)):
             if any(not y <= k <= d for y, k, d in zip(size, shape[2:], x[2:], strict=True)):
                 raise ShapeError(
@@ -71,8 +69,7 @@ class AdaptiveSeparableConvolution(Operator):
         v, u = self._kernels(vertical_kernel, horizontal_kernel)
         # Row by row of the windows: all at once would be J times I times the size of x.
         rows = [
-            torch.einsum("bchwi,bhwi->bchw", self._windows(x, j), u) * v[:, j : j + 1]
-            for j in range(self._taps[0])
+            torch.einsum("bchwi,bhwi->bchw", self._windows(x, j), u) * v[:, j : j + 1] for j in range(self._taps[0])
         ]
         return _total(rows)
 

@@ -101,7 +101,7 @@ class ConfusionMatrix(Measure):
     Args:
         axis: the axis ``i`` of the classes; default: the last.
     Returns:
-        Counts, shape ``(D_i, D_i)``, integers: a row for each label, a column for each prediction.
+        Counts, shape ``(D_i, D_i)``, 32 bit integers: a row for each label, a column for each prediction.
     Raises:
         ShapeError: `target` has another shape.
         ArgumentError: a label is outside of ``[0, D_i)`` (when it runs).
@@ -110,7 +110,7 @@ class ConfusionMatrix(Measure):
         >>> x = nn.NdArray.from_numpy_array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]])
         >>> F.confusion_matrix(x, nn.NdArray.from_numpy_array([[0], [1], [1]])).data
         array([[1, 0],
-               [1, 1]])
+               [1, 1]], dtype=int32)
 
     Source: NNabla function reference, ``ConfusionMatrix``.
     """
@@ -129,4 +129,4 @@ class ConfusionMatrix(Measure):
         check_labels(target, count, "confusion_matrix", negative=False)
         predicted = x.argmax(self._axis, keepdim=True)
         places = (target * count + predicted).flatten()
-        return torch.bincount(places, minlength=count * count).view(count, count)
+        return torch.bincount(places, minlength=count * count).view(count, count).to(torch.int32)

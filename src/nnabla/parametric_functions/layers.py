@@ -40,6 +40,27 @@ def bias_or_none(
     return weight("b", shape, ConstantInitializer(0) if init is None else init, fix_parameters, apply)
 
 
+def glorot(
+    init: Initializer,
+    inmaps: int,
+    outmaps: int,
+    kernel: Sequence[int] = (1, 1),
+    rng: np.random.RandomState | None = None,
+) -> Any:
+    """`init`, or Glorot's uniform distribution for a layer of that size if it is None."""
+    return UniformInitializer(calc_uniform_lim_glorot(inmaps, outmaps, kernel), rng=rng) if init is None else init
+
+
+def affine_sizes(
+    inp: Any, n_outmaps: int | Sequence[int], base_axis: int, function: str
+) -> tuple[int, tuple[int, ...]]:
+    """Number of input features, and the shape of one output."""
+    outmaps = (n_outmaps,) if isinstance(n_outmaps, (int, np.integer)) else tuple(n_outmaps)
+    if not outmaps or any(n < 1 for n in outmaps):
+        raise ArgumentError(f"{function}: n_outmaps must be at least 1, not {n_outmaps}")
+    return inp.size_from_axis(base_axis if base_axis >= 0 else base_axis + inp.ndim), outmaps
+
+
 @parametric_function_api(
     "affine", [("W", "Weight", "``(D, L_1, ...)``", True), ("b", "Bias", "``(L_1, ...)``", True)]
 )
@@ -73,19 +94,14 @@ def affine(
     Returns:
         Shape ``(M_1, ..., M_B, L_1, ...)``.
     """
-    outmaps = (n_outmaps,) if isinstance(n_outmaps, (int, np.integer)) else tuple(n_outmaps)
-    count = math.prod(outmaps)
-    if not outmaps or any(n < 1 for n in outmaps):
-        raise ArgumentError(f"affine: n_outmaps must be at least 1, not {n_outmaps}")
-    features = inp.size_from_axis(base_axis if base_axis >= 0 else base_axis + inp.ndim)
-    if w_init is None:
-        w_init = UniformInitializer(calc_uniform_lim_glorot(features, count), rng=rng)
+    features, outmaps = affine_sizes(inp, n_outmaps, base_axis, "affine")
+    w_init = glorot(w_init, features, math.prod(outmaps), rng=rng)
     w = weight("W", (features, *outmaps), w_init, fix_parameters, apply_w)
     b = bias_or_none(with_bias, outmaps, b_init, fix_parameters, apply_b)
     return F.affine(inp, w, b, base_axis)
 
 
-def _channels(inp: Any, base_axis: int, channel_last: bool, group: int, function: str) -> int:
+def channels_of(inp: Any, base_axis: int, function: str, channel_last: bool = False, group: int = 1) -> int:
     """Number of input channels, checked against `group`."""
     axis = inp.ndim - 1 if channel_last else base_axis
     if not -inp.ndim <= axis < inp.ndim:
@@ -94,6 +110,14 @@ def _channels(inp: Any, base_axis: int, channel_last: bool, group: int, function
     if group < 1 or channels % group:
         raise ArgumentError(f"{function}: group must divide the {channels} input channels, and is {group}")
     return channels
+
+
+def filter_shape(
+    outmaps: int, inmaps: int, kernel: Sequence[int], channel_last: bool = False, group: int = 1
+) -> tuple[int, ...]:
+    """Shape of the filters of a convolution."""
+    per_group = inmaps // group
+    return (outmaps, *kernel, per_group) if channel_last else (outmaps, per_group, *kernel)
 
 
 @parametric_function_api(
@@ -141,11 +165,9 @@ def convolution(
         Shape ``(batch..., outmaps, *spatial)``, or with channels last.
     """
     kernel = tuple(kernel)
-    inmaps = _channels(inp, base_axis, channel_last, group, "convolution")
-    if w_init is None:
-        w_init = UniformInitializer(calc_uniform_lim_glorot(inmaps, outmaps, kernel), rng=rng)
-    per_group = inmaps // group
-    shape = (outmaps, *kernel, per_group) if channel_last else (outmaps, per_group, *kernel)
+    inmaps = channels_of(inp, base_axis, "convolution", channel_last, group)
+    w_init = glorot(w_init, inmaps, outmaps, kernel, rng)
+    shape = filter_shape(outmaps, inmaps, kernel, channel_last, group)
     w = weight("W", shape, w_init, fix_parameters, apply_w)
     b = bias_or_none(with_bias, (outmaps,), b_init, fix_parameters, apply_b)
     return F.convolution(inp, w, b, base_axis, pad, stride, dilation, group, channel_last)
@@ -198,13 +220,11 @@ def deconvolution(
         Shape ``(batch..., outmaps, *spatial)``, or with channels last.
     """
     kernel = tuple(kernel)
-    inmaps = _channels(inp, base_axis, channel_last, group, "deconvolution")
+    inmaps = channels_of(inp, base_axis, "deconvolution", channel_last, group)
     if outmaps % group:
         raise ArgumentError(f"deconvolution: group must divide outmaps {outmaps}, and is {group}")
-    if w_init is None:
-        w_init = UniformInitializer(calc_uniform_lim_glorot(outmaps, inmaps, kernel), rng=rng)
-    per_group = outmaps // group
-    shape = (inmaps, *kernel, per_group) if channel_last else (inmaps, per_group, *kernel)
+    w_init = glorot(w_init, outmaps, inmaps, kernel, rng)
+    shape = filter_shape(inmaps, outmaps, kernel, channel_last, group)
     w = weight("W", shape, w_init, fix_parameters, apply_w)
     b = bias_or_none(with_bias, (outmaps,), b_init, fix_parameters, apply_b)
     return F.deconvolution(inp, w, b, base_axis, pad, stride, dilation, group, channel_last, output_padding)

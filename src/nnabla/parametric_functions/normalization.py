@@ -44,7 +44,7 @@ def initialized(
 )
 def batch_normalization(
     inp: Any,
-    axes: Sequence[int] = [1],  # noqa: B006  (the default that the API shows; never changed)
+    axes: Sequence[int] = [1],
     decay_rate: float = 0.9,
     eps: float = 1e-5,
     batch_stat: bool = True,

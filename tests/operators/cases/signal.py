@@ -6,17 +6,19 @@ from ..case import Case, Tolerance, case
 FOURIER = Tolerance(relative=1e-5, floor=2e-6, reason="sums of terms of either sign, of the size of the largest")
 
 
-def stft(shape: tuple[int, ...], *sizes: int, **args: object) -> Case:
+def stft(shape: tuple[int, ...], *sizes: int, tolerance: Tolerance = FOURIER, **args: object) -> Case:
     """A case of the transform, with window size, stride and FFT size."""
     names = ("window_size", "stride", "fft_size")
-    return case("stft", normal(*shape), args=dict(zip(names, sizes), **args), tolerance=FOURIER)
+    return case("stft", normal(*shape), args=dict(zip(names, sizes, strict=True), **args), tolerance=tolerance)
 
 
 def istft(shape: tuple[int, ...], *sizes: int, **args: object) -> Case:
     """A case of the inverse, with window size, stride and FFT size."""
     names = ("window_size", "stride", "fft_size")
     args = {"pad_mode": "constant", **args}
-    return case("istft", normal(*shape), normal(*shape), args=dict(zip(names, sizes), **args), tolerance=FOURIER)
+    return case(
+        "istft", normal(*shape), normal(*shape), args=dict(zip(names, sizes, strict=True), **args), tolerance=FOURIER
+    )
 
 
 STFT = [
@@ -29,7 +31,8 @@ STFT = [
     stft((2, 12), 6, 2, 8),
     stft((2, 12), 5, 2, 8),
     stft((1, 12), 7, 3, 7),
-    stft((2, 3), 8, 2, 8),
+    # The imaginary part of the spectrum of a signal that repeats with period four is zero, but for rounding.
+    stft((2, 3), 8, 2, 8, tolerance=Tolerance(absolute=1e-6, reason="some outputs are zero")),
     stft((2, 12), 8, 2, 8, pad_mode="constant", as_istft_backward=True),
     stft((2, 12), 8, 4, 8, pad_mode="constant", as_istft_backward=True, window_type="rectangular", center=False),
     stft((2, 12), 10, 2, 8),
@@ -43,12 +46,11 @@ ISTFT = [
     istft((2, 5, 7), 6, 2, 8),
     istft((1, 5, 4), 8, 4, 8),
     istft((2, 5, 7), 8, 2, 8, as_stft_backward=True, pad_mode="reflect"),
-    istft((2, 5, 7), 8, 3, 8, as_stft_backward=True),
+    istft((2, 5, 7), 8, 4, 8, as_stft_backward=True),
     istft((2, 5, 7), 8, 2, 8, as_stft_backward=True, center=False),
     istft((2, 5, 7), 8, 2, 8, center=False),
     istft((2, 5, 7), 8, 8, 8),
     istft((2, 5, 7), 8, 3, 8),
-    istft((2, 4, 7), 8, 2, 8),
 ]
 
 
@@ -75,7 +77,6 @@ LINEAR = [
     interpolate((2, 3, 4)),
     interpolate((2, 3, 4), scale=(2, 2), align_corners=True, half_pixel=True),
     interpolate((2, 3, 4), scale=(2, 2), mode="cubic"),
-    interpolate((2, 3, 4), scale=(0.1, 2)),
 ]
 
 NEAREST = [

@@ -1,0 +1,319 @@
+"""`nn.grad`: gradients as a graph, which can be differentiated again.
+
+The gradient of a function is a function of its own, made from the same declaration: it computes what backward would,
+and its gradient is derived by torch autograd from that computation. So a new operator has gradients of every order as
+soon as it is declared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from .._nd_array import NdArray
+from ..errors import ShapeError
+from .call import apply, with_gaps
+from .derivative import derived_grad
+from .function import Function, PythonFunction
+from .operator import Declaration, Input, Kind, Operator, Shape
+from .order import topological
+from .variable import Buffers, Variable
+
+
+class _Total(Operator):
+    """Sum of arrays of one shape: of the gradients that reach one variable on several ways."""
+
+    declaration = Declaration("GradientSum", "gradient_sum", (Input("x", False, True),), (), (), False, (Kind.COMPUTE,), True)
+
+    def output_shape(self, *x: Shape) -> Shape:
+        return x[0]
+
+    def forward(self, *x: torch.Tensor) -> torch.Tensor:
+        total = x[0].clone() if len(x) == 1 else x[0] + x[1]
+        for term in x[2:]:
+            total = total + term
+        return total
+
+
+class _Gradient(Operator):
+    """The gradient of one function.
+
+    Inputs: gradients of its outputs, then its inputs, then its outputs. Outputs: gradients of the inputs wanted.
+    """
+
+    view = True
+
+    def __init__(self, function: Function, wants: Sequence[bool]) -> None:
+        source = function._operator
+        self.source = source
+        self.wants = tuple(wants)
+        self._n_outputs = len(function._outputs)
+        kinds = source.declaration.kinds
+        if source.declaration.variadic:
+            kinds = kinds * len(function._inputs)
+        else:
+            kinds = tuple(k for k, there in zip(kinds, source.present, strict=True) if there)
+        # What forward updates in place is only read here.
+        kinds = tuple(Kind.COMPUTE if k == Kind.UPDATED else k for k in kinds)
+        outer = (Kind.COMPUTE,) * self._n_outputs
+        self._kinds = (*outer, *kinds, *outer)
+        self._shapes = [v.shape for v in function._inputs]
+        self._need = tuple(with_gaps(source, wants, False)) if not source.declaration.variadic else self.wants
+        self._arguments = source.arguments
+
+    @property
+    def declaration(self) -> Declaration:  # type: ignore[override]
+        name = f"{self.source.declaration.type_name}Gradient"
+        inputs = tuple(Input(f"x{i}", False, False) for i in range(len(self._kinds)))
+        return Declaration(name, name, inputs, (), (), False, self._kinds, False)
+
+    @property
+    def full_precision(self) -> bool:  # type: ignore[override]
+        return self.source.full_precision
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        return self._arguments
+
+    def output_shape(self, *shapes: Shape) -> list[Shape]:
+        return [shape for shape, want in zip(self._shapes, self.wants, strict=True) if want]
+
+    def _split(self, tensors: Sequence[torch.Tensor]) -> tuple[list[Any], list[Any], list[Any]]:
+        n = self._n_outputs
+        given = list(tensors[n:-n])
+        return list(tensors[:n]), with_gaps(self.source, given), list(tensors[-n:])
+
+    def _declared(self, dys: list[Any], xs: list[Any], ys: list[Any]) -> Any:
+        """Gradients by the source's own `grad`."""
+        declaration = self.source.declaration
+        gathered = [tuple(xs)] if declaration.variadic else xs
+        sources = {"dy": dys, "x": gathered, "y": ys}
+        values = [sources[role][i] for role, i in declaration.grad_roles]
+        assert self.source.grad is not None
+        grads = self.source.grad(*([self._need] if declaration.grad_takes_need else []), *values)
+        return (grads,) if isinstance(grads, torch.Tensor) else grads
+
+    def _chosen(self, grads: Sequence[Any]) -> Any:
+        """Of the gradients of all declared inputs those wanted, each in the shape of its input."""
+        if not self.source.declaration.variadic:
+            grads = [g for g, there in zip(grads, self.source.present, strict=True) if there]
+        found = [
+            g.sum_to_size(shape) if g.shape != shape else g
+            for g, shape, want in zip(grads, self._shapes, self.wants, strict=True)
+            if want
+        ]
+        return found[0] if len(found) == 1 else tuple(found)
+
+    def forward(self, *tensors: torch.Tensor) -> Any:
+        source = self.source
+        dys, xs, ys = self._split(tensors)
+        if source.grad is None or (source.keeps and source.kept is None):
+            return self._chosen(derived_grad(source, self._need)(*dys, *xs))
+        return self._chosen(self._declared(dys, xs, ys))
+
+    def recompute(self, *tensors: torch.Tensor) -> Any:
+        """The same from differentiable operations: called where this gradient is to be differentiated."""
+        source = self.source
+        dys, xs, ys = self._split(tensors)
+        if source.grad is not None and not source.keeps:
+            return self._chosen(self._declared(dys, xs, ys))
+        # What forward kept is the result of computations on the inputs, which have to be part of the record.
+        kept = source.kept
+        xs = [x.detach().requires_grad_() if want and not x.requires_grad else x for x, want in zip(xs, self._need, strict=True)]
+        results = source.recompute(*xs)
+        source.kept = kept
+        results = (results,) if isinstance(results, torch.Tensor) else tuple(results)
+        pairs = [(y, dy) for y, dy in zip(results, dys, strict=True) if y.requires_grad]
+        targets = [x for x, want in zip(xs, self._need, strict=True) if want]
+        found = torch.autograd.grad(
+            [y for y, _ in pairs], targets, [dy for _, dy in pairs], create_graph=True, allow_unused=True
+        )
+        rest = iter([torch.zeros_like(x) if g is None else g for x, g in zip(targets, found, strict=True)])
+        return self._chosen([next(rest) if want else None for want in self._need])
+
+
+class _PythonGradient(PythonFunction):
+    """The gradient of a user's function, by its backward_impl; it has no gradient of its own."""
+
+    differentiable = False
+
+    def __init__(self, function: Function, wants: Sequence[bool]) -> None:
+        super().__init__(function.context)
+        source = function._operator
+        assert isinstance(source, PythonFunction)
+        self.source = source
+        self.wants = list(wants)
+        self._n_outputs = len(function._outputs)
+
+    @property
+    def name(self) -> str:
+        return f"{self.source.name}Gradient"
+
+    def min_outputs(self) -> int:
+        return sum(self.wants)
+
+    def _given(self, inputs: list[Variable]) -> list[Variable]:
+        return inputs[self._n_outputs : -self._n_outputs]
+
+    def setup_impl(self, inputs: list[Variable], outputs: list[Variable]) -> None:
+        wanted = [x for x, want in zip(self._given(inputs), self.wants, strict=True) if want]
+        for x, y in zip(wanted, outputs, strict=True):
+            y.reset_shape(x.shape, True)
+
+    def forward_impl(self, inputs: list[Variable], outputs: list[Variable]) -> None:
+        n = self._n_outputs
+        ys = [Variable._on(Buffers(y.data)) for y in inputs[-n:]]
+        for y, dy in zip(ys, inputs[:n], strict=True):
+            y.grad = dy.data
+        xs = [Variable._on(Buffers(x.data)) for x in self._given(inputs)]
+        results = iter(outputs)
+        for x, want in zip(xs, self.wants, strict=True):
+            if want:
+                x.grad = next(results).data
+        self.source.backward_impl(xs, ys, self.wants, [False] * len(xs))
+
+
+def grad(
+    outputs: Variable | Sequence[Variable],
+    inputs: Variable | Sequence[Variable],
+    grad_outputs: Any = None,
+    persistent_outputs: Sequence[bool] = (),
+    bind_grad_output: bool = False,
+) -> list[Variable]:
+    """Gradients of `outputs` in `inputs`, as variables of a graph that can be run and differentiated further.
+
+    Args:
+        outputs: one or several variables; their gradients are summed.
+        inputs: one or several variables.
+        grad_outputs: gradient of each output: a number, an array of its shape (NumPy, NdArray or Variable), or None
+            for ones. One value, or a list of them.
+        persistent_outputs: `persistent` flags for the outputs; none or one for each.
+        bind_grad_output: let the gradients be computed into the `grad` of the inputs.
+
+    Returns:
+        A variable of its shape for each input; zeros where the outputs do not depend on it.
+
+    Raises:
+        ShapeError: a gradient has another shape than its output.
+        ValueError: a list has another length than `outputs`.
+
+    Example:
+        >>> import nnabla as nn
+        >>> x = nn.Variable.from_numpy_array([1.0, 2.0], need_grad=True)
+        >>> (g,) = nn.grad([x**3], [x])
+        >>> (gg,) = nn.grad([g], [x])
+        >>> gg.forward()
+        >>> gg.d
+        array([ 6., 12.], dtype=float32)
+    """
+    ys = _variables(outputs, "outputs")
+    xs = _variables(inputs, "inputs")
+    dys = _gradients_of(ys, grad_outputs)
+    for name, flags in (("persistent_outputs", persistent_outputs),):
+        if len(flags) not in (0, len(ys)):
+            raise ValueError(f"grad: {name} must have {len(ys)} entries or none, not {len(flags)}")
+    for y, flag in zip(ys, persistent_outputs, strict=False):
+        y.persistent = flag
+    totals = _propagate(ys, xs, dys)
+    return [_result(x, totals.get(x), bind_grad_output) for x in xs]
+
+
+def _variables(given: Any, name: str) -> list[Variable]:
+    variables = [given] if isinstance(given, Variable) else list(given) if isinstance(given, (list, tuple)) else [given]
+    for variable in variables:
+        if not isinstance(variable, Variable):
+            raise TypeError(f"grad: {name} must be Variables, not {type(variable).__name__}")
+    if not variables:
+        raise ValueError(f"grad: {name} must not be empty")
+    return variables
+
+
+def _gradients_of(ys: list[Variable], given: Any) -> list[Variable]:
+    """The gradient of each output, as a variable."""
+    values = list(given) if isinstance(given, (list, tuple)) else [given] * len(ys)
+    if len(values) != len(ys):
+        raise ValueError(f"grad: grad_outputs must have {len(ys)} entries, as outputs has, not {len(values)}")
+    found = []
+    for y, value in zip(ys, values, strict=True):
+        if isinstance(value, Variable):
+            dy = value
+        elif isinstance(value, NdArray):
+            dy = Variable._on(Buffers(value))
+        elif isinstance(value, np.ndarray) and value.ndim:
+            dy = Variable.from_numpy_array(value)
+        elif value is None or isinstance(value, (int, float, np.number, np.ndarray)):
+            dy = Variable(y.shape)
+            dy.data.fill(1 if value is None else float(value))
+        else:
+            raise TypeError(f"grad: grad_outputs must be numbers, arrays or None, not {type(value).__name__}")
+        if dy.shape != y.shape:
+            raise ShapeError(f"grad: the gradient of an output of shape {y.shape} has shape {dy.shape}")
+        found.append(dy)
+    return found
+
+
+def _propagate(ys: list[Variable], xs: list[Variable], dys: list[Variable]) -> dict[Variable, list[Variable]]:
+    """All gradients that reach each variable on the ways from `ys` to `xs`."""
+    order = topological(ys)
+    targets = set(xs)
+    depends = set(targets)
+    for function in order:
+        if function._operator.differentiable and any(v in depends for v in function._inputs):
+            depends.update(function.outputs)
+    reached: dict[Variable, list[Variable]] = {}
+    for y, dy in zip(ys, dys, strict=True):
+        reached.setdefault(y, []).append(dy)
+    for function in reversed(order):
+        outputs = function.outputs
+        if not any(y in reached for y in outputs) or not any(y in depends for y in outputs):
+            continue
+        names = _input_names(function)
+        wants = [
+            v in depends and name not in function._operator.constants and name not in function._operator.indices
+            for v, name in zip(function._inputs, names, strict=True)
+        ]
+        if not any(wants) or not function._operator.differentiable:
+            continue
+        wanted = [v for v, want in zip(function._inputs, wants, strict=True) if want]
+        for v, dx in zip(wanted, _gradients(function, outputs, wants, reached), strict=True):
+            reached.setdefault(v, []).append(dx)
+    return reached
+
+
+def _input_names(function: Function) -> list[str]:
+    operator = function._operator
+    declared = operator.declaration.inputs
+    if operator.declaration.variadic:
+        return [declared[0].name] * len(function._inputs)
+    return [i.name for i, there in zip(declared, operator.present, strict=True) if there]
+
+
+def _gradients(
+    function: Function, outputs: list[Variable], wants: list[bool], reached: dict[Variable, list[Variable]]
+) -> tuple[Variable, ...]:
+    dys = []
+    for y in outputs:
+        arrived = reached.get(y)
+        if arrived is None:
+            dy = Variable(y.shape)
+            dy.data.zero()
+        else:
+            dy = arrived[0] if len(arrived) == 1 else apply(_Total(), arrived)
+            reached[y] = [dy]
+        dys.append(dy)
+    kind = _PythonGradient if isinstance(function._operator, PythonFunction) else _Gradient
+    made = apply(kind(function, wants), (*dys, *function._inputs, *outputs))
+    return made if isinstance(made, tuple) else (made,)
+
+
+def _result(x: Variable, arrived: list[Variable] | None, bind: bool) -> Variable:
+    if arrived is None:
+        zeros = Variable(x.shape)
+        zeros.data.zero()
+        arrived = [zeros]
+    if bind:
+        return apply(_Total(), arrived, outputs=[x.grad])
+    return arrived[0] if len(arrived) == 1 else apply(_Total(), arrived)
