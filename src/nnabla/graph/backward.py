@@ -281,7 +281,9 @@ class _Backward:
         producer = self.producer.get(id(buffers.data))
         if producer is None:
             dtype = _FULL.get(operator.compute_dtype, operator.compute_dtype)
-            sink = accumulating(buffers, dtype, operator.grad_aliases or operator.broadcast)
+            # A derived gradient may be anything that autograd returns, expanded tensors among them.
+            copies = operator.grad_aliases or operator.broadcast or operator.grad is None
+            sink = accumulating(buffers, dtype, copies)
         else:
             if id(buffers.data) in self.written:
                 sink = adding(buffers.grad)

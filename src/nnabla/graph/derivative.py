@@ -35,19 +35,22 @@ def derived_grad(operator: Operator, wanted: Sequence[bool]) -> Callable[..., tu
         dys, xs = tensors[:count], tensors[count:]
         with autograd_on(), torch.enable_grad():
             leaves = [
-                x.detach().requires_grad_() if want else x for x, want in zip(xs, wanted, strict=True)
+                x.detach().requires_grad_() if want and x.is_floating_point() else x
+                for x, want in zip(xs, wanted, strict=True)
             ]
             ys = operator.recompute(*leaves)
             ys = (ys,) if isinstance(ys, torch.Tensor) else tuple(ys)
             pairs = [(y, dy) for y, dy in zip(ys, dys, strict=True) if y.requires_grad]
             targets = [leaf for leaf, want in zip(leaves, wanted, strict=True) if want]
-            found: tuple[Any, ...] = (None,) * len(targets)
-            if pairs:
-                found = torch.autograd.grad(
-                    [y for y, _ in pairs], targets, [dy.to(y.dtype) for y, dy in pairs], allow_unused=True
+            found = dict.fromkeys(targets)
+            real = [target for target in targets if target.requires_grad]
+            if pairs and real:
+                grads = torch.autograd.grad(
+                    [y for y, _ in pairs], real, [dy.to(y.dtype) for y, dy in pairs], allow_unused=True
                 )
+                found.update(zip(real, grads, strict=True))
         # An input that the outputs do not depend on has a gradient all the same: 0.
-        rest = iter([torch.zeros_like(t) if dx is None else dx for t, dx in zip(targets, found, strict=True)])
+        rest = iter([torch.zeros_like(t) if found[t] is None else found[t] for t in targets])
         return tuple([next(rest) if want else None for want in wanted])
 
     return grad

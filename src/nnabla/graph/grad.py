@@ -118,7 +118,7 @@ class _Gradient(Operator):
         """The same from differentiable operations: called where this gradient is to be differentiated."""
         source = self.source
         dys, xs, ys = self._split(tensors)
-        if source.grad is not None and not source.keeps:
+        if source.grad is not None and (source.grad_is_differentiable or not source.keeps):
             return self._chosen(self._declared(dys, xs, ys))
         # What forward kept is the result of computations on the inputs, which have to be part of the record.
         kept = source.kept

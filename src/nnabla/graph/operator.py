@@ -100,6 +100,8 @@ class Operator:
     # forward leaves tensors behind for grad, in `self.kept`. These may be inputs; an output only if it says so.
     keeps: ClassVar[bool] = False
     keeps_output: ClassVar[bool] = False
+    # grad may itself be differentiated, by its inputs and dy, although forward keeps something for it.
+    grad_is_differentiable: ClassVar[bool] = False
     kept: Any = None
     # Set when the operator meets its inputs: which are given, and the device and type to compute in.
     present: tuple[bool, ...] = ()

@@ -109,6 +109,9 @@ class BatchStatistics(Operator):
             mean, variance = self._row(mean), self._row(variance)
             y = torch.batch_norm(self._planar(x), weight, bias, mean, variance, False, 0.0, self.eps, False)
             return y if self._matrix is None else y.view(self._shape)
+        if weight is None and bias is not None and bias.requires_grad:
+            # ATen cannot differentiate twice through a missing scale.
+            weight = torch.ones_like(bias)
         running = (mean.view(-1), variance.view(-1)) if update else (None, None)
         if self.n_outputs == 3:
             return self._with_statistics(x, weight, bias, *running)
@@ -207,11 +210,13 @@ class BatchStatistics(Operator):
             self.eps,
             [need[0], need[2], need[1]],
         )
-        return (
-            dx.view(self._shape) if need[0] and self._matrix is not None else dx,
-            dbeta.view(self._parameter).to(dy.dtype) if need[1] else None,
-            dgamma.view(self._parameter).to(dy.dtype) if need[2] else None,
-        )
+        if need[0] and self._matrix is not None:
+            dx = dx.view(self._shape)
+        dbeta = dbeta.view(self._parameter) if need[1] else None
+        dgamma = dgamma.view(self._parameter) if need[2] else None
+        if not self._full:
+            dbeta, dgamma = (None if d is None else d.to(dy.dtype) for d in (dbeta, dgamma))
+        return dx, dbeta, dgamma
 
 
 @operator("BatchNormalization", "batch_normalization")
@@ -277,9 +282,7 @@ class BatchNormalization(BatchStatistics):
     ) -> Any:
         return self.normalize(x, beta, gamma, mean, variance, update=True)
 
-    def recompute(
-        self, x: Tensor, beta: Tensor | None, gamma: Tensor | None, mean: Tensor, variance: Tensor
-    ) -> Any:
+    def recompute(self, x: Tensor, beta: Tensor | None, gamma: Tensor | None, mean: Tensor, variance: Tensor) -> Any:
         return self.normalize(x, beta, gamma, mean, variance, update=False)
 
     def grad(
@@ -446,9 +449,7 @@ def over_axes(
         return normalize(xs, parameters, normalized(axes[0], ndim, "batch_normalization", "axes"))
     wide, narrow = BatchNormalizationInOutAdapter(ndim, axes), BatchNormalizationInOutAdapter(ndim, axes)
     inner = [None if x is None else wide(x) for x in xs]
-    results = normalize(
-        inner, [None if p is None else narrow(p) for p in parameters], len(inner[0].shape) - 1
-    )
+    results = normalize(inner, [None if p is None else narrow(p) for p in parameters], len(inner[0].shape) - 1)
     if not isinstance(results, tuple):
         return wide.inv(results)
     y, *statistics = results

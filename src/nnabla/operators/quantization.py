@@ -21,7 +21,7 @@ def rounded(x: Tensor) -> Tensor:
     """`x` rounded to whole numbers, halves away from zero."""
     whole = x.trunc()
     # The difference is exact, where x + 0.5 would not be.
-    return whole + ((x - whole) * 2).trunc()
+    return whole.add_((x - whole).mul_(2).trunc_())
 
 
 def inside(x: Tensor, low: Any, high: Any) -> Tensor:
@@ -121,7 +121,7 @@ class FixedPointQuantize(Elementwise):
         return x
 
     def forward(self, x: Tensor) -> Tensor:
-        return (rounded(x / self.delta) * self.delta).clamp_(self._low, self._high)
+        return rounded(x / self.delta).mul_(self.delta).clamp_(self._low, self._high)
 
     def grad(self, dy: Tensor, x: Tensor) -> Tensor:
         return dy * inside(x, self._low, self._high) if self.ste_fine_grained else dy

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -19,6 +20,20 @@ from .stochastic import Stochastic
 _kernels: Any = torch._VF
 
 
+@contextmanager
+def _unfused() -> Iterator[None]:
+    """Without oneDNN, whose recurrent kernels cannot be differentiated twice.
+
+    `torch.backends.mkldnn.flags` would touch settings of other hardware, and warn where that is missing.
+    """
+    enabled = torch._C._get_mkldnn_enabled()
+    torch._C._set_mkldnn_enabled(False)
+    try:
+        yield
+    finally:
+        torch._C._set_mkldnn_enabled(enabled)
+
+
 class Recurrent(Stochastic):
     """What the recurrent layers have in common: checks, weights by layer and direction, dropout, the
     gradient.
@@ -32,7 +47,7 @@ class Recurrent(Stochastic):
     bidirectional: Any
     training: Any
 
-    keeps = keeps_output = True
+    keeps = keeps_output = grad_is_differentiable = True
     # Dropout follows nnabla.seed.
     seed = -1
 
@@ -153,7 +168,7 @@ class Recurrent(Stochastic):
         if again:
             # To be differentiated once more: by the inputs themselves, and by kernels that can be.
             leaves = [t if t is None or t.requires_grad else t.detach().requires_grad_() for t in tensors]
-            with torch.backends.mkldnn.flags(enabled=False), torch.backends.cudnn.flags(enabled=False):
+            with _unfused(), torch.backends.cudnn.flags(enabled=False):
                 ys = self._layers(self._masks(tensors[0], replay=True), *self._split(leaves))
         else:
             # A weight that was updated since forward is a wrong record.

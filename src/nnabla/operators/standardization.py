@@ -113,6 +113,9 @@ class Standardization(Operator):
         if self._along_rows:
             scale, shift = self._line(gamma), self._line(beta)
             beta = gamma = None
+            if scale is None and shift is not None and shift.requires_grad:
+                # ATen cannot differentiate twice through a missing scale.
+                scale = torch.ones_like(shift)
         else:
             scale = shift = None
         rows, *self.kept = torch.native_layer_norm(self._into_rows(x), self._rows[1:], scale, shift, self.eps)

@@ -31,9 +31,7 @@ def weight(
     return param if apply is None else apply(param)
 
 
-def bias_or_none(
-    with_bias: bool, shape: tuple[int, ...], init: Initializer, fix_parameters: bool, apply: Hook
-) -> Any:
+def bias_or_none(with_bias: bool, shape: tuple[int, ...], init: Initializer, fix_parameters: bool, apply: Hook) -> Any:
     """The parameter ``b``, zeros at first, or None."""
     if not with_bias:
         return None
@@ -61,9 +59,7 @@ def affine_sizes(
     return inp.size_from_axis(base_axis if base_axis >= 0 else base_axis + inp.ndim), outmaps
 
 
-@parametric_function_api(
-    "affine", [("W", "Weight", "``(D, L_1, ...)``", True), ("b", "Bias", "``(L_1, ...)``", True)]
-)
+@parametric_function_api("affine", [("W", "Weight", "``(D, L_1, ...)``", True), ("b", "Bias", "``(L_1, ...)``", True)])
 def affine(
     inp: Any,
     n_outmaps: int | Sequence[int],

@@ -69,9 +69,7 @@ def parametric_function_api(
     return decorate
 
 
-def _documented(
-    function: Callable[..., Any], scope: str, param_desc: Sequence[tuple[str, str, str, bool]]
-) -> str:
+def _documented(function: Callable[..., Any], scope: str, param_desc: Sequence[tuple[str, str, str, bool]]) -> str:
     doc = inspect.cleandoc(function.__doc__ or "")
     if not param_desc:
         return doc

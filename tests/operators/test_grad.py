@@ -1,0 +1,63 @@
+"""`nn.grad` of every differentiable function: equal to backward, and differentiable again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nnabla as nn
+
+from .case import Case
+from .check_vjp import check_vjp
+from .observe import call
+from .test_gradients import DIFFERENTIABLE, double_precision
+
+
+def gradients(case: Case, xs: Sequence[Any]) -> list[nn.Variable]:
+    """The gradients of a case as variables, for random constant gradients of its outputs."""
+    outputs = call(case, xs)
+    rng = case.random_state("grad")
+    dys = [np.asarray(rng.standard_normal(y.shape)) for y in outputs]
+    return nn.grad(outputs, [xs[i] for i in case.grad], grad_outputs=[nn.Variable.from_numpy_array(dy) for dy in dys])
+
+
+@pytest.mark.parametrize("case", DIFFERENTIABLE, ids=str)
+def test_grad_equals_backward(case: Case) -> None:
+    with double_precision():
+        arrays = case.arrays()
+        xs = [
+            None if a is None else nn.Variable.from_numpy_array(a.astype(np.float64), need_grad=i in case.grad)
+            for i, a in enumerate(arrays)
+        ]
+        outputs = call(case, xs)
+        rng = case.random_state("grad")
+        dys = [np.asarray(rng.standard_normal(y.shape)) for y in outputs]
+        wanted = [xs[i] for i in case.grad]
+        for x in wanted:
+            x.grad.zero()
+        nn.forward_all(outputs)
+        for y, dy in zip(outputs, dys, strict=True):
+            y.backward(dy)
+        found = nn.grad(outputs, wanted, grad_outputs=dys)
+        nn.forward_all([g for g in found if g.parent is not None])
+    for x, g in zip(wanted, found, strict=True):
+        assert g.shape == x.shape
+        scale = np.abs(x.g).max(initial=1e-30)
+        np.testing.assert_allclose(g.d, x.g, rtol=1e-9, atol=1e-10 * scale)
+
+
+# With delta = 0 the first derivative is a product of 0 with the sign of x: a constant 0 that no formula shows.
+KINKS = ["losses_more-huber_loss-1-delta=0.0"]
+TWICE = [c for c in DIFFERENTIABLE if str(c) not in KINKS]
+
+
+@pytest.mark.parametrize("case", TWICE, ids=str)
+def test_the_second_derivative(case: Case) -> None:
+    """backward through `nn.grad` against differences of the first derivative."""
+    with double_precision():
+        check_vjp(
+            lambda xs: gradients(case, xs), case.arrays(), case.grad, case.random_state("second"), eps=1e-5, tol=1e-5
+        )
