@@ -30,7 +30,9 @@ class Implementation:
     """What the import times import; None leaves the column empty there."""
 
     def environment(self, threads: int) -> dict[str, str]:
-        settings = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        # Without byte code on disk an import would be timed that compiles, unlike that of an installed package.
+        dropped = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
+        settings = {key: value for key, value in os.environ.items() if key not in dropped}
         if self.source is not None:
             settings["PYTHONPATH"] = str(self.source)
         for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -52,6 +54,7 @@ def implementations(nnabla139: str | None) -> dict[str, Implementation]:
         Implementation("ours", "ours", "nnabla", source=SOURCE, module="nnabla"),
         Implementation("nnabla139", "NNabla 1.39", "nnabla", python=original, module="nnabla"),
         Implementation("torch", "PyTorch", "torch", module="torch"),
+        Implementation("torch_channels_last", "PyTorch, channels-last", "torch_channels_last"),
         Implementation("torch_compile", "torch.compile", "torch_compile"),
         Implementation("jax", "JAX jit", "jax", module="jax"),
         Implementation("onnxruntime", "ONNX Runtime", "onnxruntime", module="onnxruntime"),

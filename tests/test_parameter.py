@@ -181,7 +181,7 @@ def test_parametric_function_api():
 
 
 def test_parametric_functions_are_plain_functions():
-    for name in PF.__all__:
+    for name in set(PF.__all__) - {"LSTMCell"}:
         function = getattr(PF, name)
         assert inspect.isfunction(function)
         assert function.__module__.startswith("nnabla.parametric_functions")

@@ -1,7 +1,8 @@
 """PyTorch: the training loop of its documentation, with the options that make it fast on a CPU.
 
-Channels-last convolutions where they are faster, fused optimizers, gradients set to None. With `compiled`,
-the model goes through `torch.compile`, for inference with the weights frozen.
+Fused optimizers, gradients set to None. With `channels_last`, convolutional networks run in that memory format where it
+is faster; without it, as they are written. With `compiled`, the model goes through `torch.compile`, for inference with the
+weights frozen.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from peers import torch_models
 Optimizer = Callable[[list[Tensor]], torch.optim.Optimizer]
 
 EAGER_ONLY = ("cnn12_dynamic", "update_momentum", "update_adam", "build_first")
+CONVOLUTIONAL = ("lenet", "cnn12_static", "cnn12_dynamic", "resnet18", "resnet18_infer_1", "resnet18_infer_8")
 
 
 def version() -> str:
@@ -110,9 +112,11 @@ def _first_building() -> Program:
     return Program(step, lambda: np.zeros(()))
 
 
-def build(name: str, arrays: Mapping[str, np.ndarray], compiled: bool) -> Program | None:
+def build(name: str, arrays: Mapping[str, np.ndarray], compiled: bool, channels_last: bool) -> Program | None:
     """The program of a case, starting from NNabla's parameters `arrays`; None where it has no counterpart."""
     if compiled and name in EAGER_ONLY:
+        return None
+    if channels_last and not compiled and name not in CONVOLUTIONAL:
         return None
 
     def model(make: Callable[[], nn.Module]) -> nn.Module:
@@ -121,7 +125,7 @@ def build(name: str, arrays: Mapping[str, np.ndarray], compiled: bool) -> Progra
         return made
 
     def convolutional(make: Callable[[], nn.Module]) -> nn.Module:
-        return _ChannelsLast(model(make))
+        return _ChannelsLast(model(make)) if channels_last else model(make)
 
     match name:
         case "mlp":

@@ -1,8 +1,11 @@
 """Neural Network Libraries: graphs, gradients, solvers and files of NNabla, on ATen's kernels."""
 
 from ._version import __version__
-from . import ext_utils, function, functions, initializer, parameter
-from . import _arithmetic_ops, _indexing  # operators and indexing of Variable and NdArray
+from ._init import garbage_collection_paused as _garbage_collection_paused
+
+with _garbage_collection_paused():
+    from . import ext_utils, function, functions, initializer, parameter
+    from . import _arithmetic_ops, _indexing  # operators and indexing of Variable and NdArray
 from ._init import (
     add_available_context,
     array_classes,

@@ -132,11 +132,7 @@ def _positions(entries: list[Any], shape: Shape) -> np.ndarray:
     mentioned = shape[:count]
     numbers = np.arange(int(np.prod(mentioned, dtype=np.int64))).reshape(mentioned)
     selected = numbers[tuple(entries)]
-    return (
-        np.stack(np.unravel_index(selected, mentioned))
-        if selected.size
-        else np.zeros((count, *selected.shape))
-    )
+    return np.stack(np.unravel_index(selected, mentioned)) if selected.size else np.zeros((count, *selected.shape))
 
 
 def _indices(entries: list[Any], shape: Shape, imperative: bool) -> tuple[Array, Shape]:
@@ -161,7 +157,7 @@ def _indices(entries: list[Any], shape: Shape, imperative: bool) -> tuple[Array,
 
 def _broadcast_together(arrays: list[np.ndarray]) -> list[np.ndarray]:
     try:
-        return np.broadcast_arrays(*arrays)
+        return list(np.broadcast_arrays(*arrays))
     except ValueError:
         shapes = [a.shape for a in arrays]
         raise IndexError(f"index arrays of shapes {shapes} cannot be broadcast to each other") from None
@@ -212,9 +208,7 @@ def _reshaped(x: Any, shape: Shape) -> Any:
 def _broadcast(x: Any, shape: Shape) -> Any:
     """`x` repeated to `shape`, by NumPy's rule."""
     if x.ndim > len(shape):
-        raise ShapeError(
-            f"a value of shape {tuple(x.shape)} does not broadcast to the selected shape {tuple(shape)}"
-        )
+        raise ShapeError(f"a value of shape {tuple(x.shape)} does not broadcast to the selected shape {tuple(shape)}")
     x = _reshaped(x, (1,) * (len(shape) - x.ndim) + tuple(x.shape))
     return x if x.shape == shape else apply(Broadcast(shape), (x,))
 
@@ -234,9 +228,7 @@ def getitem(self: Any, key: Any) -> Any:
     entries = _entries(key, shape)
     if _is_basic(entries):
         bounds = _bounds(entries, shape)
-        part = apply(
-            Slice([b.start for b in bounds], [b.stop for b in bounds], [b.step for b in bounds]), (self,)
-        )
+        part = apply(Slice([b.start for b in bounds], [b.stop for b in bounds], [b.step for b in bounds]), (self,))
         return _reshaped(part, _basic_shape(entries, part.shape))
     indices, selected = _indices(entries, shape, isinstance(self, NdArray))
     return _reshaped(apply(GatherNd(), (self, indices)), selected)
@@ -255,13 +247,12 @@ def set_array_item(self: NdArray, key: Any, value: Any) -> None:
     dtype, device = current.context.dtype, current.context.device
     given = _as_array(value)._as(dtype, device)
     if _is_basic(entries):
-        cutter = Cutter(
-            [cut(i, n, b) for i, (n, b) in enumerate(zip(shape, _bounds(entries, shape), strict=True))]
-        )
+        cutter = Cutter([cut(i, n, b) for i, (n, b) in enumerate(zip(shape, _bounds(entries, shape), strict=True))])
         part = _expanded(given, _basic_shape(entries, cutter.shape)).reshape(cutter.shape)
         cutter.write(self._own(dtype, device), part)
         return
     indices, selected = _indices(entries, shape, True)
+    assert isinstance(indices, NdArray)
     rows = checked_indices(indices._as(torch.int64, device), shape, "setting items")
     part = _expanded(given, selected).reshape(rows[0].shape + shape[len(rows) :])
     self._own(dtype, device).index_put_(rows, part)
@@ -310,9 +301,7 @@ class _Beneath(NdArray):
 
 
 def _of_other(name: str) -> property:
-    return property(
-        lambda self: getattr(self._other, name), lambda self, value: setattr(self._other, name, value)
-    )
+    return property(lambda self: getattr(self._other, name), lambda self, value: setattr(self._other, name, value))
 
 
 for _name in ("_cleared", "_dtype", "_exported", "_fill", "_shape", "_tensor"):
@@ -353,7 +342,6 @@ def _exchange(x: Variable, before: Variable, written: Variable) -> None:
     advance()
 
 
-NdArray.__getitem__ = getitem  # type: ignore[attr-defined]
-NdArray.__setitem__ = set_array_item  # type: ignore[attr-defined]
-Variable.__getitem__ = getitem  # type: ignore[attr-defined]
-Variable.__setitem__ = set_variable_item  # type: ignore[attr-defined]
+for _class, _set in ((NdArray, set_array_item), (Variable, set_variable_item)):
+    for _name, _function in (("__getitem__", getitem), ("__setitem__", _set)):
+        setattr(_class, _name, _function)

@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 available_contexts: list[str] = ["cpu"]
+
+
+@contextmanager
+def garbage_collection_paused() -> Iterator[None]:
+    """While the package is imported: a collection would walk all objects of torch, 100 ms and more."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def add_available_context(ctx: str) -> None:

@@ -264,3 +264,18 @@ def test_results_do_not_change_when_the_input_is_written(make):
     before = b.data.copy()
     a.data[...] = 7
     np.testing.assert_array_equal(b.data, before)
+
+
+def test_integer_results_are_read_as_numbers():
+    x = nn.Variable.from_numpy_array([[1.0, 5.0, 2.0], [7.0, 0.0, 3.0]], need_grad=True)
+    index = F.max(x, axis=1, only_index=True)
+    assert F.max(nn.NdArray.from_numpy_array(x.d), axis=1, only_index=True).dtype.kind == "i"
+    y = F.mean(index)
+    y.forward()
+    assert (index.d.dtype.kind, y.d.dtype, float(y.d)) == ("i", np.float32, 0.5)
+    value, place = F.max(x, axis=1, with_index=True)
+    z = F.sum(F.add2(value, place))
+    x.grad.zero()
+    z.forward()
+    z.backward()
+    np.testing.assert_array_equal(x.g, [[0, 1, 0], [1, 0, 0]])

@@ -257,6 +257,8 @@ class _Backward:
             return
         kernel, slots = self._kernel(function, dys, wants)
         sinks = [(i, self._sink(function, i)) for i, want in enumerate(wants) if want]
+        if not sinks:
+            return
         self.binder.add(backward_step(kernel, slots, spread(function._operator, sinks)), function)
 
     def _kernel(

@@ -34,8 +34,9 @@ class Binder:
         self._dying_operators: list[Operator] = []
         self._dying_slots: list[CastSlot] = []
         for function in order:
-            for buffers in function._outputs:
-                self._produced[id(buffers.data)] = function._operator.compute_dtype
+            operator = function._operator
+            for i, buffers in enumerate(function._outputs):
+                self._produced[id(buffers.data)] = operator.output_types.get(i, operator.compute_dtype)
 
     @property
     def leaves(self) -> list[LeafSlot]:

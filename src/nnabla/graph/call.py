@@ -35,6 +35,8 @@ def apply(
     """
     if not isinstance(operator, PythonFunction):
         operator.settle(current.context)
+        if n_outputs > 0:
+            operator.n_outputs = n_outputs
         operator.present = presence(operator, inputs)
     imperative = False
     given = []

@@ -24,8 +24,9 @@ The names in `forward`'s signature are the inputs; one with a default of ``None`
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import IntEnum
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import torch
@@ -78,8 +79,12 @@ class Operator:
 
     # Names of the outputs; `grad` receives their gradients as d<name>.
     outputs: ClassVar[tuple[str, ...]] = ("y",)
+    # How many outputs the caller asked for; -1 for as many as there are. Some normalizations have 1 or 3.
+    n_outputs: int = -1
+    # Types of outputs by position, where it is not the one to compute in: those of indices and counts.
+    output_types: Mapping[int, torch.dtype] = MappingProxyType({})
     # False where the function is constant almost everywhere or its inputs are not numbers to be differentiated by.
-    differentiable: ClassVar[bool] = True
+    differentiable: bool = True
     # Inputs by name that never receive a gradient (labels, indices, running statistics).
     constants: ClassVar[tuple[str, ...]] = ()
     # Inputs by name that are integers by nature: they arrive as int64 whatever type the array holds.
@@ -199,17 +204,15 @@ def operator(type_name: str, name: str) -> Callable[[OperatorType], OperatorType
 
 
 def _declare(cls: type[Operator], type_name: str, name: str) -> Declaration:
-    inputs = tuple(
-        Input(p.name, p.default is None, p.kind is p.VAR_POSITIONAL)
-        for p in list(inspect.signature(cls.forward).parameters.values())[1:]
-    )
+    names, defaults, variadic = _parameters(cls.forward)
+    inputs = tuple([Input(name, name in defaults, variadic) for name in names])
     # Arguments of a base class come first, as its attributes do.
     bases = reversed(cls.__mro__)
     arguments = {k: v for base in bases for k, v in vars(base).items() if isinstance(v, Argument)}
     roles: list[tuple[str, int]] = []
     takes_need = False
     if cls.grad is not None:
-        names = list(inspect.signature(cls.grad).parameters)[1:]
+        names, _, _ = _parameters(cls.grad)
         takes_need = names[0] == "need"
         known = {f"d{out}": ("dy", i) for i, out in enumerate(cls.outputs)}
         known |= {out: ("y", i) for i, out in enumerate(cls.outputs)}
@@ -222,5 +225,16 @@ def _declare(cls: type[Operator], type_name: str, name: str) -> Declaration:
         Kind.INDEX if i.name in cls.indices else Kind.UPDATED if i.name in cls.updated else Kind.COMPUTE
         for i in inputs
     )
-    variadic = bool(inputs) and inputs[0].variadic
     return Declaration(type_name, name, inputs, tuple(arguments.values()), tuple(roles), takes_need, kinds, variadic)
+
+
+def _parameters(method: Any) -> tuple[list[str], set[str], bool]:
+    """Names of a method's parameters, those of them with a default, and whether it takes any number.
+
+    From the code object: `inspect.signature` would take a third of the package's import time.
+    """
+    code = method.__code__
+    names = list(code.co_varnames[1 : code.co_argcount])
+    if code.co_flags & inspect.CO_VARARGS:
+        return [code.co_varnames[code.co_argcount + code.co_kwonlyargcount]], set(), True
+    return names, set(names[len(names) - len(method.__defaults__ or ()) :]), False

@@ -78,7 +78,7 @@ class Plan:
         if function is None or isinstance(function._operator, PythonFunction) or isinstance(error, MemoryError):
             raise error
         where = described(function._operator, function._inputs)
-        if isinstance(error, (ShapeError, ArgumentError)):
+        if isinstance(error, (ShapeError, ArgumentError, GraphError)):
             raise type(error)(f"{error}{where}") from error
         for variable in (*function._inputs, *function.outputs):
             if variable._parent is not None and variable.data._tensor is None:

@@ -191,7 +191,7 @@ class SoftSign(Elementwise):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.abs().add_(1).reciprocal_().mul_(x)
+        return x / x.abs().add_(1)
 
     def grad(self, dy: Tensor, x: Tensor) -> Tensor:
         # Not (1 - |y|)^2: for large inputs nothing would be left of the difference.

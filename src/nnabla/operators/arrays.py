@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor
 
@@ -98,9 +100,7 @@ class Transpose(Operator):
     def output_shape(self, x: Shape) -> Shape:
         axes = normalized_all(self.axes, len(x), "transpose")
         if len(axes) != len(x):
-            raise ArgumentError(
-                f"transpose: axes must have {len(x)} entries, one for each axis of x, not {self.axes}"
-            )
+            raise ArgumentError(f"transpose: axes must have {len(x)} entries, one for each axis of x, not {self.axes}")
         self._axes = axes
         self._inverse = tuple(sorted(range(len(x)), key=axes.__getitem__))
         return tuple([x[a] for a in axes])
@@ -185,14 +185,10 @@ class BroadcastTo(Operator):
     def output_shape(self, x: Shape, y: Shape) -> Shape:
         self.axis = -1 if self.axis is None else self.axis
         if self.axis >= max(len(x), 1):
-            raise ArgumentError(
-                f"broadcast_to: axis must be below {len(x)}, the number of axes of x, not {self.axis}"
-            )
+            raise ArgumentError(f"broadcast_to: axis must be below {len(x)}, the number of axes of x, not {self.axis}")
         first = self.axis if self.axis >= 0 else len(x) - len(y)
         if first < 0 or x[first : first + len(y)] != y:
-            raise ShapeError(
-                f"broadcast_to: y of shape {y} does not match {x[max(first, 0) : first + len(y)]} of x"
-            )
+            raise ShapeError(f"broadcast_to: y of shape {y} does not match {x[max(first, 0) : first + len(y)]} of x")
         self._x = x
         self._aligned = (1,) * first + y + (1,) * (len(x) - first - len(y))
         self._y = y
@@ -225,9 +221,7 @@ class Tile(Operator):
         (2, 2, 9)
     """
 
-    reps = Ints(
-        doc="Repetitions for each axis.", check=(lambda reps: all(r >= 1 for r in reps), "at least 1 each")
-    )
+    reps = Ints(doc="Repetitions for each axis.", check=(lambda reps: all(r >= 1 for r in reps), "at least 1 each"))
 
     def output_shape(self, x: Shape) -> Shape:
         ndim = max(len(x), len(self.reps))
@@ -248,7 +242,7 @@ class Tile(Operator):
 
 
 @public
-def tile(x, reps):
+def tile(x: Any, reps: int | Sequence[int]) -> Any:
     return apply(Tile((reps,) if isinstance(reps, int) else reps), (x,))
 
 

@@ -106,20 +106,20 @@ class BatchStatistics(Operator):
         """The outputs; what the gradient needs goes to `kept`."""
         weight, bias = self._row(gamma), self._row(beta)
         if not self.batch_stat:
-            mean, variance = self._row(mean), self._row(variance)
-            y = torch.batch_norm(self._planar(x), weight, bias, mean, variance, False, 0.0, self.eps, False)
+            statistics = self._row(mean), self._row(variance)
+            y = torch.batch_norm(self._planar(x), weight, bias, *statistics, False, 0.0, self.eps, False)
             return y if self._matrix is None else y.view(self._shape)
         if weight is None and bias is not None and bias.requires_grad:
             # ATen cannot differentiate twice through a missing scale.
             weight = torch.ones_like(bias)
-        running = (mean.view(-1), variance.view(-1)) if update else (None, None)
+        running: Any = (mean.view(-1), variance.view(-1)) if update else (None, None)
         if self.n_outputs == 3:
             return self._with_statistics(x, weight, bias, *running)
         if self._planes and x.is_contiguous() and not x.requires_grad:
             y, *self.kept = self._by_planes(x, weight, bias, *running)
         else:
             y, *self.kept = torch.native_batch_norm(
-                self._planar(x), weight, bias, *running, True, self._momentum, self.eps
+                self._planar(x), weight, bias, running[0], running[1], True, self._momentum, self.eps
             )
         return y if self._matrix is None else y.view(self._shape)
 
@@ -165,7 +165,7 @@ class BatchStatistics(Operator):
         bias: Tensor | None,
         running_mean: Tensor | None,
         running_variance: Tensor | None,
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, ...]:
         """Output, mean and variance of the batch, all of them differentiable."""
         cube = x.reshape(self._cube)
         wide = cube if self._full else cube.float()
@@ -196,6 +196,7 @@ class BatchStatistics(Operator):
         variance: Tensor,
     ) -> tuple[Any, Any, Any]:
         """Gradients of `x`, `beta` and `gamma`."""
+        running: Any
         if self.batch_stat:
             running, saved = (None, None), self.kept
         else:
@@ -277,8 +278,8 @@ class BatchNormalization(BatchStatistics):
         x: Tensor,
         beta: Tensor | None = None,
         gamma: Tensor | None = None,
-        mean: Tensor | None = None,
-        variance: Tensor | None = None,
+        mean: Any = None,
+        variance: Any = None,
     ) -> Any:
         return self.normalize(x, beta, gamma, mean, variance, update=True)
 
@@ -448,7 +449,7 @@ def over_axes(
     if len(axes) == 1:
         return normalize(xs, parameters, normalized(axes[0], ndim, "batch_normalization", "axes"))
     wide, narrow = BatchNormalizationInOutAdapter(ndim, axes), BatchNormalizationInOutAdapter(ndim, axes)
-    inner = [None if x is None else wide(x) for x in xs]
+    inner: list[Any] = [None if x is None else wide(x) for x in xs]
     results = normalize(inner, [None if p is None else narrow(p) for p in parameters], len(inner[0].shape) - 1)
     if not isinstance(results, tuple):
         return wide.inv(results)

@@ -135,9 +135,7 @@ class SyncBatchNormalization(BatchStatistics):
     eps = Float(1e-5, "Added to the variance.")
     batch_stat = Bool(True, "Whether to use the statistics of the batch.")
 
-    def output_shape(
-        self, x: Shape, beta: Shape, gamma: Shape, mean: Shape, variance: Shape
-    ) -> list[Shape] | Shape:
+    def output_shape(self, x: Shape, beta: Shape, gamma: Shape, mean: Shape, variance: Shape) -> list[Shape] | Shape:
         if self.comm.size != 1:
             raise ArgumentError(
                 f"sync_batch_normalization: comm must connect one process, not {self.comm.size}: "
@@ -223,9 +221,7 @@ def fused_batch_normalization(
                [4., 6.]], dtype=float32)
     """
     axes = [axes] if isinstance(axes, int) else axes
-    parameters = _all_parameters(
-        x, beta, gamma, mean, variance, axes, batch_stat, "fused_batch_normalization"
-    )
+    parameters = _all_parameters(x, beta, gamma, mean, variance, axes, batch_stat, "fused_batch_normalization")
 
     def normalize(xs: Sequence[Any], parameters: Sequence[Any], axis: int) -> Any:
         function = FusedBatchNormalization((axis,), decay_rate, eps, batch_stat, nonlinearity)

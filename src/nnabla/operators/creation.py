@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,12 @@ from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Float, Int, Ints, not_negative
 from ..graph.call import apply, public
 from ..graph.operator import Operator, Shape, operator
+
+
+def representable(value: float, dtype: torch.dtype) -> float:
+    """`value`, or infinity where it is beyond the range of `dtype`; torch would refuse to fill with it."""
+    return math.copysign(math.inf, value) if abs(value) > torch.finfo(dtype).max else value
+
 
 lengths = (lambda shape: all(d >= 0 for d in shape), "lengths of at least 0")
 
@@ -38,10 +45,11 @@ class Constant(Operator):
     shape = Ints([], "The shape.", check=lengths)
 
     def output_shape(self) -> Shape:
+        self._value = representable(self.val, self.compute_dtype)
         return self.shape
 
     def forward(self) -> Tensor:
-        return torch.full(self.shape, self.val, dtype=self.compute_dtype, device=self.device)
+        return torch.full(self.shape, self._value, dtype=self.compute_dtype, device=self.device)
 
 
 @operator("Arange", "arange")
@@ -118,7 +126,7 @@ class Linspace(Operator):
 
 
 @public
-def linspace(start, stop, num):
+def linspace(start: float, stop: float, num: int) -> Any:
     return apply(Linspace(start, stop, num.__index__()), ())
 
 

@@ -148,8 +148,9 @@ class _Extremum(Reduction):
                 f"{self.declaration.name}: there is nothing to reduce over axes {self._axes} of {x}"
             )
         self.settle_one_axis()
-        self.differentiable = not self.only_index  # type: ignore[misc]
+        self.differentiable = not self.only_index
         self._pairs = self.with_index and not self.only_index
+        self.output_types = {0 if self.only_index else 1: torch.int64}
         return [y, y] if self._pairs else y
 
     @staticmethod

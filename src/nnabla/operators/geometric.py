@@ -47,6 +47,8 @@ class AffineGrid(Operator):
     )
     align_corners = Bool(False, "Coordinates -1 and 1 are the centers of the first and last elements.")
     outputs = ("grid",)
+    # Positions of pixels are not exact in half precision.
+    full_precision = True
 
     def output_shape(self, theta: Shape) -> Shape:
         n = len(self.size)
@@ -107,6 +109,7 @@ class WarpByGrid(Operator):
     padding_mode = Str("zero", "The values outside of x.", choices=tuple(_PADDING))
     align_corners = Bool(False, "Coordinates -1 and 1 are the centers of the first and last elements.")
     channel_last = Bool(False, "Channels are the last axis.")
+    full_precision = True
 
     def output_shape(self, x: Shape, grid: Shape) -> Shape:
         n = len(x) - 2

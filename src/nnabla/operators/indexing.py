@@ -23,9 +23,7 @@ def as_indices(indices: Any, beside: Variable | NdArray) -> Variable | NdArray:
     if isinstance(indices, (Variable, NdArray)):
         return indices
     values = np.asarray(indices)
-    return (
-        NdArray.from_numpy_array(values) if isinstance(beside, NdArray) else Variable.from_numpy_array(values)
-    )
+    return NdArray.from_numpy_array(values) if isinstance(beside, NdArray) else Variable.from_numpy_array(values)
 
 
 @operator("Gather", "gather")
@@ -97,9 +95,7 @@ class Gather(Operator):
     def grad(self, dy: Tensor, Indices: Tensor) -> tuple[Tensor, None]:
         if self._batched is not None:
             source, index, target = self._batched
-            dx = dy.new_zeros(source).scatter_add(
-                2, Indices.reshape(index).expand(target), dy.reshape(target)
-            )
+            dx = dy.new_zeros(source).scatter_add(2, Indices.reshape(index).expand(target), dy.reshape(target))
             return dx.view(self._x), None
         if not self._flat:
             Indices = Indices.reshape(-1)
@@ -117,9 +113,7 @@ def indexed_shape(data: Shape, indices: Shape, function: str) -> Shape:
     if len(indices) < 2:
         raise ShapeError(f"{function}: indices must have two axes at least, not shape {indices}")
     if indices[0] > len(data):
-        raise ShapeError(
-            f"{function}: indices has {indices[0]} indices for each element, data has {len(data)} axes"
-        )
+        raise ShapeError(f"{function}: indices has {indices[0]} indices for each element, data has {len(data)} axes")
     return indices[1:] + data[indices[0] :]
 
 
@@ -135,9 +129,7 @@ def checked_indices(indices: Tensor, lengths: Shape, function: str) -> tuple[Ten
             least, greatest = row.aminmax()
             if not -length <= int(least) <= int(greatest) < length:
                 wrong = int(least) if least < -length else int(greatest)
-                raise ArgumentError(
-                    f"{function}: indices of axis {axis} must be in [{-length}, {length}), not {wrong}"
-                )
+                raise ArgumentError(f"{function}: indices of axis {axis} must be in [{-length}, {length}), not {wrong}")
     return rows
 
 
@@ -180,7 +172,7 @@ class GatherNd(Operator):
 
 
 @public
-def gather_nd(data, indices):
+def gather_nd(data: Any, indices: Any) -> Any:
     return apply(GatherNd(), (data, as_indices(indices, data)))
 
 
@@ -224,9 +216,7 @@ class Where(Operator):
     def forward(self, condition: Tensor, x_true: Tensor, x_false: Tensor) -> Tensor:
         return torch.where(self._mask(condition), x_true, x_false)
 
-    def grad(
-        self, need: tuple[bool, ...], dy: Tensor, condition: Tensor
-    ) -> tuple[None, Tensor | None, Tensor | None]:
+    def grad(self, need: tuple[bool, ...], dy: Tensor, condition: Tensor) -> tuple[None, Tensor | None, Tensor | None]:
         mask = self._mask(condition)
         zero = dy.new_zeros(())
         return (

@@ -150,7 +150,7 @@ class Split(Operator):
 
 
 @public
-def split(x, axis=0):
+def split(x: Any, axis: int = 0) -> Any:
     return apply(Split(axis), (x,))
 
 
@@ -209,7 +209,7 @@ class Meshgrid(Operator):
 
 
 @public
-def meshgrid(*x, ij_indexing=False):
+def meshgrid(*x: Any, ij_indexing: bool = False) -> Any:
     return apply(Meshgrid(ij_indexing), x)
 
 

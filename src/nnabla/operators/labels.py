@@ -74,6 +74,4 @@ def refuse_label_gradient(need: tuple[bool, ...], function: str) -> None:
         GraphError: the second input, the labels, wants one.
     """
     if need[1]:
-        raise GraphError(
-            f"{function}: target holds labels, which have no gradient; set its need_grad to False"
-        )
+        raise GraphError(f"{function}: target holds labels, which have no gradient; set its need_grad to False")

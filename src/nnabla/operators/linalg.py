@@ -46,9 +46,7 @@ class BatchMatmul(Operator):
         m, k = a[:-3:-1] if self.transpose_a else a[-2:]
         inner, n = b[:-3:-1] if self.transpose_b else b[-2:]
         if inner != k:
-            raise ShapeError(
-                f"batch_matmul: b must be summed over an axis of length {k}, as a is, not {inner}"
-            )
+            raise ShapeError(f"batch_matmul: b must be summed over an axis of length {k}, as a is, not {inner}")
         batch = broadcast_shape(a[:-2], b[:-2], "batch_matmul")
         self._a, self._b = a, b
         # Kernels for three axes cost half of what torch.matmul does for small arrays.
@@ -59,9 +57,7 @@ class BatchMatmul(Operator):
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         return self._multiply(a.mT if self.transpose_a else a, b.mT if self.transpose_b else b)
 
-    def grad(
-        self, need: tuple[bool, ...], dy: Tensor, a: Tensor, b: Tensor
-    ) -> tuple[Tensor | None, Tensor | None]:
+    def grad(self, need: tuple[bool, ...], dy: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor | None, Tensor | None]:
         multiply = self._multiply
         da = db = None
         if need[0]:

@@ -7,7 +7,7 @@ what the values say that the mask holds when the function is called, and again a
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ from ..graph.argument import Float
 from ..graph.call import apply, public
 from ..graph.operator import Operator, Shape, operator
 from ..graph.variable import Variable
+from .creation import representable
 from .shapes import broadcast_shape
 
 
@@ -34,9 +35,7 @@ def checked_mask(mask: Shape, array: Shape, name: str, function: str) -> None:
     ShapeError: the shape of the array does not begin with that of the mask.
     """
     if array[: len(mask)] != mask:
-        raise ShapeError(
-            f"{function}: the shape of {name} must begin with that of mask, {mask}, not be {array}"
-        )
+        raise ShapeError(f"{function}: the shape of {name} must begin with that of mask, {mask}, not be {array}")
 
 
 @operator("BoolGather", "bool_gather")
@@ -124,16 +123,10 @@ class BoolScatter(Operator):
         count = int(torch.count_nonzero(chosen))
         if count > self._input[0]:
             raise ShapeError(f"bool_scatter: mask chooses {count} elements, input has {self._input[0]}")
-        y = (
-            input.new_zeros(self._y)
-            if output is None
-            else output.clone(memory_format=torch.contiguous_format)
-        )
+        y = input.new_zeros(self._y) if output is None else output.clone(memory_format=torch.contiguous_format)
         return y.index_put_((chosen,), input[:count])
 
-    def grad(
-        self, need: tuple[bool, ...], dy: Tensor, mask: Tensor
-    ) -> tuple[Tensor | None, None, Tensor | None]:
+    def grad(self, need: tuple[bool, ...], dy: Tensor, mask: Tensor) -> tuple[Tensor | None, None, Tensor | None]:
         chosen = mask != 0
         dinput = doutput = None
         if need[0]:
@@ -173,10 +166,11 @@ class BoolFill(Operator):
     def output_shape(self, data: Shape, mask: Shape) -> Shape:
         if broadcast_shape(data, mask, "bool_fill") != data:
             raise ShapeError(f"bool_fill: mask of shape {mask} does not broadcast to that of data, {data}")
+        self._value = representable(self.value, self.compute_dtype)
         return data
 
     def forward(self, data: Tensor, mask: Tensor) -> Tensor:
-        return data.masked_fill(mask != 0, self.value)
+        return data.masked_fill(mask != 0, self._value)
 
     def grad(self, dy: Tensor, mask: Tensor) -> tuple[Tensor, None]:
         return dy.masked_fill(mask != 0, 0), None
@@ -200,6 +194,7 @@ class NonZero(Operator):
 
     differentiable = False
     dynamic_shape = True
+    output_types: ClassVar = {0: torch.int64}
     count: int | None = None
 
     def output_shape(self, x: Shape) -> Shape:

@@ -142,9 +142,7 @@ class InstanceNormalization(AffineStandardization):
         wanted = own if given == own else shared
         self.check(wanted, beta, gamma)
         # ATen has no gradient of a shift without a scale in this layout.
-        by_channel = (
-            channel == 1 and batch == (0,) and wanted == shared and (beta is None or gamma is not None)
-        )
+        by_channel = channel == 1 and batch == (0,) and wanted == shared and (beta is None or gamma is not None)
         reduced = rest(x, (channel, *batch))
         return self.lay_out(x, reduced, wanted, groups=x[1] if by_channel else 0)
 
@@ -286,9 +284,7 @@ def group_normalization(
 
     Source: Y. Wu and K. He, "Group Normalization", arXiv:1803.08494.
     """
-    function = GroupNormalization(
-        num_groups, channel_axis, listed(batch_axis), eps, gamma is None, beta is None
-    )
+    function = GroupNormalization(num_groups, channel_axis, listed(batch_axis), eps, gamma is None, beta is None)
     return _applied(function, (x, beta, gamma), output_stat)
 
 
@@ -398,9 +394,7 @@ class WeightStandardization(Standardization):
 
 
 @public
-def weight_standardization(
-    w: Any, channel_axis: int = 0, eps: float = 1e-05, output_stat: bool = False
-) -> Any:
+def weight_standardization(w: Any, channel_axis: int = 0, eps: float = 1e-05, output_stat: bool = False) -> Any:
     r"""Weight standardization: each output channel of a weight gets mean 0 and variance 1.
 
     .. math:: y = \frac{w - \mu}{\sqrt{\sigma^2 + \epsilon}}

@@ -120,18 +120,14 @@ class WeightNormalization(Operator):
     def output_shape(self, w: Shape, g: Shape) -> Shape:
         dim = normalized(self.dim, len(w), "weight_normalization", "dim")
         if g != (w[dim],):
-            raise ShapeError(
-                f"weight_normalization: g must have shape ({w[dim]},), the length of axis {dim} of w"
-            )
+            raise ShapeError(f"weight_normalization: g must have shape ({w[dim]},), the length of axis {dim} of w")
         self._wide = (1,) * dim + g + (1,) * (len(w) - dim - 1)
         return w
 
     def forward(self, w: Tensor, g: Tensor) -> Tensor:
         return w * (self._inverse(w) * g.view(self._wide))
 
-    def grad(
-        self, need: tuple[bool, ...], dw_wn: Tensor, w: Tensor, g: Tensor
-    ) -> tuple[Tensor | None, Tensor | None]:
+    def grad(self, need: tuple[bool, ...], dw_wn: Tensor, w: Tensor, g: Tensor) -> tuple[Tensor | None, Tensor | None]:
         inverse = self._inverse(w)
         unit = w * inverse
         along = (dw_wn * unit).sum_to_size(self._wide)
@@ -190,9 +186,7 @@ class SpectralNorm(Operator):
         if not 0 <= self.dim < len(w):
             raise ArgumentError(f"spectral_norm: dim must be in [0, {len(w)}), not {self.dim}")
         if math.prod(u) != w[self.dim]:
-            raise ShapeError(
-                f"spectral_norm: u must have {w[self.dim]} elements, as w has on axis {self.dim}"
-            )
+            raise ShapeError(f"spectral_norm: u must have {w[self.dim]} elements, as w has on axis {self.dim}")
         return [w, (w[self.dim],)] if self.output_u else w
 
     def forward(self, w: Tensor, u: Tensor) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -41,11 +41,12 @@ class Sort(Operator):
     reverse = Bool(False, "Falling order.")
     with_index = Bool(False, "Return also where each element was.")
     only_index = Bool(False, "Return only where each element was.")
-    keeps = True
+    keeps = grad_is_differentiable = True
 
     def output_shape(self, x: Shape) -> list[Shape]:
         self._axis = normalized(self.axis, len(x), "sort")
         self.differentiable = not self.only_index
+        self.output_types = {0 if self.only_index else 1: torch.int64}
         return [x, x] if self.with_index and not self.only_index else [x]
 
     def forward(self, x: Tensor) -> Any:
@@ -60,9 +61,7 @@ class Sort(Operator):
 
 
 @public
-def sort(
-    x: Any, axis: int = -1, reverse: bool = False, with_index: bool = False, only_index: bool = False
-) -> Any:
+def sort(x: Any, axis: int = -1, reverse: bool = False, with_index: bool = False, only_index: bool = False) -> Any:
     return apply(Sort(axis, reverse, with_index, only_index), (x,))
 
 
@@ -85,9 +84,7 @@ class TopK(Operator):
         self._x, self._batch = x, x[:axis]
         size = math.prod(x[axis:])
         if self.k > size:
-            raise ArgumentError(
-                f"{name}: k must not exceed the number of elements in a sample, {size}, not {self.k}"
-            )
+            raise ArgumentError(f"{name}: k must not exceed the number of elements in a sample, {size}, not {self.k}")
         return math.prod(x[:axis]), size
 
     def places(self, rows: Tensor, largest: bool = True) -> Tensor:
@@ -130,13 +127,15 @@ class TopKData(TopK):
     largest = Bool(True, "Choose the largest elements, else the smallest ones.")
     with_index = Bool(False, "Return also where the elements were.")
     outputs = ("y", "indices")
-    keeps = True
+    output_types: ClassVar = {1: torch.int64}
+    grad_is_differentiable = True
     grad_aliases = True
 
     def output_shape(self, x: Shape) -> list[Shape]:
         if self.with_index and not self.reduce:
             raise ArgumentError("top_k_data: with_index needs reduce")
         self._rows = self.rows(x, self.base_axis, "top_k_data")
+        self.keeps = self.reduce
         if not self.reduce:
             return [x]
         self._y = (*self._batch, self.k)
@@ -245,6 +244,7 @@ class Unique(Operator):
             self._axis = normalized(self.axis, len(x), "unique")
             y, size = x, x[self._axis]
         further = self.with_index + self.with_inverse + self.with_counts
+        self.output_types = {i: torch.int32 for i in range(1, 1 + further)}
         return [y] + [(size,)] * further
 
     def forward(self, x: Tensor) -> Any:

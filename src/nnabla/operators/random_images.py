@@ -15,7 +15,7 @@ from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Float, Floats, Int, Ints, Str, positive
 from ..graph.operator import Shape, operator
 from .axes import normalized
-from .creation import lengths
+from .creation import lengths, representable
 from .stochastic import SEED, Stochastic
 
 
@@ -26,7 +26,7 @@ class Moved(Stochastic):
     and a mask of the places that show no element of `x`, or None.
     """
 
-    keeps = True
+    keeps = grad_is_differentiable = True
     base_axis: Any
 
     def placed(self, x: Shape, y: Shape, name: str) -> None:
@@ -54,7 +54,7 @@ class Moved(Stochastic):
         """The elements of `x` at the places."""
         places, outside = self.kept
         y = x[places]
-        return y if outside is None else y.masked_fill_(outside, self.constant_value)
+        return y if outside is None else y.masked_fill_(outside, representable(self.constant_value, y.dtype))
 
     constant_value: Any = 0.0
 
@@ -63,6 +63,8 @@ class Moved(Stochastic):
         return self.shown(x)
 
     def recompute(self, x: Tensor) -> Tensor:
+        if self.kept is None:
+            self.kept = self.places(self.replayed())
         return self.shown(x)
 
     def grad(self, dy: Tensor) -> Tensor:
@@ -275,7 +277,7 @@ class RandomErase(Stochastic):
     seed = Int(-1, SEED)
     channel_last = Bool(False, "Channels are the last axis.")
     ste_fine_grained = Bool(True, "The gradient is 0 in rectangles.")
-    keeps = True
+    keeps = grad_is_differentiable = True
     grad_aliases = True
 
     def output_shape(self, x: Shape) -> Shape:

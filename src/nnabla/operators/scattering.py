@@ -59,9 +59,7 @@ class ScatterNd(Operator):
             raise ArgumentError("scatter_nd: shape must be given where out is not")
         if data != indexed_shape(self.shape, indices, "scatter_nd"):
             wanted = indexed_shape(self.shape, indices, "scatter_nd")
-            raise ShapeError(
-                f"scatter_nd: data must have shape {wanted}, as indices and the result say, not {data}"
-            )
+            raise ShapeError(f"scatter_nd: data must have shape {wanted}, as indices and the result say, not {data}")
         return self.shape
 
     def forward(self, data: Tensor, indices: Tensor, out: Tensor | None = None) -> Tensor:
@@ -69,9 +67,7 @@ class ScatterNd(Operator):
         rows = checked_indices(indices, self.shape, "scatter_nd")
         return y.index_put_(rows, data, accumulate=self.add) if rows else _everywhere(y, data, self.add)
 
-    def grad(
-        self, need: tuple[bool, ...], dy: Tensor, indices: Tensor
-    ) -> tuple[Tensor | None, None, Tensor | None]:
+    def grad(self, need: tuple[bool, ...], dy: Tensor, indices: Tensor) -> tuple[Tensor | None, None, Tensor | None]:
         rows = indices.unbind(0)
         ddata = dout = None
         if need[0]:
@@ -137,9 +133,7 @@ class ScatterAdd(Operator):
                 raise ShapeError(f"scatter_add: {name} must have the {len(x0)} axes of x0, not {len(shape)}")
         for i, n in enumerate(indices):
             if n > x1[i] or (i != axis and n > x0[i]):
-                raise ShapeError(
-                    f"scatter_add: axis {i} of indices must not be longer than that of x1 and x0"
-                )
+                raise ShapeError(f"scatter_add: axis {i} of indices must not be longer than that of x1 and x0")
         self._length = x0[axis]
         self._beyond = [n for i in reversed(range(len(x1))) for n in (0, x1[i] - indices[i])]
         return x0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -50,6 +50,7 @@ class PackPaddedSequence(Operator):
 
     batch_first = Bool(False, "padded_sequence has shape (B, T, ...).")
     outputs = ("pack_sequence", "batch_sizes")
+    output_types: ClassVar = {1: torch.int32}
     indices = ("lengths",)
     constants = ("lengths",)
     dynamic_shape = True
@@ -70,9 +71,7 @@ class PackPaddedSequence(Operator):
     def forward(self, padded_sequence: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         found = lengths.tolist()
         if found and not (found[-1] >= 0 and found[0] <= self._time and found == sorted(found, reverse=True)):
-            raise ArgumentError(
-                f"pack_padded_sequence: lengths must fall and be in [0, {self._time}], not {found}"
-            )
+            raise ArgumentError(f"pack_padded_sequence: lengths must fall and be in [0, {self._time}], not {found}")
         mask = self._mask(lengths)
         x = padded_sequence.transpose(0, 1) if self.batch_first else padded_sequence
         packed = x[mask]
@@ -133,6 +132,7 @@ class PadPackedSequence(Operator):
     padding_value = Float(None, "What stands after the end of a sequence.")
     total_length = Int(None, "Pad to at least this length; -1: to the longest sequence.")
     outputs = ("padded_sequence", "lengths")
+    output_types: ClassVar = {1: torch.int32}
     indices = ("batch_sizes",)
     constants = ("batch_sizes",)
     dynamic_shape = True

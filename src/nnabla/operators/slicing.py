@@ -11,6 +11,7 @@ from torch import Tensor
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Argument, Float, Ints, Str
 from ..graph.operator import Operator, Shape, operator
+from .creation import representable
 
 aten = torch.ops.aten
 
@@ -38,7 +39,8 @@ class Cut(NamedTuple):
     reverse: bool
 
     @property
-    def count(self) -> int:
+    def taken(self) -> int:
+        """How many elements."""
         return max(0, -((self.first - self.end) // self.step))
 
 
@@ -61,20 +63,20 @@ class Cutter:
 
     def __init__(self, cuts: Sequence[Cut]) -> None:
         partial = [c for c in cuts if c.reverse or (c.first, c.end, c.step) != (0, c.length, 1)]
-        self.shape = tuple([c.count for c in cuts])
+        self.shape = tuple([c.taken for c in cuts])
         self.whole = not partial
         self._partial = partial
         self._lengths = tuple([c.length for c in cuts])
         self._reversed = [c.axis for c in partial if c.reverse]
         self._narrow = None
         if len(partial) == 1 and partial[0].step == 1:
-            self._narrow = (partial[0].axis, partial[0].first, partial[0].count)
+            self._narrow = (partial[0].axis, partial[0].first, partial[0].taken)
         self._slices = tuple([slice(c.first, c.end, c.step) for c in cuts])
         # Zeros before and after, last axis first, as torch wants them; where steps skip elements, one axis at
         # a time.
         self._padding = None
         if all(c.step == 1 for c in partial):
-            self._padding = [n for c in reversed(cuts) for n in (c.first, c.length - c.first - c.count)]
+            self._padding = [n for c in reversed(cuts) for n in (c.first, c.length - c.first - c.taken)]
 
     def take(self, x: Tensor) -> Tensor:
         """The part of `x`."""
@@ -280,6 +282,7 @@ class Pad(Operator):
         self._inner = tuple([slice(a, a + d) for d, (a, _) in zip(x, pairs, strict=True)])
         # torch wants the last axis first.
         self._widths = [n for pair in reversed(pairs) for n in pair]
+        self._value = representable(self.constant_value, self.compute_dtype)
         self._kernels = None
         self._reindexing = None
         if self.mode == "constant" or not any(widths):
@@ -307,7 +310,7 @@ class Pad(Operator):
             return self._kernels[0](x.reshape(self._flat), self._widths).view(self._y)
         if self._reindexing is not None:
             return self._reindexing.take(x)
-        return torch.constant_pad_nd(x, self._widths, self.constant_value)
+        return torch.constant_pad_nd(x, self._widths, self._value)
 
     def grad(self, dy: Tensor) -> Tensor:
         if self._kernels is not None:

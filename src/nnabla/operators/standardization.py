@@ -105,9 +105,7 @@ class Standardization(Operator):
         if self._groups is not None:
             dense = x.is_contiguous() or x.is_contiguous(memory_format=torch.channels_last)
             x = x if dense else x.contiguous()
-            y, mean, inverse = torch.native_group_norm(
-                x, self._line(gamma), self._line(beta), *self._groups, self.eps
-            )
+            y, mean, inverse = torch.native_group_norm(x, self._line(gamma), self._line(beta), *self._groups, self.eps)
             self.kept = mean.view(-1, 1), inverse.view(-1, 1)
             return y
         if self._along_rows:

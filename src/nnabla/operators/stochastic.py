@@ -58,6 +58,7 @@ class Stochastic(Operator):
     has a sequence of its own. Every forward continues the sequence.
     """
 
+    seed: Any
     _own: torch.Generator | None = None
     _before: Tensor | None = None
 
@@ -110,29 +111,31 @@ class Dropout(Stochastic):
 
     p = Float(0.5, "Probability of an element to become 0.", check=probability)
     seed = Int(-1, SEED)
-    keeps = True
+    keeps = grad_is_differentiable = True
 
     def output_shape(self, x: Shape) -> Shape:
         self._scale = 1 / (1 - self.p)
         return x
 
-    def _mask(self, x: Tensor) -> Tensor:
+    def _mask(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """What to multiply with. Drawn in single precision: half knows too few values between 0 and 1."""
-        drawn = torch.rand(x.shape, generator=self.generator(), dtype=torch.float32, device=x.device)
+        drawn = torch.rand(x.shape, generator=generator, dtype=torch.float32, device=x.device)
         return drawn.ge_(self.p).to(x.dtype).mul_(self._scale)
 
     def forward(self, x: Tensor) -> Tensor:
-        self.kept = mask = self._mask(x)
+        self.kept = mask = self._mask(x, self.generator())
         return x * mask
 
     def infer(self, x: Tensor) -> Tensor:
-        return self._mask(x).mul_(x)
+        return self._mask(x, self.generator()).mul_(x)
 
     def overwrite(self, x: Tensor) -> Tensor:
-        self.kept = mask = self._mask(x)
+        self.kept = mask = self._mask(x, self.generator())
         return x.mul_(mask)
 
     def recompute(self, x: Tensor) -> Tensor:
+        if self.kept is None:
+            self.kept = self._mask(x, self.replayed())
         return x * self.kept
 
     def grad(self, dy: Tensor) -> Tensor:
@@ -298,8 +301,9 @@ class RandBinomial(Source):
     seed = Int(-1, SEED)
 
     def draw(self, generator: torch.Generator) -> Tensor:
-        trials = self.empty().fill_(self.n)
-        return torch.binomial(trials, torch.full_like(trials, self.p), generator)
+        # In half precision, torch has no such distribution.
+        trials = torch.full(self.shape, float(self.n), dtype=torch.float64, device=self.device)
+        return torch.binomial(trials, torch.full_like(trials, self.p), generator).to(self.compute_dtype)
 
 
 @operator("RandBeta", "rand_beta")
@@ -398,7 +402,7 @@ class RandomChoice(Stochastic):
     shape = Ints([], "Shape of the elements drawn.", check=lengths)
     replace = Bool(True, "Draw each element independently of the others.")
     seed = Int(-1, SEED)
-    keeps = True
+    keeps = grad_is_differentiable = True
 
     def output_shape(self, x: Shape, w: Shape) -> Shape:
         if not x or x != w:
@@ -433,6 +437,9 @@ class RandomChoice(Stochastic):
         return self._chosen(x, self.kept)
 
     def recompute(self, x: Tensor, w: Tensor) -> Tensor:
+        if self.kept is None:
+            weights = w.detach().reshape(self._rows).float()
+            self.kept = torch.multinomial(weights, self._count, self.replace, generator=self.replayed())
         return self._chosen(x, self.kept)
 
     def grad(self, need: tuple[bool, ...], dy: Tensor) -> tuple[Tensor | None, Tensor | None]:

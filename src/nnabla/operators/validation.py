@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -118,6 +120,7 @@ class ConfusionMatrix(Measure):
     axis = Int(None, "Axis of the classes; default: the last.")
     full_precision = True
     indices = ("target",)
+    output_types: ClassVar = {0: torch.int32}
 
     def output_shape(self, x: Shape, target: Shape) -> Shape:
         self.axis, self._axis, _ = labelled_axis(self.axis, x, target, "confusion_matrix")

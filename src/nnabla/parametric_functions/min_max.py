@@ -62,11 +62,11 @@ def min_max_quantize(
         Integer-Arithmetic-Only Inference", arXiv:1712.05877.
     """
     shape = (1,) * x.ndim
-    levels = [
+    smallest, largest = [
         get_parameter_or_create(name, shape, ConstantInitializer(value), False, False)
         for name, value in (("ql_min", ql_min), ("ql_max", ql_max))
     ]
-    ranges = [
+    qr_min, qr_max = [
         get_parameter_or_create(
             name,
             shape,
@@ -76,7 +76,9 @@ def min_max_quantize(
         )
         for name, value, init in (("qr_min", -6, qr_min_init), ("qr_max", 6, qr_max_init))
     ]
-    return F.min_max_quantize(x, *ranges, *levels, decay, x_min_max, ema, ste_fine_grained, eps, True, outputs)
+    return F.min_max_quantize(
+        x, qr_min, qr_max, smallest, largest, decay, x_min_max, ema, ste_fine_grained, eps, True, outputs
+    )
 
 
 def _min_max(

@@ -105,7 +105,7 @@ def batch_normalization(
 def fused_batch_normalization(
     inp: Any,
     z: Any = None,
-    axes: Sequence[int] = [1],  # noqa: B006  (the default that the API shows; never changed)
+    axes: Sequence[int] = [1],
     decay_rate: float = 0.9,
     eps: float = 1e-5,
     batch_stat: bool = True,
@@ -148,7 +148,7 @@ def sync_batch_normalization(
     inp: Any,
     comm: Any,
     group: str = "world",
-    axes: Sequence[int] = [1],  # noqa: B006  (the default that the API shows; never changed)
+    axes: Sequence[int] = [1],
     decay_rate: float = 0.9,
     eps: float = 1e-5,
     batch_stat: bool = True,

@@ -256,7 +256,7 @@ def lstm_cell(
         )
     joined = F.concatenate(x, h, axis=1)
     gates = affine(joined, (4, state_size), w_init=w_init, b_init=b_init, fix_parameters=fix_parameters)
-    f, i, o, g = F.split(gates, axis=1)
+    i, o, f, g = F.split(gates, axis=1)
     c = F.sigmoid(f) * c + F.sigmoid(i) * F.tanh(g)
     return F.sigmoid(o) * F.tanh(c), c
 

@@ -39,9 +39,7 @@ def fused(x: tuple, parameters: tuple, z: bool = True, affine: bool = True, **ar
     inputs += [distinct(*x, low=-4.0, high=4.0)] if z else []
     grad = tuple(i for i in (0, 1, 2, 5) if i < len(inputs) and inputs[i] is not None)
     updates = (3, 4) if args.get("batch_stat", True) else ()
-    return case(
-        "fused_batch_normalization", *inputs, args=args, grad=grad, updates=updates, tolerance=ROUNDING
-    )
+    return case("fused_batch_normalization", *inputs, args=args, grad=grad, updates=updates, tolerance=ROUNDING)
 
 
 def spectral(w: tuple, u: tuple, updates: tuple = (1,), **args: object) -> Case:
