@@ -17,7 +17,7 @@ from processes import Implementation, Pool, Worker, WorkerError
 CHECK_STEPS = 3
 MEMORY_STEPS = 3
 # torch.compile and JAX compile in their first steps, which says nothing about training.
-MEMORY_COLUMNS = ("ours", "nnabla139", "torch", "torch_channels_last")
+MEMORY_COLUMNS = ("ours", "nnabla139", "torch", "torch_tuned")
 IMPORTS = {
     "import": ("import of the package", "import {module}"),
     "import_api": (

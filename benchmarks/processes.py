@@ -54,7 +54,7 @@ def implementations(nnabla139: str | None) -> dict[str, Implementation]:
         Implementation("ours", "ours", "nnabla", source=SOURCE, module="nnabla"),
         Implementation("nnabla139", "NNabla 1.39", "nnabla", python=original, module="nnabla"),
         Implementation("torch", "PyTorch", "torch", module="torch"),
-        Implementation("torch_channels_last", "PyTorch, channels-last", "torch_channels_last"),
+        Implementation("torch_tuned", "PyTorch, tuned", "torch_tuned"),
         Implementation("torch_compile", "torch.compile", "torch_compile"),
         Implementation("jax", "JAX jit", "jax", module="jax"),
         Implementation("onnxruntime", "ONNX Runtime", "onnxruntime", module="onnxruntime"),

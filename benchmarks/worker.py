@@ -3,7 +3,7 @@
 Requests and replies are lines of JSON on standard input and output. An error is not caught: the process
 ends with its traceback on standard error, and the driver reports it and starts another.
 
-Usage: worker.py (nnabla | torch | torch_channels_last | torch_compile | jax | onnxruntime) THREADS
+Usage: worker.py (nnabla | torch | torch_tuned | torch_compile | jax | onnxruntime) THREADS
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ def load_implementation(name: str, threads: int) -> tuple[Build, Clear, str]:
         from workloads import programs
 
         return programs.build, programs.clear, programs.version()
-    if name in ("torch", "torch_channels_last", "torch_compile"):
+    if name in ("torch", "torch_tuned", "torch_compile"):
         from peers import torch_peer as peer
 
         build = functools.partial(
-            peer.build, compiled=name == "torch_compile", channels_last=name != "torch"
+            peer.build, compiled=name == "torch_compile", tuned=name != "torch"
         )
     elif name == "jax":
         from peers import jax_peer as peer

@@ -29,7 +29,7 @@ from .graph.epoch import advance
 from .graph.operator import Shape
 from .graph.variable import Buffers, Variable
 from .operators.arrays import Broadcast, Reshape
-from .operators.indexing import GatherNd, checked_indices
+from .operators.indexing import GatherNd, check_indices
 from .operators.joining import Stack
 from .operators.scattering import ScatterNd
 from .operators.slicing import Cutter, Slice, cut
@@ -253,9 +253,10 @@ def set_array_item(self: NdArray, key: Any, value: Any) -> None:
         return
     indices, selected = _indices(entries, shape, True)
     assert isinstance(indices, NdArray)
-    rows = checked_indices(indices._as(torch.int64, device), shape, "setting items")
-    part = _expanded(given, selected).reshape(rows[0].shape + shape[len(rows) :])
-    self._own(dtype, device).index_put_(rows, part)
+    positions = indices._as(torch.int64, device)
+    check_indices(positions, shape, "setting items")
+    part = _expanded(given, selected).reshape(positions.shape[1:] + shape[len(positions) :])
+    self._own(dtype, device).index_put_(positions.unbind(0), part)
 
 
 def set_variable_item(self: Variable, key: Any, value: Any) -> None:

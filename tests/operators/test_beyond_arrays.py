@@ -190,6 +190,20 @@ def test_unique_of_nan_and_without_axis() -> None:
         F.unique(nn.Variable((2, 3)), flatten=False)
 
 
+@pytest.mark.parametrize("largest", [True, False])
+@pytest.mark.parametrize("special", [0.0, float("nan"), float("inf")])
+def test_top_k_of_equal_elements(largest: bool, special: float) -> None:
+    """Those in front come first, as in a stable sort; NaN is greater than all."""
+    values = rng(100).randint(0, 3, (20, 15)).astype(np.float32)
+    values[rng(101).uniform(size=values.shape) < 0.2] = special
+    keys = np.where(np.isnan(values), 1e9, values)
+    wanted = np.argsort(-keys if largest else keys, axis=1, kind="stable")
+    for k in (1, 4, 15):
+        y, index = F.top_k_data(array(values), k, largest=largest, with_index=True)
+        assert np.array_equal(index.data, wanted[:, :k])
+        assert np.array_equal(y.data, np.take_along_axis(values, wanted[:, :k], 1), equal_nan=True)
+
+
 # ---- shapes that depend on data ----------------------------------------------------------------------------------
 
 
@@ -308,6 +322,23 @@ def test_einsum_of_more_than_the_original_takes() -> None:
     for equation, message in (("ij->ii", "each letter once"), ("ij->ik", "no input has"), ("ij,k->i", "names 2")):
         with pytest.raises(ArgumentError, match=message):
             F.einsum(nn.Variable((2, 3)), equation=equation)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: F.constant(1e30, (2,)),
+        lambda x: F.bool_fill(x, variable([1, 1]), 1e30),
+        lambda x: F.pad(x, (2, 0), constant_value=1e30)[:2],
+        lambda x: F.random_shift(F.reshape(x, (2, 1)), (5000,), "constant", 1e30, seed=1),
+    ],
+)
+def test_numbers_beyond_the_range_of_half_precision(call: Callable[[nn.Variable], nn.Variable]) -> None:
+    """They are infinite."""
+    with nn.context_scope(get_extension_context("cpu", type_config="half")):
+        y = call(variable([1, 2]))
+        y.forward()
+    assert y.d.dtype == np.float16 and np.isinf(y.d).all()
 
 
 # ---- memory ------------------------------------------------------------------------------------------------------

@@ -10,6 +10,9 @@ import numpy as np
 
 from ..errors import FormatError
 
+# By parameter name: number of updates, and arrays by name of the state.
+Stored = dict[str, tuple[int, dict[str, np.ndarray]]]
+
 # Fields as (name, number, type); "repeated" and "map" (from strings) stand before the type of the elements.
 _MESSAGES = {
     "Shape": [("dim", 1, "repeated int64")],
@@ -53,9 +56,6 @@ def _optimizer_class() -> Any:
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return GetMessageClass(pool.FindMessageTypeByName("Optimizer"))
-
-
-Stored = dict[str, tuple[int, dict[str, np.ndarray]]]
 
 
 def fill(optimizer: Any, stored: Stored) -> None:

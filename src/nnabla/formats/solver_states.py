@@ -14,12 +14,10 @@ from ..graph.variable import Variable
 from ..logger import logger
 from . import hdf5, solver_messages
 from .atomic import replacing
+from .solver_messages import Stored
 
 if TYPE_CHECKING:
     from ..solvers.base import SolverState
-
-# By parameter name: number of updates, and arrays by name of the state.
-Stored = dict[str, tuple[int, dict[str, np.ndarray]]]
 
 
 def _write_h5(path: str, stored: Stored) -> None:
@@ -29,14 +27,14 @@ def _write_h5(path: str, stored: Stored) -> None:
     with h5py.File(path, "w") as file:
         for index, (key, (t, arrays)) in enumerate(stored.items()):
             try:
-                group = file.create_group(key)
+                group = file.require_group(key)
                 group.attrs["index"] = index
                 group.create_dataset("t", data=np.int64(t))
                 for position, (name, array) in enumerate(arrays.items()):
                     group.create_dataset(name, data=array).attrs["index"] = position
-            except ValueError as error:
+            except (ValueError, TypeError) as error:
                 # Such as a parameter named like a state of another, a/m and a.
-                raise ArgumentError(f"save_states: HDF5 cannot store the states of parameter {key!r}: {error}") from None
+                raise ArgumentError(f"save_states: HDF5 cannot store the states of {key!r}: {error}") from None
 
 
 def _read_h5(path: str) -> Stored:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from ..graph.call import apply, public
 from ..graph.operator import Operator, Shape, operator
 from ..graph.variable import Variable
 from .axes import normalized
+from .slicing import selected
 
 
 def as_indices(indices: Any, beside: Variable | NdArray) -> Variable | NdArray:
@@ -85,8 +86,8 @@ class Gather(Operator):
                 source, index, target = self._batched
                 return x.reshape(source).gather(2, Indices.reshape(index).expand(target)).view(self._y)
             if self._flat:
-                return x.index_select(self._axis, Indices)
-            return x.index_select(self._axis, Indices.reshape(-1)).view(self._y)
+                return selected(x, self._axis, Indices)
+            return selected(x, self._axis, Indices.reshape(-1)).view(self._y)
         except (IndexError, RuntimeError) as error:
             if "out of" not in str(error):
                 raise
@@ -117,20 +118,45 @@ def indexed_shape(data: Shape, indices: Shape, function: str) -> Shape:
     return indices[1:] + data[indices[0] :]
 
 
-def checked_indices(indices: Tensor, lengths: Shape, function: str) -> tuple[Tensor, ...]:
-    """The rows of `indices`, each known to lie in ``[-length, length)``.
+def check_indices(indices: Tensor, lengths: Shape, function: str) -> None:
+    """Raise ArgumentError unless each row of `indices` lies in ``[-length, length)`` of its axis."""
+    if not indices.numel():
+        return
+    for axis, (row, length) in enumerate(zip(indices.unbind(0), lengths, strict=False)):
+        least, greatest = row.aminmax()
+        if not -length <= int(least) <= int(greatest) < length:
+            wrong = int(least) if least < -length else int(greatest)
+            raise ArgumentError(f"{function}: indices of axis {axis} must be in [{-length}, {length}), not {wrong}")
 
-    Raises:
-        ArgumentError: one does not.
+
+class Rows(NamedTuple):
+    """An array seen as rows, each of which one column of indices chooses; what `gather_nd` and `scatter_nd` work on.
+
+    Attributes:
+        lengths: of the leading axes, which the indices count along.
+        size: of a row.
     """
-    rows = indices.unbind(0)
-    if indices.numel():
-        for axis, (row, length) in enumerate(zip(rows, lengths, strict=False)):
-            least, greatest = row.aminmax()
-            if not -length <= int(least) <= int(greatest) < length:
-                wrong = int(least) if least < -length else int(greatest)
-                raise ArgumentError(f"{function}: indices of axis {axis} must be in [{-length}, {length}), not {wrong}")
-    return rows
+
+    lengths: Shape
+    size: int
+
+    @staticmethod
+    def of(data: Shape, indices: Shape) -> Rows:
+        return Rows(data[: indices[0]], math.prod(data[indices[0] :]))
+
+    @property
+    def shape(self) -> Shape:
+        return math.prod(self.lengths), self.size
+
+    def numbers(self, indices: Tensor) -> Tensor:
+        """The number of the row for each column of indices."""
+        if len(self.lengths) == 1:
+            return indices.reshape(-1).remainder(max(self.lengths[0], 1))
+        total = indices.new_zeros(math.prod(indices.shape[1:]))
+        for row, length in zip(indices.unbind(0), self.lengths, strict=True):
+            # A negative index counts from the end.
+            total = total * length + row.reshape(-1).remainder(max(length, 1))
+        return total
 
 
 @operator("GatherNd", "gather_nd")
@@ -158,17 +184,18 @@ class GatherNd(Operator):
 
     def output_shape(self, x: Shape, indices: Shape) -> Shape:
         self._x = x
-        return indexed_shape(x, indices, "gather_nd")
+        self._y = indexed_shape(x, indices, "gather_nd")
+        self._rows = Rows.of(x, indices)
+        return self._y
 
     def forward(self, x: Tensor, indices: Tensor) -> Tensor:
-        rows = checked_indices(indices, self._x, "gather_nd")
-        return x[rows] if rows else x.expand((*indices.shape[1:], *self._x)).clone()
+        check_indices(indices, self._x, "gather_nd")
+        return x.reshape(self._rows.shape).index_select(0, self._rows.numbers(indices)).view(self._y)
 
     def grad(self, dy: Tensor, indices: Tensor) -> tuple[Tensor, None]:
-        rows = indices.unbind(0)
-        if not rows:
-            return dy.sum_to_size(self._x), None
-        return dy.new_zeros(self._x).index_put_(rows, dy, accumulate=True), None
+        numbers = self._rows.numbers(indices)
+        dx = dy.new_zeros(self._rows.shape).index_add_(0, numbers, dy.reshape(len(numbers), self._rows.size))
+        return dx.view(self._x), None
 
 
 @public
@@ -268,6 +295,10 @@ class OneHot(Operator):
 
     def forward(self, x: Tensor) -> Tensor:
         y = torch.zeros(self._rows, self._size, dtype=self.compute_dtype, device=x.device)
+        if len(self.shape) == 1:
+            rows, (length,) = x.reshape(self._rows, 1), self.shape
+            inside = (rows >= -length) & (rows < length)
+            return y.scatter_(1, rows.remainder(length), inside.to(y.dtype)).view(self._y)
         rows = x.reshape(self._rows, len(self.shape))
         lengths = x.new_tensor(self.shape)
         inside = ((rows >= -lengths) & (rows < lengths)).all(1, keepdim=True)

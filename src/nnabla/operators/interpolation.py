@@ -14,6 +14,7 @@ from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Float, Floats, Int, Ints, Str
 from ..graph.call import apply, public
 from ..graph.operator import Operator, Shape, operator
+from .slicing import selected
 
 aten = torch.ops.aten
 
@@ -43,7 +44,8 @@ class Resampling:
     def __init__(self, shape: Shape, taps: Sequence[Taps]) -> None:
         self._shape = shape
         self._steps: list[tuple[int, list[Tensor], list[Tensor] | None]] = []
-        for axis, indices, weights in taps:
+        # From the last axis on: the work is the least where the array is still small, and axes in front cost less.
+        for axis, indices, weights in sorted(taps, reverse=True, key=lambda t: t.axis):
             along = [1] * len(shape)
             along[axis] = -1
             self._steps.append(
@@ -77,12 +79,12 @@ class Resampling:
         """The result of resampling; `x` itself where nothing changes."""
         for axis, indices, weights in self._on(x):
             if weights is None:
-                x = x.index_select(axis, indices[0])
+                x = selected(x, axis, indices[0])
             elif len(indices) == 2:
                 # The two weights add up to 1.
-                x = torch.lerp(x.index_select(axis, indices[0]), x.index_select(axis, indices[1]), weights[1])
+                x = selected(x, axis, indices[0]).lerp_(selected(x, axis, indices[1]), weights[1])
             else:
-                parts = [x.index_select(axis, i) * w for i, w in zip(indices, weights, strict=True)]
+                parts = [selected(x, axis, i) * w for i, w in zip(indices, weights, strict=True)]
                 x = torch.stack(parts).sum(0)
         return x
 
@@ -93,7 +95,7 @@ class Resampling:
             lengths[axis] = self._shape[axis]
             dx = dy.new_zeros(lengths)
             for k, index in enumerate(indices):
-                dx = dx.index_add(axis, index, dy if weights is None else dy * weights[k])
+                dx.index_add_(axis, index, dy if weights is None else dy * weights[k])
             dy = dx
         return dy
 

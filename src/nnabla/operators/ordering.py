@@ -90,7 +90,18 @@ class TopK(Operator):
     def places(self, rows: Tensor, largest: bool = True) -> Tensor:
         """Where the `k` first elements of each row are, in order; of equal ones, those in front."""
         keys = rows.abs() if self.abs else rows
-        return keys.sort(stable=True, dim=1, descending=largest).indices[:, : self.k]
+        border = keys.topk(self.k, 1, largest).values[:, -1:]
+        better = keys > border if largest else keys < border
+        # Of the elements equal to the last one that is chosen, as many as there is room for.
+        equal = keys == border
+        room = self.k - better.sum(1, keepdim=True)
+        chosen = (better | (equal & (equal.cumsum(1) <= room))).nonzero()[:, 1]
+        if len(chosen) != len(rows) * self.k:
+            # NaN is equal to nothing.
+            return keys.sort(stable=True, dim=1, descending=largest).indices[:, : self.k]
+        chosen = chosen.view(-1, self.k)
+        order = keys.gather(1, chosen).sort(stable=True, dim=1, descending=largest).indices
+        return chosen.gather(1, order)
 
 
 @operator("TopKData", "top_k_data")
@@ -244,7 +255,7 @@ class Unique(Operator):
             self._axis = normalized(self.axis, len(x), "unique")
             y, size = x, x[self._axis]
         further = self.with_index + self.with_inverse + self.with_counts
-        self.output_types = {i: torch.int32 for i in range(1, 1 + further)}
+        self.output_types = dict.fromkeys(range(1, 1 + further), torch.int32)
         return [y] + [(size,)] * further
 
     def forward(self, x: Tensor) -> Any:

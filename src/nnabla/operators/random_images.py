@@ -6,6 +6,7 @@ Each sample is changed in its own way.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -22,17 +23,23 @@ from .stochastic import SEED, Stochastic
 class Moved(Stochastic):
     """An operator whose result shows elements of `x` at other places, drawn for each sample.
 
-    `kept` is a tuple of index tensors, one for each axis of `x`, that broadcast to the shape of the result;
-    and a mask of the places that show no element of `x`, or None.
+    `kept` is an index into the flattened axes from the first one on that is changed, in the shape of the result so
+    flattened; and a mask of the places that show no element of `x`, or None.
     """
 
     keeps = grad_is_differentiable = True
     base_axis: Any
+    constant_value: Any = 0.0
 
-    def placed(self, x: Shape, y: Shape, name: str) -> None:
-        """Remember the shapes, and how many axes tell samples apart."""
+    def placed(self, x: Shape, y: Shape, changed: Iterable[int], name: str) -> None:
+        """Remember the shapes, the axes that are changed, and how many axes tell samples apart."""
         self._samples = normalized(self.base_axis, len(x), name, "base_axis")
         self._x, self._y = x, y
+        self._changed = sorted(changed)
+        first = self._changed[0] if self._changed else len(x) - 1
+        self._flat_x = (*x[:first], math.prod(x[first:]))
+        self._flat_y = (*y[:first], math.prod(y[first:]))
+        self._strides = {axis: math.prod(x[axis + 1 :]) for axis in range(first, len(x))}
 
     def drawn(self, low: int, high: int, generator: torch.Generator) -> Tensor:
         """An integer in ``[low, high]`` for each sample, with axes of length 1 at the end."""
@@ -46,17 +53,31 @@ class Moved(Stochastic):
         shape[axis] = -1
         return torch.arange(self._y[axis], device=self.device).view(shape)
 
-    def places(self, generator: torch.Generator) -> tuple[tuple[Tensor, ...], Tensor | None]:
-        """What `kept` holds."""
+    def place(self, axis: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """For an axis that is changed, the positions that are shown; and which of them are outside of `x`, or None."""
         raise NotImplementedError
+
+    def places(self, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """What `kept` holds."""
+        outside = None
+        # Axes are added up from the last one, so that the partial sums stay small.
+        index = torch.zeros([1] * len(self._y), dtype=torch.int64, device=self.device)
+        for axis, stride in reversed(self._strides.items()):
+            position = self.along(axis)
+            if axis in self._changed:
+                position, beyond = self.place(axis, generator)
+                if beyond is not None:
+                    outside = beyond if outside is None else outside | beyond
+            index = index + position * stride
+        first = len(self._flat_y) - 1
+        index = index.expand(*index.shape[:first], *self._y[first:]).reshape(*index.shape[:first], -1)
+        return index.expand(self._flat_y), outside
 
     def shown(self, x: Tensor) -> Tensor:
         """The elements of `x` at the places."""
-        places, outside = self.kept
-        y = x[places]
+        index, outside = self.kept
+        y = x.reshape(self._flat_x).gather(-1, index).view(self._y)
         return y if outside is None else y.masked_fill_(outside, representable(self.constant_value, y.dtype))
-
-    constant_value: Any = 0.0
 
     def forward(self, x: Tensor) -> Tensor:
         self.kept = self.places(self.generator())
@@ -68,10 +89,11 @@ class Moved(Stochastic):
         return self.shown(x)
 
     def grad(self, dy: Tensor) -> Tensor:
-        places, outside = self.kept
+        index, outside = self.kept
         if outside is not None:
             dy = dy.masked_fill(outside, 0)
-        return dy.new_zeros(self._x).index_put_(places, dy, accumulate=True)
+        dx = dy.new_zeros(self._flat_x).scatter_add(-1, index, dy.reshape(self._flat_y))
+        return dx.view(self._x)
 
 
 @operator("RandomCrop", "random_crop")
@@ -107,15 +129,12 @@ class RandomCrop(Moved):
         if first < 0 or any(n > d for n, d in zip(self.shape, x[max(first, 0) :], strict=False)):
             raise ArgumentError(f"random_crop: shape must be at most {x}, the shape of x, not {self.shape}")
         y = x[:first] + self.shape
-        self.placed(x, y, "random_crop")
+        changed = [axis for axis, (n, d) in enumerate(zip(y, x, strict=True)) if n < d]
+        self.placed(x, y, changed, "random_crop")
         return y
 
-    def places(self, generator: torch.Generator) -> tuple[tuple[Tensor, ...], None]:
-        found = []
-        for axis, (length, part) in enumerate(zip(self._x, self._y, strict=True)):
-            place = self.along(axis)
-            found.append(place + self.drawn(0, length - part, generator) if part < length else place)
-        return tuple(found), None
+    def place(self, axis: int, generator: torch.Generator) -> tuple[Tensor, None]:
+        return self.along(axis) + self.drawn(0, self._x[axis] - self._y[axis], generator), None
 
 
 @operator("RandomFlip", "random_flip")
@@ -147,18 +166,13 @@ class RandomFlip(Moved):
     def output_shape(self, x: Shape) -> Shape:
         if self.axes is None:
             self.axes = (len(x) - 1,)
-        self.placed(x, x, "random_flip")
-        self._axes = {normalized(axis, len(x), "random_flip", "axes") for axis in self.axes}
+        self.placed(x, x, {normalized(axis, len(x), "random_flip", "axes") for axis in self.axes}, "random_flip")
         return x
 
-    def places(self, generator: torch.Generator) -> tuple[tuple[Tensor, ...], None]:
-        found = []
-        for axis, length in enumerate(self._x):
-            place = self.along(axis)
-            if axis in self._axes:
-                place = torch.where(self.drawn(0, 1, generator) == 1, length - 1 - place, place)
-            found.append(place)
-        return tuple(found), None
+    def place(self, axis: int, generator: torch.Generator) -> tuple[Tensor, None]:
+        position = self.along(axis)
+        flips = self.drawn(0, 1, generator) == 1
+        return torch.where(flips, self._x[axis] - 1 - position, position), None
 
 
 @operator("RandomShift", "random_shift")
@@ -201,26 +215,17 @@ class RandomShift(Moved):
             raise ArgumentError(f"random_shift: shifts must have at most {len(x)} entries, not {len(self.shifts)}")
         if 0 in x:
             raise ShapeError(f"random_shift: x must not be empty, as shape {x} is")
-        self.placed(x, x, "random_shift")
+        self.placed(x, x, [self._first + i for i, shift in enumerate(self.shifts) if shift], "random_shift")
         return x
 
-    def places(self, generator: torch.Generator) -> tuple[tuple[Tensor, ...], Tensor | None]:
-        found = []
-        outside = None
-        for axis, length in enumerate(self._x):
-            place = self.along(axis)
-            most = abs(self.shifts[axis - self._first]) if axis >= self._first else 0
-            if most:
-                place = place - self.drawn(-most, most, generator)
-                if self.border_mode == "constant":
-                    beyond = (place < 0) | (place >= length)
-                    outside = beyond if outside is None else outside | beyond
-                if self.border_mode == "reflect":
-                    place = place.remainder(2 * length)
-                    place = torch.minimum(place, 2 * length - 1 - place)
-                place = place.clamp(0, length - 1)
-            found.append(place)
-        return tuple(found), outside
+    def place(self, axis: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        length, most = self._x[axis], abs(self.shifts[axis - self._first])
+        position = self.along(axis) - self.drawn(-most, most, generator)
+        beyond = (position < 0) | (position >= length) if self.border_mode == "constant" else None
+        if self.border_mode == "reflect":
+            position = position.remainder(2 * length)
+            position = torch.minimum(position, 2 * length - 1 - position)
+        return position.clamp(0, length - 1), beyond
 
 
 _PAIR = (lambda pair: len(pair) == 2, "two numbers")

@@ -14,7 +14,7 @@ from ..graph.call import apply, public
 from ..graph.operator import Operator, Shape, operator
 from .axes import normalized
 from .creation import lengths
-from .indexing import as_indices, checked_indices, indexed_shape
+from .indexing import Rows, as_indices, check_indices, indexed_shape
 
 
 @operator("ScatterNd", "scatter_nd")
@@ -60,27 +60,30 @@ class ScatterNd(Operator):
         if data != indexed_shape(self.shape, indices, "scatter_nd"):
             wanted = indexed_shape(self.shape, indices, "scatter_nd")
             raise ShapeError(f"scatter_nd: data must have shape {wanted}, as indices and the result say, not {data}")
+        self._rows = Rows.of(self.shape, indices)
+        self._data = data
         return self.shape
 
     def forward(self, data: Tensor, indices: Tensor, out: Tensor | None = None) -> Tensor:
         y = data.new_zeros(self.shape) if out is None else out.clone(memory_format=torch.contiguous_format)
-        rows = checked_indices(indices, self.shape, "scatter_nd")
-        return y.index_put_(rows, data, accumulate=self.add) if rows else _everywhere(y, data, self.add)
+        check_indices(indices, self.shape, "scatter_nd")
+        numbers = self._rows.numbers(indices)
+        rows, data = y.view(self._rows.shape), data.reshape(len(numbers), self._rows.size)
+        if self.add:
+            rows.index_add_(0, numbers, data)
+        else:
+            rows.index_copy_(0, numbers, data)
+        return y
 
     def grad(self, need: tuple[bool, ...], dy: Tensor, indices: Tensor) -> tuple[Tensor | None, None, Tensor | None]:
-        rows = indices.unbind(0)
+        numbers = self._rows.numbers(indices)
+        rows = dy.reshape(self._rows.shape)
         ddata = dout = None
         if need[0]:
-            ddata = dy[rows] if rows else dy.expand((*indices.shape[1:], *dy.shape))
+            ddata = rows.index_select(0, numbers).view(self._data)
         if need[2]:
-            dout = dy if self.add else dy.index_put(rows, dy.new_zeros(())) if rows else torch.zeros_like(dy)
+            dout = dy if self.add else rows.index_fill(0, numbers, 0).view(dy.shape)
         return ddata, None, dout
-
-
-def _everywhere(y: Tensor, data: Tensor, add: bool) -> Tensor:
-    """The meaning of no index at all: each element of `data` is as large as `y`."""
-    parts = data.reshape(-1, *y.shape)
-    return y + parts.sum(0) if add else y.copy_(parts[-1]) if len(parts) else y
 
 
 @public

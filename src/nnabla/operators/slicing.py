@@ -202,6 +202,16 @@ def source_index(i: int, length: int, border_mode: str) -> int:
     return min(i, 2 * length - 1 - i)
 
 
+def selected(x: Tensor, axis: int, index: Tensor) -> Tensor:
+    """The elements of `x` that a vector of indices chooses along an axis.
+
+    For the last axis, torch is several times as fast where that is the second one.
+    """
+    if axis != x.ndim - 1 or axis == 1:
+        return x.index_select(axis, index)
+    return x.reshape(-1, x.shape[-1]).index_select(1, index).view(*x.shape[:-1], index.shape[0])
+
+
 class Reindexing:
     """Shows for each element along some axes one of the source, and adds gradients back to where they belong.
 
@@ -226,7 +236,7 @@ class Reindexing:
     def take(self, x: Tensor) -> Tensor:
         """What is shown of `x`; `x` itself where nothing changes."""
         for axis, index in self._on(x.device):
-            x = x.index_select(axis, index)
+            x = selected(x, axis, index)
         return x
 
     def put(self, dy: Tensor) -> Tensor:

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from operator import is_
-from typing import Any, ClassVar
+from typing import Any
 
-import numpy as np
 import torch
 
+from .._nd_array import NdArray
 from ..errors import ArgumentError, ShapeError
 from ..graph.hooks import combined, solver_post_hooks, solver_pre_hooks
 from ..graph.variable import Buffers, Variable
+from .multi_tensor import Tensors, norms
 
 Hook = Callable[[], Any] | None
-Tensors = list[torch.Tensor]
 
 
 def single(value: float, function: str, name: str) -> float:
     """`value` rounded to float32, in which NNabla keeps the settings of a solver."""
     try:
-        return float(np.float32(value))
-    except (TypeError, ValueError):
-        raise ArgumentError(f"{function}: {name} must be a number, not {value!r}") from None
+        return ctypes.c_float(value).value
+    except TypeError:
+        raise TypeError(f"{function}: {name} must be a number, not {value!r}") from None
 
 
 _NO_HOOKS = nullcontext()
+_ONE = torch.ones(())
 
 
 @contextmanager
@@ -57,31 +59,38 @@ class SolverState:
 class _Entry:
     """One parameter, as the calls of every step want it."""
 
-    __slots__ = ("arrays", "buffers", "state")
+    __slots__ = ("buffers", "state", "state_buffers")
 
     def __init__(self, buffers: Buffers, state: SolverState) -> None:
         buffers.grad  # noqa: B018  (made now, so that no step need ask)
         self.buffers = buffers
         self.state = state
-        self.arrays = [variable._buffers.data for variable in state.pstate.values()]
+        self.state_buffers = [variable._buffers for variable in state.pstate.values()]
 
 
 class Solver:
     """Base class of the update rules.
 
-    A derived class names its settings and states and defines `_step`. Parameters whose gradient was never computed,
-    or was zeroed and not computed since, are left alone by every call.
+    A derived class names its states, hands its settings to the constructor (the learning rate first) and defines
+    `_step`. Parameters whose gradient was never computed, or was zeroed and not computed since, are left alone by
+    every call.
+
+    Args:
+        settings: the rule's own, by name. Numbers are rounded to float32.
+
+    Raises:
+        TypeError: a setting is not a number.
     """
 
-    # Names of the constructor's arguments, in order; the first one is the learning rate.
-    settings: ClassVar[tuple[str, ...]] = ("lr",)
     # Names of the states, in the order in which `_step` receives them.
-    states: ClassVar[tuple[str, ...]] = ()
-    # Whether `weight_decay` is part of the update instead of the gradient.
-    fused_decay: ClassVar[bool] = False
+    states: tuple[str, ...] = ()
 
     def __init__(self, **settings: float) -> None:
-        self._settings = {k: single(v, self.name, k) for k, v in settings.items()}
+        self._settings = {
+            name: value if isinstance(value, bool) else single(value, self.name, name)
+            for name, value in settings.items()
+        }
+        self._rate = next(iter(self._settings.values()), 0.0)
         self._params: OrderedDict[str, Variable] = OrderedDict()
         self._states: OrderedDict[str, SolverState] = OrderedDict()
         # What the calls of every step go through, in order of the names.
@@ -100,20 +109,20 @@ class Solver:
 
     @property
     def info(self) -> dict[str, float]:
-        """Settings by name; float32 values, as NNabla keeps them."""
+        """Settings by name, as the solver was made with them; numbers are float32 values, as NNabla keeps them."""
         return dict(self._settings)
 
     def learning_rate(self) -> float:
-        """The learning rate (of Adam and its kin: alpha)."""
-        return self._settings[self.settings[0]]
+        """The learning rate (of Adam and its kin: alpha; of Lamb: eta)."""
+        return self._rate
 
     def set_learning_rate(self, learning_rate: float) -> None:
-        """Change the learning rate from the next update on."""
-        self._settings[self.settings[0]] = single(learning_rate, self.name, "learning_rate")
+        """Change the learning rate from the next update on. `info` keeps the first one, as in NNabla."""
+        self._rate = single(learning_rate, "set_learning_rate", "learning_rate")
 
     def weight_decay_is_fused(self) -> bool:
         """Whether weight decay is part of the update (as in AdamW) instead of added to the gradient."""
-        return self.fused_decay
+        return False
 
     # ---- parameters and states ---------------------------------------------------------------------------
 
@@ -128,12 +137,14 @@ class Solver:
             retain_state: keep the state of parameters that are set already (with ``reset=False``).
 
         Raises:
-            TypeError: a value is not a Variable. Nothing is changed then.
+            TypeError: a value is not a Variable, or a name not a string. Nothing is changed then.
             ShapeError: a state to be kept has another shape. Nothing is changed then.
         """
         if not hasattr(param_dict, "items"):
             raise TypeError(f"set_parameters: param_dict must be a dict of Variables, not {type(param_dict).__name__}")
         for key, param in param_dict.items():
+            if not isinstance(key, str):
+                raise TypeError(f"set_parameters: the keys of param_dict must be strings, not {key!r}")
             if not isinstance(param, Variable):
                 raise TypeError(f"set_parameters: param_dict[{key!r}] must be a Variable, not {type(param).__name__}")
             if retain_state and not reset and key in self._params and self._params[key].shape != param.shape:
@@ -165,7 +176,13 @@ class Solver:
         return state
 
     def remove_parameters(self, keys: Iterable[str]) -> None:
-        """Forget parameters and their states; names that are not there are passed over."""
+        """Forget parameters and their states; names that are not there are passed over.
+
+        Raises:
+            TypeError: `keys` is a single string.
+        """
+        if isinstance(keys, str):
+            raise TypeError(f"remove_parameters: keys must be a list of names, not the string {keys!r}")
         for key in keys:
             self._params.pop(key, None)
             self._states.pop(key, None)
@@ -183,7 +200,9 @@ class Solver:
 
     def get_states(self) -> OrderedDict[str, SolverState]:
         """The states by parameter name; the arrays are the solver's own, not copies."""
-        return OrderedDict(self._states)
+        return OrderedDict(
+            (key, SolverState(OrderedDict(state.pstate), state.t)) for key, state in self._states.items()
+        )
 
     def set_states(self, states: Mapping[str, SolverState]) -> None:
         """Copy states of parameters that are set already.
@@ -210,22 +229,51 @@ class Solver:
                 own.pstate[name].data.copy_from(state.pstate[name].data, use_current_context=False)
 
     def save_states(self, path: str) -> None:
-        """Save the states to an ``.h5`` file; it is replaced as a whole."""
-        from ..formats.solver_states import save
+        """Save the states to a file, which is replaced as a whole.
 
-        save(path, self._states)
+        Args:
+            path: with extension ``.h5``, or ``.protobuf`` (an `Optimizer` message; everything becomes float32).
+
+        Raises:
+            ArgumentError: the extension is another one.
+            FileNotFoundError: the directory does not exist.
+        """
+        from ..formats import solver_states
+
+        solver_states.save(path, self._states)
 
     def load_states(self, path: str) -> None:
-        """Load states from an ``.h5`` file that `save_states` (or NNabla) wrote.
+        """Load states from a file that `save_states` (or NNabla) wrote.
+
+        Args:
+            path: with extension ``.h5``, ``.protobuf``, or ``.nntxt`` or ``.prototxt`` (an `Optimizer` as text).
 
         Raises:
             FileNotFoundError: there is no such file.
             FormatError: it is damaged.
             ArgumentError, ShapeError: it does not fit the parameters. Nothing is changed then.
         """
-        from ..formats.solver_states import load
+        from ..formats import solver_states
 
-        self.set_states(load(path))
+        self.set_states(solver_states.load(path))
+
+    def set_states_to_protobuf(self, optimizer: Any) -> None:
+        """Write the states to a protobuf message `Optimizer`; those of other parameters stay."""
+        from ..formats import solver_messages, solver_states
+
+        solver_messages.fill(optimizer, solver_states.to_stored(self._states))
+
+    def set_states_from_protobuf(self, optimizer_proto: Any) -> None:
+        """Read the states from a protobuf message `Optimizer`.
+
+        Raises:
+            FormatError: a state's numbers do not fill its shape.
+            ArgumentError, ShapeError: it does not fit the parameters. Nothing is changed then.
+        """
+        from ..formats import solver_messages, solver_states
+
+        stored = solver_messages.contents(optimizer_proto, "set_states_from_protobuf")
+        self.set_states(solver_states.from_stored(stored))
 
     # ---- what is done to gradients -----------------------------------------------------------------------
 
@@ -235,13 +283,13 @@ class Solver:
         Data and gradient of a parameter have the same type, device and layout.
         """
         entries = self._entries
-        params = [entry.buffers.data._tensor for entry in entries]
-        grads = [entry.buffers._grad._tensor for entry in entries]
+        params: list[Any] = [entry.buffers.data._tensor for entry in entries]
+        grads: list[Any] = [entry.buffers._grad._tensor for entry in entries]  # type: ignore[union-attr]
         # The usual case: parameters as they were checked in the last step, and gradients as they were checked in
         # the last call, or fresh from backward.
         if not (self._settled and all(map(is_, params, self._settled))):
             return self._settle()
-        if not all(map(is_, grads, self._settled_grads)):
+        if len(grads) != len(self._settled_grads) or not all(map(is_, grads, self._settled_grads)):
             dtype = params[0].dtype
             for grad in grads:
                 if grad is None or grad.dtype is not dtype or not grad.is_contiguous():
@@ -263,7 +311,7 @@ class Solver:
             grads.append(grad)
             entries.append(entry)
         uniform = len(entries) == len(self._entries) and len({(p.dtype, p.device) for p in params}) == 1
-        if uniform and all(p.is_contiguous() for p in params):
+        if uniform:
             self._settled, self._settled_grads = params, grads
         return params, grads, entries
 
@@ -299,15 +347,20 @@ class Solver:
     def clip_grad_by_norm(self, clip_norm: float, pre_hook: Hook = None, post_hook: Hook = None) -> None:
         """Scale the gradient of each parameter whose L2 norm is above `clip_norm` down to that norm.
 
-        A `clip_norm` of 0 or less changes nothing, as in NNabla.
+        A `clip_norm` of 0 changes nothing, as in NNabla. Nor does any `clip_norm` change a gradient whose norm is not
+        a number.
+
+        Raises:
+            ArgumentError: `clip_norm` is negative (NNabla turns the gradients around then).
         """
         limit = single(clip_norm, "clip_grad_by_norm", "clip_norm")
+        if limit < 0:
+            raise ArgumentError(f"clip_grad_by_norm: clip_norm must be 0 (no clipping) or above, not {clip_norm}")
         with self._hooked(pre_hook, post_hook):
             grads = self._grads()
             if limit > 0 and grads:
-                norms = torch.stack([n.float() for n in torch._foreach_norm(grads)])
-                # A norm of 0 gives inf, which the bound takes back to 1.
-                factors = (limit / norms).clamp_(max=1)
+                # fmin takes the 1 where the norm is 0 (inf) or not a number.
+                factors = torch.fmin(limit / norms(grads), _ONE)
                 torch._foreach_mul_(grads, list(factors.unbind()))
 
     def scale_grad(self, scale: float, pre_hook: Hook = None, post_hook: Hook = None) -> None:
@@ -349,13 +402,18 @@ class Solver:
                     self._update_group(*group)
 
     def _update_group(self, params: Tensors, grads: Tensors, entries: list[_Entry]) -> None:
-        states = [[entry.arrays[i]._tensor for entry in entries] for i in range(len(self.states))]
+        states: list[Any] = [
+            [entry.state_buffers[i].data._tensor for entry in entries] for i in range(len(self.states))
+        ]
         flat = [tensor for tensors in states for tensor in tensors]
         if len(flat) != len(self._settled_states) or not all(map(is_, flat, self._settled_states)):
             dtype, device = params[0].dtype, params[0].device
-            states = [[entry.arrays[i]._own(dtype, device) for entry in entries] for i in range(len(self.states))]
+            states = [
+                [_contiguous(entry.state_buffers[i].data, dtype, device) for entry in entries]
+                for i in range(len(self.states))
+            ]
             self._settled_states = [tensor for tensors in states for tensor in tensors]
-        self._step(params, grads, states, entries[0].state.t)  # type: ignore[arg-type]
+        self._step(params, grads, states, entries[0].state.t)
 
     def _step(self, params: Tensors, grads: Tensors, states: list[Tensors], t: int) -> None:
         """Update `params` and `states` in place.
@@ -374,18 +432,23 @@ class Solver:
 
 
 def _matched(buffers: Buffers) -> tuple[torch.Tensor, torch.Tensor]:
-    """Data and gradient, converted where their types, devices or layouts differ."""
+    """Data and gradient as contiguous tensors of one type on one device; the arrays are converted where they are not.
+
+    The fused kernels go through the memory from end to end, whatever the strides.
+    """
     grad = buffers.grad._realize()
     data = buffers.data._realize()
-    if not data.is_floating_point():
-        # Values set as integers: what is learned is not.
-        data = buffers.data._own(torch.float32, grad.device)
-    elif grad.device != data.device:
-        data = buffers.data._own(data.dtype, grad.device)
-    if grad.dtype is not data.dtype or grad.stride() != data.stride():
-        grad = torch.empty_like(data).copy_(grad)
-        buffers.grad._set(grad)
-    return data, grad
+    # Values set as integers: what is learned is not.
+    data = _contiguous(buffers.data, data.dtype if data.is_floating_point() else torch.float32, grad.device)
+    return data, _contiguous(buffers.grad, data.dtype, data.device)
+
+
+def _contiguous(array: NdArray, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    tensor = array._own(dtype, device)
+    if not tensor.is_contiguous():
+        tensor = tensor.contiguous()
+        array._set(tensor)
+    return tensor
 
 
 def _same(values: list[int]) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 
-from .base import Hook, Solver, Tensors
+from .base import Solver
+from .decay import DecoupledDecay
+from .multi_tensor import Tensors, scale_
 
 
 class Sgd(Solver):
@@ -14,28 +14,45 @@ class Sgd(Solver):
 
     Args:
         lr: learning rate :math:`\eta`.
+
+    Example:
+        >>> import numpy as np, nnabla as nn
+        >>> w = nn.Variable.from_numpy_array(np.array([1.0, 2.0], np.float32), need_grad=True)
+        >>> solver = Sgd(lr=0.5)
+        >>> solver.set_parameters({"w": w})
+        >>> w.g = [2.0, -2.0]
+        >>> solver.update()
+        >>> w.d
+        array([0., 3.], dtype=float32)
     """
 
     def __init__(self, lr: float = 1e-3) -> None:
         super().__init__(lr=lr)
 
     def _step(self, params: Tensors, grads: Tensors, states: list[Tensors], t: int) -> None:
-        torch._foreach_add_(params, grads, alpha=-self.learning_rate())
+        torch._foreach_add_(params, grads, alpha=-self._rate)
 
 
-def momentum_step(params: Tensors, grads: Tensors, m: Tensors, momentum: float, lr: float) -> None:
-    """``m = momentum * m + lr * g``, then ``w -= m``, in one kernel.
+def momentum_step(
+    params: Tensors, grads: Tensors, m: Tensors, momentum: float, lr: float, step: float = 1.0
+) -> None:
+    """``m = momentum * m + lr * g``, then ``w -= step * m``.
 
-    torch's fused rule is ``m = momentum * m + (1 - dampening) * g; w -= rate * m``: with a rate of 1 the learning
-    rate goes where NNabla has it, into the state.
+    torch's fused rule is ``m = momentum * m + (1 - dampening) * g; w -= rate * m``: with the learning rate in place of
+    1 - dampening it goes where NNabla has it, into the state. Without momentum, torch would leave the state out.
     """
+    if momentum == 0:
+        torch._foreach_zero_(m)
+        torch._foreach_add_(m, grads, alpha=lr)
+        torch._foreach_add_(params, m, alpha=-step)
+        return
     torch._fused_sgd_(
         params,
         grads,
         m,
         weight_decay=0.0,
         momentum=momentum,
-        lr=1.0,
+        lr=step,
         dampening=1.0 - lr,
         nesterov=False,
         maximize=False,
@@ -53,14 +70,13 @@ class Momentum(Solver):
     Source: Qian, "On the momentum term in gradient descent learning algorithms", 1999.
     """
 
-    settings = ("lr", "momentum")
     states = ("m",)
 
     def __init__(self, lr: float = 1e-3, momentum: float = 0.9) -> None:
         super().__init__(lr=lr, momentum=momentum)
 
     def _step(self, params: Tensors, grads: Tensors, states: list[Tensors], t: int) -> None:
-        momentum_step(params, grads, states[0], self._settings["momentum"], self.learning_rate())
+        momentum_step(params, grads, states[0], self._settings["momentum"], self._rate)
 
 
 class Nesterov(Solver):
@@ -74,46 +90,16 @@ class Nesterov(Solver):
     Source: Sutskever et al., "On the importance of initialization and momentum in deep learning", 2013.
     """
 
-    settings = ("lr", "momentum")
     states = ("m",)
 
     def __init__(self, lr: float = 1e-3, momentum: float = 0.9) -> None:
         super().__init__(lr=lr, momentum=momentum)
 
     def _step(self, params: Tensors, grads: Tensors, states: list[Tensors], t: int) -> None:
-        (m,), momentum = states, self._settings["momentum"]
-        torch._foreach_add_(params, m, alpha=-momentum)
-        torch._foreach_mul_(m, momentum)
-        torch._foreach_add_(m, grads, alpha=-self.learning_rate())
-        torch._foreach_add_(params, m, alpha=1 + momentum)
-
-
-class DecoupledDecay(Solver):
-    """A rule whose weight decay acts on the parameters directly.
-
-    The decay is scaled as the learning rate is relative to its value at construction, so that a schedule acts on
-    both (the factor eta_t of Loshchilov and Hutter, "Decoupled weight decay regularization", 2019).
-    """
-
-    fused_decay = True
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        self._initial_rate = self.learning_rate()
-        self._next_decay: float | None = None
-
-    def _decay(self, rate: float) -> None:
-        self._next_decay = rate
-
-    def _rate_of_decay(self) -> float:
-        """The fraction of each parameter that this update takes away."""
-        decay = self._settings["wd"] if self._next_decay is None else self._next_decay
-        return decay * self.learning_rate() / self._initial_rate if self._initial_rate else 0.0
-
-    def update(self, update_pre_hook: Hook = None, update_post_hook: Hook = None) -> None:
-        """Update all parameters by their gradients, and decay them."""
-        super().update(update_pre_hook, update_post_hook)
-        self._next_decay = None
+        # The update is -lr * g + momentum * m' in terms of the new momentum.
+        momentum = self._settings["momentum"]
+        momentum_step(params, grads, states[0], momentum, -self._rate, step=-momentum)
+        torch._foreach_add_(params, grads, alpha=-self._rate)
 
 
 class SgdW(DecoupledDecay):
@@ -128,12 +114,11 @@ class SgdW(DecoupledDecay):
     Source: Loshchilov and Hutter, "Decoupled weight decay regularization", 2019, algorithm 1.
     """
 
-    settings = ("lr", "momentum", "wd")
     states = ("m",)
 
     def __init__(self, lr: float = 1e-3, momentum: float = 0.9, wd: float = 1e-4) -> None:
         super().__init__(lr=lr, momentum=momentum, wd=wd)
 
     def _step(self, params: Tensors, grads: Tensors, states: list[Tensors], t: int) -> None:
-        torch._foreach_mul_(params, 1 - self._rate_of_decay())
-        momentum_step(params, grads, states[0], self._settings["momentum"], self.learning_rate())
+        scale_(params, 1 - self._next_decay())
+        momentum_step(params, grads, states[0], self._settings["momentum"], self._rate)

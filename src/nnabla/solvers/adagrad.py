@@ -1,0 +1,122 @@
+"""Adagrad and the rules that forget what it sums up."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from .adam import adam_step
+from .base import Solver
+from .multi_tensor import Tensors, mean_, mean_square_, roots, scale_, shift_, shifted
+
+
+class Adagrad(Solver):
+    r"""Adagrad: :math:`v \leftarrow v + g^2`, :math:`w \leftarrow w - \eta\, g / (\sqrt{v} + \epsilon)`.
+
+    Args:
+        lr: learning rate :math:`\eta`.
+        eps: keeps the denominator away from 0.
+
+    Source: Duchi, Hazan and Singer, "Adaptive subgradient methods for online learning and stochastic optimization",
+    2011.
+    """
+
+    states = ("v",)
+
+    def __init__(self, lr: float = 1e-2, eps: float = 1e-8) -> None:
+        super().__init__(lr=lr, eps=eps)
+
+    def _step(self, params: Tensors, grads: Tensors, states: list[Tensors], t: int) -> None:
+        (v,) = states
+        torch._foreach_addcmul_(v, grads, grads)
+        torch._foreach_addcdiv_(params, grads, roots(v, self._settings["eps"]), value=-self._rate)
+
+
+class RMSprop(Solver):
+    r"""RMSprop: :math:`v \leftarrow \gamma v + (1 - \gamma) g^2`,
+    :math:`w \leftarrow w - \eta\, g / (\sqrt{v} + \epsilon)`.
+
+    Args:
+        lr: learning rate :math:`\eta`.
+        decay: decay :math:`\gamma` of the squares.
+        eps: keeps the denominator away from 0.
+
+    Source: Tieleman and Hinton, "Neural networks for machine learning", lecture 6.5, 2012.
+    """
+
+    states = ("v",)
+
+    def __init__(self, lr: float = 1e-3, decay: float = 0.9, eps: float = 1e-8) -> None:
+        super().__init__(lr=lr, decay=decay, eps=eps)
+
+    def _step(self, params: Tensors, grads: Tensors, states: list[Tensors], t: int) -> None:
+        # Adam without a first moment: the gradients stand in for it, and stay as they are.
+        own = {"beta1": 0.0, "beta2": self._settings["decay"], "eps": self._settings["eps"]}
+        adam_step(torch._fused_adam_, params, grads, [grads, *states], math.inf, self._rate, own)
+
+
+class RMSpropGraves(Solver):
+    r"""RMSprop by the variance of the gradients, with momentum: :math:`n \leftarrow \rho n + (1 - \rho) e^2` and
+    :math:`g \leftarrow \rho g + (1 - \rho) e` for gradient :math:`e`,
+
+    .. math::
+        d \leftarrow \gamma d - \frac{\eta\, e}{\sqrt{n - g^2 + \epsilon}}, \quad w \leftarrow w + d.
+
+    Args:
+        lr: learning rate :math:`\eta`.
+        decay: decay :math:`\rho` of the moments.
+        momentum: decay :math:`\gamma` of the update.
+        eps: keeps the denominator away from 0.
+
+    Source: Graves, "Generating sequences with recurrent neural networks", 2013, equations 38 to 45.
+    """
+
+    states = ("n", "g", "d")
+
+    def __init__(self, lr: float = 1e-4, decay: float = 0.95, momentum: float = 0.9, eps: float = 1e-4) -> None:
+        super().__init__(lr=lr, decay=decay, momentum=momentum, eps=eps)
+
+    def _step(self, params: Tensors, grads: Tensors, states: list[Tensors], t: int) -> None:
+        (n, g, d), own = states, self._settings
+        mean_square_(n, grads, own["decay"])
+        mean_(g, grads, own["decay"])
+        deviations = list(torch._foreach_addcmul(n, g, g, value=-1))
+        shift_(deviations, own["eps"])
+        torch._foreach_sqrt_(deviations)
+        scale_(d, own["momentum"])
+        torch._foreach_addcdiv_(d, grads, deviations, value=-self._rate)
+        torch._foreach_add_(params, d)
+
+
+class Adadelta(Solver):
+    r"""Adadelta: with :math:`v \leftarrow \gamma v + (1 - \gamma) g^2`,
+
+    .. math::
+        \delta = \sqrt{\frac{s + \epsilon}{v + \epsilon}}\, g, \quad
+        s \leftarrow \gamma s + (1 - \gamma) \delta^2, \quad w \leftarrow w - \eta\, \delta.
+
+    The states are ``e_sqr_grad`` (:math:`v`) and ``e_sqr_delta`` (:math:`s`).
+
+    Args:
+        lr: learning rate :math:`\eta`.
+        decay: decay :math:`\gamma` of the squares.
+        eps: what the first updates are made of, and keeps the denominator away from 0.
+
+    Source: Zeiler, "ADADELTA: an adaptive learning rate method", 2012, algorithm 1.
+    """
+
+    states = ("e_sqr_grad", "e_sqr_delta")
+
+    def __init__(self, lr: float = 1.0, decay: float = 0.95, eps: float = 1e-6) -> None:
+        super().__init__(lr=lr, decay=decay, eps=eps)
+
+    def _step(self, params: Tensors, grads: Tensors, states: list[Tensors], t: int) -> None:
+        (v, s), own = states, self._settings
+        mean_square_(v, grads, own["decay"])
+        delta = shifted(s, own["eps"])
+        torch._foreach_div_(delta, shifted(v, own["eps"]))
+        torch._foreach_sqrt_(delta)
+        torch._foreach_mul_(delta, grads)
+        mean_square_(s, delta, own["decay"])
+        torch._foreach_add_(params, delta, alpha=-self._rate)
