@@ -42,9 +42,7 @@ def main() -> int:
     folder = parser.parse_args().folder
     interpreter = next((name for name in candidates() if is_python310(name)), None)
     if interpreter is None:
-        print(
-            "error: NNabla 1.39 needs Python 3.10, and there is none on the PATH or in pyenv", file=sys.stderr
-        )
+        print("error: NNabla 1.39 needs Python 3.10, and there is none on the PATH or in pyenv", file=sys.stderr)
         return 1
     subprocess.run([interpreter, "-m", "venv", str(folder)], check=True)
     python = folder / "bin" / "python"

@@ -48,9 +48,7 @@ class Report:
         return f"{figure} ({row.ratio(self.baseline, name):.2f})"
 
     def failures(self) -> list[str]:
-        return [
-            f"{row.name}, {name}: {failure}" for row in self.rows for name, failure in row.failures.items()
-        ]
+        return [f"{row.name}, {name}: {failure}" for row in self.rows for name, failure in row.failures.items()]
 
     def setting(self) -> str:
         """Date, machine, versions and effort in one sentence each."""

@@ -34,12 +34,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         help=f"compare with only these of: {', '.join(columns[1:])}",
     )
     parser.add_argument("--quick", action="store_true", help="fewer and shorter turns; figures are rougher")
-    parser.add_argument(
-        "--rounds", type=positive, help=f"turns of each implementation (default {FULL.rounds})"
-    )
-    parser.add_argument(
-        "--threads", type=positive, default=_cores(), help="threads for each (default: all cores)"
-    )
+    parser.add_argument("--rounds", type=positive, help=f"turns of each implementation (default {FULL.rounds})")
+    parser.add_argument("--threads", type=positive, default=_cores(), help="threads for each (default: all cores)")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write all figures")
     parser.add_argument(
         "--markdown", metavar="FILE", type=Path, help="write the table, between the marks if FILE has them"

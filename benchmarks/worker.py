@@ -33,9 +33,7 @@ def load_implementation(name: str, threads: int) -> tuple[Build, Clear, str]:
     if name in ("torch", "torch_tuned", "torch_compile"):
         from peers import torch_peer as peer
 
-        build = functools.partial(
-            peer.build, compiled=name == "torch_compile", tuned=name != "torch"
-        )
+        build = functools.partial(peer.build, compiled=name == "torch_compile", tuned=name != "torch")
     elif name == "jax":
         from peers import jax_peer as peer
 

@@ -33,9 +33,11 @@ def imported_rooms(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             base = list(parts[: len(parts) - node.level]) if node.level else []
             module = (node.module or "").split(".") if node.module else []
-            names = [["nnabla", *base, *module, alias.name] for alias in node.names] if node.level else [
-                [*module, alias.name] for alias in node.names
-            ]
+            names = (
+                [["nnabla", *base, *module, alias.name] for alias in node.names]
+                if node.level
+                else [[*module, alias.name] for alias in node.names]
+            )
         else:
             continue
         found |= {name[1] for name in names if name[0] == "nnabla" and len(name) > 1}

@@ -64,7 +64,10 @@ def leaf(shape):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: F.affine(leaf((2, 3)), leaf((5, 4))), r"affine: weight.shape\[0\] must be 3.*\n.*Affine.*\n.*\(2, 3\)"),
+        (
+            lambda: F.affine(leaf((2, 3)), leaf((5, 4))),
+            r"affine: weight.shape\[0\] must be 3.*\n.*Affine.*\n.*\(2, 3\)",
+        ),
         (lambda: F.convolution(leaf((2, 3, 4, 4)), leaf((4, 2, 3, 3))), "convolution"),
         (lambda: F.convolution(leaf((2, 3, 4, 4)), leaf((4, 3, 9, 9))), "convolution"),
         (lambda: F.max_pooling(leaf((2, 3)), (2, 2, 2)), "max_pooling"),

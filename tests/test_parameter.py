@@ -160,7 +160,9 @@ def test_param_init_of_batch_normalization():
 
 def test_hooks_on_weights():
     x = nn.Variable.from_numpy_array(np.ones((1, 2), np.float32))
-    y = PF.affine(x, 1, w_init=np.ones((2, 1)), apply_w=lambda w: F.mul_scalar(w, 3.0), apply_b=lambda b: F.add_scalar(b, 1.0))
+    y = PF.affine(
+        x, 1, w_init=np.ones((2, 1)), apply_w=lambda w: F.mul_scalar(w, 3.0), apply_b=lambda b: F.add_scalar(b, 1.0)
+    )
     y.forward()
     assert y.d[0, 0] == 7
 

@@ -47,7 +47,15 @@ def test_the_layout_is_nnablas(saved):
         found = {}
         file.visititems(lambda n, o: found.update({n: o}) if isinstance(o, h5py.Dataset) else None)
         assert dict(file.attrs) == {}
-        assert sorted(found) == ["b/bn/beta", "b/bn/gamma", "b/bn/mean", "b/bn/var", "fc/affine/W", "fc/affine/b", "half"]
+        assert sorted(found) == [
+            "b/bn/beta",
+            "b/bn/gamma",
+            "b/bn/mean",
+            "b/bn/var",
+            "fc/affine/W",
+            "fc/affine/b",
+            "half",
+        ]
         w = found["fc/affine/W"]
         assert (w.shape, w.dtype, w.compression, w.chunks) == ((3, 4), np.float32, None, None)
         assert sorted(w.attrs) == ["index", "need_grad"]
@@ -78,7 +86,11 @@ def test_file_objects(saved):
     assert_same(snapshot(), before)
 
 
-@given(st.lists(st.tuples(st.lists(st.integers(0, 3), max_size=3), st.sampled_from(["f2", "f4", "f8", "i4", "u1"])), max_size=5))
+@given(
+    st.lists(
+        st.tuples(st.lists(st.integers(0, 3), max_size=3), st.sampled_from(["f2", "f4", "f8", "i4", "u1"])), max_size=5
+    )
+)
 @settings(max_examples=30, deadline=None)
 def test_any_parameters_come_back(specs):
     nn.clear_parameters()
@@ -197,7 +209,10 @@ def test_a_killed_save_leaves_the_old_file_or_the_new_one(tmp_path):
     loaded = 0
     for delay in (0.0, 0.03, 0.07):
         with subprocess.Popen(
-            [sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+            [sys.executable, "-c", program, str(path)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
         ) as process:
             process.stdout.readline()
             try:

@@ -19,7 +19,15 @@ def leaf(values, need_grad=True):
 
 def test_construction():
     x = nn.Variable([2, 3], need_grad=True)
-    assert (x.shape, x.ndim, x.size, x.need_grad, x.persistent, x.recompute, x.parent) == ((2, 3), 2, 6, True, False, False, None)
+    assert (x.shape, x.ndim, x.size, x.need_grad, x.persistent, x.recompute, x.parent) == (
+        (2, 3),
+        2,
+        6,
+        True,
+        False,
+        False,
+        None,
+    )
     assert repr(x).startswith("<Variable((2, 3), need_grad=True) at 0x")
     assert not nn.Variable((1,)).need_grad
     y = nn.Variable.from_numpy_array(np.ones(3), np.zeros(3), True)
@@ -250,7 +258,14 @@ def test_function_node():
     x, w = leaf(np.ones((2, 3))), leaf(np.ones((3, 4)))
     y = F.affine(x, w)
     f = y.parent
-    assert (f.name, f.info.type_name, f.info.args, f.args, f.arguments, repr(f)) == ("Affine", "Affine", {"base_axis": 1}, {"base_axis": 1}, {"base_axis": 1}, "Affine")
+    assert (f.name, f.info.type_name, f.info.args, f.args, f.arguments, repr(f)) == (
+        "Affine",
+        "Affine",
+        {"base_axis": 1},
+        {"base_axis": 1},
+        {"base_axis": 1},
+        "Affine",
+    )
     assert f.inputs == [x, w]
     assert f.outputs == [y]
     assert f.min_outputs() == 1

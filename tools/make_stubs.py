@@ -1,7 +1,7 @@
 """Write src/nnabla/functions.pyi, which tells editors and type checkers what `nnabla.functions` holds.
 
-The module fills itself from the declarations of the operators, so that each stands in one place only. A test checks that
-the stub is what this script writes.
+The module fills itself from the declarations of the operators, so that each stands in one place only. A test checks
+that the stub is what this script writes.
 """
 
 from __future__ import annotations

@@ -73,9 +73,7 @@ def _split(arrays: Mapping[str, np.ndarray]) -> tuple[Params, Params]:
     return trained, {name: p for name, p in everything.items() if jax_models.is_statistic(name)}
 
 
-def _training(
-    arrays: Mapping[str, np.ndarray], loss_of: Loss, update: Update, read_loss: bool = False
-) -> Program:
+def _training(arrays: Mapping[str, np.ndarray], loss_of: Loss, update: Update, read_loss: bool = False) -> Program:
     params, statistics = _split(arrays)
     state = _initial_state(params)
 

@@ -42,9 +42,7 @@ class _Graph:
 
     def conv_bn(self, scope: str, x: str, stride: int) -> str:
         kernel = self.arrays[f"{scope}/conv/W"].shape[-1]
-        h = self.node(
-            "Conv", [x, self.weight(f"{scope}/conv/W")], pads=[kernel // 2] * 4, strides=[stride, stride]
-        )
+        h = self.node("Conv", [x, self.weight(f"{scope}/conv/W")], pads=[kernel // 2] * 4, strides=[stride, stride])
         statistics = [self.weight(f"{scope}/bn/{key}", flat=True) for key in ("gamma", "beta", "mean", "var")]
         return self.node("BatchNormalization", [h, *statistics], epsilon=1e-5)
 

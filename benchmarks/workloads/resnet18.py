@@ -13,14 +13,10 @@ import nnabla.solvers as S
 from workloads.training import static_program
 
 
-def conv_bn(
-    x: nn.Variable, channels: int, kernel: int, stride: int, batch_stat: bool, scope: str
-) -> nn.Variable:
+def conv_bn(x: nn.Variable, channels: int, kernel: int, stride: int, batch_stat: bool, scope: str) -> nn.Variable:
     with nn.parameter_scope(scope):
         pad = kernel // 2
-        h = PF.convolution(
-            x, channels, (kernel, kernel), pad=(pad, pad), stride=(stride, stride), with_bias=False
-        )
+        h = PF.convolution(x, channels, (kernel, kernel), pad=(pad, pad), stride=(stride, stride), with_bias=False)
         return PF.batch_normalization(h, batch_stat=batch_stat)
 
 

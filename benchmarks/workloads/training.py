@@ -10,9 +10,7 @@ from cases import Program
 import nnabla as nn
 
 
-def static_program(
-    inputs: Sequence[nn.Variable], loss: nn.Variable, solver, weight_decay: float = 0.0
-) -> Program:
+def static_program(inputs: Sequence[nn.Variable], loss: nn.Variable, solver, weight_decay: float = 0.0) -> Program:
     """Training of a graph built once: feed, forward, backward with the memory-saving options, update."""
     solver.set_parameters(nn.get_parameters())
 

@@ -39,9 +39,7 @@ class Context:
 
     __slots__ = ("_array_class", "_backend", "_device_id", "_resolved")
 
-    def __init__(
-        self, backend: list[str] | str | None = None, array_class: str = "", device_id: str = "0"
-    ) -> None:
+    def __init__(self, backend: list[str] | str | None = None, array_class: str = "", device_id: str = "0") -> None:
         self.backend = backend
         self._array_class = str(array_class)
         self._device_id = str(device_id)
@@ -82,9 +80,7 @@ class Context:
                 raise ArgumentError(f"Context: backend must be one of {sorted(BACKENDS)}, not {name!r}")
             config = config or "float"
             if config not in TYPE_CONFIGS:
-                raise ArgumentError(
-                    f"Context: type config must be one of {list(TYPE_CONFIGS)}, not {config!r}"
-                )
+                raise ArgumentError(f"Context: type config must be one of {list(TYPE_CONFIGS)}, not {config!r}")
             device = torch.device("cpu")
             if BACKENDS[name] == "cuda":
                 if not torch.cuda.is_available():
@@ -114,8 +110,7 @@ class Context:
 
     def __repr__(self) -> str:
         return (
-            f"Context(backend={list(self._backend)}, array_class={self._array_class!r}, "
-            f"device_id={self._device_id!r})"
+            f"Context(backend={list(self._backend)}, array_class={self._array_class!r}, device_id={self._device_id!r})"
         )
 
 

@@ -250,9 +250,7 @@ def clear_parameters() -> None:
     current_scope.clear()
 
 
-def save_parameters(
-    path: Any, params: OrderedDict[str, Variable] | None = None, extension: str | None = None
-) -> None:
+def save_parameters(path: Any, params: OrderedDict[str, Variable] | None = None, extension: str | None = None) -> None:
     """Save parameters to a file.
 
     The file is written beside the target and then renamed: at any moment there is the old file or the new one.

@@ -4,12 +4,11 @@ There are two sources:
 
 * `prng` draws the first values of parameters. It starts with seed `pseed`, 313, so that a script that sets no
   seed initializes its parameters the same in every run. Initializers look it up when they are constructed.
-* Stochastic functions (dropout, random shifts, ...) that were given ``seed=-1`` share a second source. It
-  starts from the operating system's randomness. Such a function draws a seed of its own by
-  `function_generator_seed` when it first runs, and again when it first runs after the source was reset, which
-  it sees from `function_seed_resets`. So `seed` also makes a graph repeatable that was built before it was
-  called, and functions draw in the order in which they run, as in NNabla 1.x. Functions with a seed of their
-  own (``seed >= 0``) are not affected.
+* Stochastic functions (dropout, random shifts, ...) that were given ``seed=-1`` share a second source, one generator
+  on each device. It starts from the operating system's randomness, and from `function_generator_seed` after it was
+  reset, which shows in `function_seed_resets`. Functions draw from it in the order in which they run, so `seed` also
+  makes a graph repeatable that was built before it was called, as in NNabla 1.x. Functions with a seed of their own
+  (``seed >= 0``) are not affected.
 
 Example:
     >>> import nnabla as nn

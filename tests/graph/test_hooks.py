@@ -19,7 +19,10 @@ def network():
 def test_own_hooks():
     _, y = network()
     calls = []
-    y.forward(function_pre_hook=lambda f: calls.append(("pre", f.name)), function_post_hook=lambda f: calls.append(("post", f.name)))
+    y.forward(
+        function_pre_hook=lambda f: calls.append(("pre", f.name)),
+        function_post_hook=lambda f: calls.append(("post", f.name)),
+    )
     assert calls == [("pre", "ReLU"), ("post", "ReLU"), ("pre", "Tanh"), ("post", "Tanh")]
     calls.clear()
     y.backward(function_pre_hook=lambda f: calls.append(f.name))
@@ -27,7 +30,7 @@ def test_own_hooks():
 
 
 def test_hooks_see_values():
-    x, y = network()
+    _, y = network()
     seen = []
     y.forward(clear_buffer=True, function_post_hook=lambda f: seen.append(f.outputs[0].d.copy()))
     np.testing.assert_allclose(seen, [[1, 1], np.tanh([1, 1])], rtol=1e-6)

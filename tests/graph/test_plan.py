@@ -38,7 +38,9 @@ def graphs(draw):
         if kind == "unary":
             new = [draw(st.sampled_from(UNARY))(x)]
         elif kind == "binary":
-            new = [draw(st.sampled_from(BINARY))(x, draw(st.sampled_from([v for v in pool if v.ndim == 2 and fits(v, x)])))]
+            new = [
+                draw(st.sampled_from(BINARY))(x, draw(st.sampled_from([v for v in pool if v.ndim == 2 and fits(v, x)])))
+            ]
         elif kind == "transpose":
             new = [F.transpose(F.transpose(x, (1, 0)), (1, 0))]
         elif kind == "reshape":

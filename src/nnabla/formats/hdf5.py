@@ -36,7 +36,9 @@ def _write(target: str | BinaryIO, params: Mapping[str, Variable]) -> None:
 
     with h5py.File(target, "w") as file:
         for index, (name, param) in enumerate(params.items()):
-            dataset = file.create_dataset(name, data=np.ascontiguousarray(param.data.get_data("r")).reshape(param.shape))
+            dataset = file.create_dataset(
+                name, data=np.ascontiguousarray(param.data.get_data("r")).reshape(param.shape)
+            )
             dataset.attrs["need_grad"] = bool(param.need_grad)
             dataset.attrs["index"] = index
 

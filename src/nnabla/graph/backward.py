@@ -35,6 +35,9 @@ class BackwardPlan(Plan):
     seed: CastSlot
     ones: torch.Tensor
 
+    def _read_by(self, function: Function) -> list[Variable]:
+        return [*function._inputs, *function.outputs]
+
 
 def run_backward(
     root: Variable,
@@ -73,9 +76,7 @@ def run_backward(
     seed._tensor = None
 
 
-def _run_with_callbacks(
-    plan: Plan, communicator_callbacks: Any, pre_hook: Hook | None, post_hook: Hook | None
-) -> None:
+def _run_with_callbacks(plan: Plan, communicator_callbacks: Any, pre_hook: Hook | None, post_hook: Hook | None) -> None:
     callbacks = _callbacks(communicator_callbacks)
     post = combined(post_hook, function_post_hooks)
     for callback in callbacks:
@@ -155,10 +156,7 @@ def wanted_inputs(function: Function) -> list[bool]:
         names = [declared[0].name] * len(function._inputs)
     else:
         names = [i.name for i, there in zip(declared, operator.present, strict=True) if there]
-    return [
-        v.need_grad and name not in operator.constants
-        for v, name in zip(function._inputs, names, strict=True)
-    ]
+    return [v.need_grad and name not in operator.constants for v, name in zip(function._inputs, names, strict=True)]
 
 
 def compile_backward(order: Sequence[Function], root: Variable, clear_buffer: bool) -> BackwardPlan:
@@ -261,9 +259,7 @@ class _Backward:
             return
         self.binder.add(backward_step(kernel, slots, spread(function._operator, sinks)), function)
 
-    def _kernel(
-        self, function: Function, dys: list[Slot], wants: list[bool]
-    ) -> tuple[Callable[..., Any], list[Slot]]:
+    def _kernel(self, function: Function, dys: list[Slot], wants: list[bool]) -> tuple[Callable[..., Any], list[Slot]]:
         operator = function._operator
         inputs = self.binder.inputs(function)
         need = declared_need(operator, wants)
@@ -304,9 +300,7 @@ class _Backward:
             return sink
         return lambda dx: sink(dx.to(wanted))
 
-    def _python_step(
-        self, function: Function, python: PythonFunction, dys: list[Slot], wants: list[bool]
-    ) -> Step:
+    def _python_step(self, function: Function, python: PythonFunction, dys: list[Slot], wants: list[bool]) -> Step:
         """Call a user's backward_impl on variables that show the right gradients."""
         accumulate = []
         for variable, want in zip(function._inputs, wants, strict=True):
@@ -392,9 +386,7 @@ def spread(operator: Operator, sinks: list[tuple[int, Sink]]) -> list[tuple[int,
     return [(given[i], sink) for i, sink in sinks]
 
 
-def backward_step(
-    kernel: Callable[..., Any], slots: Sequence[Slot], sinks: list[tuple[int, Sink]] | Sink
-) -> Step:
+def backward_step(kernel: Callable[..., Any], slots: Sequence[Slot], sinks: list[tuple[int, Sink]] | Sink) -> Step:
     """Give what `kernel` makes of the tensors of `slots` to the sinks."""
     if callable(sinks):
         put = sinks
@@ -448,13 +440,18 @@ def run_function_backward(
     else:
         sources = {"dy": dys, "x": xs, "y": [v.data._as(dtype, device) for v in outputs]}
         variadic = operator.declaration.variadic
-        values = [tuple(xs) if variadic and role == "x" else sources[role][i] for role, i in operator.declaration.grad_roles]
+        values = [
+            tuple(xs) if variadic and role == "x" else sources[role][i] for role, i in operator.declaration.grad_roles
+        ]
         grads = operator.grad(*([need] if operator.declaration.grad_takes_need else []), *values)
     all_sinks = spread(operator, [(i, _direct(v, a)) for i, (v, a) in enumerate(zip(inputs, accum, strict=True))])
     if callable(all_sinks):
         all_sinks, grads = [(0, all_sinks)], (grads,)
     for (i, put), want in zip(all_sinks, wants, strict=True):
-        if want and operator.declaration.inputs[0 if operator.declaration.variadic else i].name not in operator.constants:
+        if (
+            want
+            and operator.declaration.inputs[0 if operator.declaration.variadic else i].name not in operator.constants
+        ):
             dx = grads[i]
             if dx is not None:
                 put(dx)

@@ -19,9 +19,7 @@ from .operator import Operator, Shape
 from .variable import Buffers, Variable
 
 
-def apply(
-    operator: Operator, inputs: Sequence[Any], n_outputs: int = -1, outputs: Sequence[Any] | None = None
-) -> Any:
+def apply(operator: Operator, inputs: Sequence[Any], n_outputs: int = -1, outputs: Sequence[Any] | None = None) -> Any:
     """Give `operator` its inputs.
 
     Args:
@@ -76,9 +74,7 @@ def presence(operator: Operator, inputs: Sequence[Any]) -> tuple[bool, ...]:
     return present + (False,) * len(missing)
 
 
-def connect(
-    operator: Operator, inputs: tuple[Variable, ...], arrays: list[NdArray]
-) -> tuple[Function, list[Variable]]:
+def connect(operator: Operator, inputs: tuple[Variable, ...], arrays: list[NdArray]) -> tuple[Function, list[Variable]]:
     """Make the node of the graph, and its output variables on `arrays`."""
     function = Function(operator, inputs)
     reference = weakref.ref(function)

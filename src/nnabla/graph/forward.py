@@ -153,9 +153,7 @@ def input_tensors(operator: Operator, arrays: Sequence[NdArray]) -> list[torch.T
     return tensors
 
 
-def _run(
-    operator: Operator, arrays: Sequence[NdArray], results: Sequence[NdArray], kernel: Callable[..., Any]
-) -> None:
+def _run(operator: Operator, arrays: Sequence[NdArray], results: Sequence[NdArray], kernel: Callable[..., Any]) -> None:
     tensors = input_tensors(operator, arrays)
     if operator.view:
         kernel = copied(kernel)

@@ -26,7 +26,9 @@ from .variable import Buffers, Variable
 class _Total(Operator):
     """Sum of arrays of one shape: of the gradients that reach one variable on several ways."""
 
-    declaration = Declaration("GradientSum", "gradient_sum", (Input("x", False, True),), (), (), False, (Kind.COMPUTE,), True)
+    declaration = Declaration(
+        "GradientSum", "gradient_sum", (Input("x", False, True),), (), (), False, (Kind.COMPUTE,), True
+    )
 
     def output_shape(self, *x: Shape) -> Shape:
         return x[0]
@@ -122,7 +124,10 @@ class _Gradient(Operator):
             return self._chosen(self._declared(dys, xs, ys))
         # What forward kept is the result of computations on the inputs, which have to be part of the record.
         kept = source.kept
-        xs = [x.detach().requires_grad_() if want and not x.requires_grad else x for x, want in zip(xs, self._need, strict=True)]
+        xs = [
+            x.detach().requires_grad_() if want and not x.requires_grad else x
+            for x, want in zip(xs, self._need, strict=True)
+        ]
         results = source.recompute(*xs)
         source.kept = kept
         results = (results,) if isinstance(results, torch.Tensor) else tuple(results)

@@ -222,8 +222,7 @@ def _declare(cls: type[Operator], type_name: str, name: str) -> Declaration:
                 raise TypeError(f"{type_name}.grad: {parameter!r} is none of {sorted(known)}")
             roles.append(known[parameter])
     kinds = tuple(
-        Kind.INDEX if i.name in cls.indices else Kind.UPDATED if i.name in cls.updated else Kind.COMPUTE
-        for i in inputs
+        Kind.INDEX if i.name in cls.indices else Kind.UPDATED if i.name in cls.updated else Kind.COMPUTE for i in inputs
     )
     return Declaration(type_name, name, inputs, tuple(arguments.values()), tuple(roles), takes_need, kinds, variadic)
 

@@ -30,9 +30,7 @@ class Plan:
 
     __slots__ = ("functions", "leaves", "steps")
 
-    def __init__(
-        self, leaves: Sequence[LeafSlot], steps: Sequence[Step], functions: Sequence[Function | None]
-    ) -> None:
+    def __init__(self, leaves: Sequence[LeafSlot], steps: Sequence[Step], functions: Sequence[Function | None]) -> None:
         self.leaves = list(leaves)
         self.steps = list(steps)
         self.functions = list(functions)
@@ -71,6 +69,10 @@ class Plan:
             if function is not None and post_hook is not None:
                 post_hook(function)
 
+    def _read_by(self, function: Function) -> list[Variable]:
+        """The variables whose values the step of `function` may read."""
+        return list(function._inputs)
+
     def _explain(self, step: Step | None, error: Exception) -> NoReturn:
         """Say which function failed, on which shapes."""
         found = [f for f, s in zip(self.functions, self.steps, strict=True) if s is step]
@@ -80,7 +82,7 @@ class Plan:
         where = described(function._operator, function._inputs)
         if isinstance(error, (ShapeError, ArgumentError, GraphError)):
             raise type(error)(f"{error}{where}") from error
-        for variable in (*function._inputs, *function.outputs):
+        for variable in self._read_by(function):
             if variable._parent is not None and variable.data._tensor is None:
                 raise GraphError(
                     f"{function.name} reads values that are not there: they were never computed, or were freed "

@@ -74,4 +74,3 @@ def summing(sink: Sink, shape: Shape) -> Sink:
         sink(dx.sum_to_size(shape))
 
     return put
-

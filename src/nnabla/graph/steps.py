@@ -37,9 +37,7 @@ class LeafSlot:
 
     __slots__ = ("_tensor", "buffers", "converts", "device", "dtype", "source", "updated")
 
-    def __init__(
-        self, buffers: Buffers, dtype: torch.dtype, device: torch.device, updated: bool
-    ) -> None:
+    def __init__(self, buffers: Buffers, dtype: torch.dtype, device: torch.device, updated: bool) -> None:
         self.buffers = buffers
         self.dtype = dtype
         self.device = device

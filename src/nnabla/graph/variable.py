@@ -190,7 +190,9 @@ class Variable:
 
     def _checked_array(self, value: NdArray, what: str) -> NdArray:
         if not isinstance(value, NdArray):
-            raise TypeError(f"Variable.{what} must be an NdArray, not {type(value).__name__}; assign values to .d or .g")
+            raise TypeError(
+                f"Variable.{what} must be an NdArray, not {type(value).__name__}; assign values to .d or .g"
+            )
         if value.shape != self.shape:
             raise ShapeError(f"Variable.{what}: shape must be {self.shape}, not {value.shape}")
         return value

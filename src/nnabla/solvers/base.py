@@ -455,9 +455,7 @@ def _same(values: list[int]) -> bool:
     return values.count(values[0]) == len(values)
 
 
-def _grouped(
-    params: Tensors, grads: Tensors, entries: list[_Entry]
-) -> Iterable[tuple[Tensors, Tensors, list[_Entry]]]:
+def _grouped(params: Tensors, grads: Tensors, entries: list[_Entry]) -> Iterable[tuple[Tensors, Tensors, list[_Entry]]]:
     """Parameters by number of updates, type and device: what one multi-tensor kernel can take."""
     groups: dict[Any, tuple[Tensors, Tensors, list[_Entry]]] = {}
     for param, grad, entry in zip(params, grads, entries, strict=True):

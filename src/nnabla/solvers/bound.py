@@ -9,9 +9,7 @@ from .base import Solver
 from .multi_tensor import Tensors, mean_, mean_square_, roots, scale_
 
 
-def bounded_step(
-    params: Tensors, m: Tensors, v: Tensors, eps: float, rate: float, lower: float, upper: float
-) -> None:
+def bounded_step(params: Tensors, m: Tensors, v: Tensors, eps: float, rate: float, lower: float, upper: float) -> None:
     """``w -= clip(rate / (sqrt(v) + eps), lower, upper) * m``."""
     sizes = roots(v, eps)
     torch._foreach_reciprocal_(sizes)

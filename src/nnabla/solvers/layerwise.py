@@ -34,9 +34,7 @@ class Lars(FusedDecay):
 
     states = ("v",)
 
-    def __init__(
-        self, lr: float = 1e-3, momentum: float = 0.9, coefficient: float = 0.001, eps: float = 1e-6
-    ) -> None:
+    def __init__(self, lr: float = 1e-3, momentum: float = 0.9, coefficient: float = 0.001, eps: float = 1e-6) -> None:
         super().__init__(lr=lr, momentum=momentum, coefficient=coefficient, eps=eps)
 
     def _step(self, params: Tensors, grads: Tensors, states: list[Tensors], t: int) -> None:

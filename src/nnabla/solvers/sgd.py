@@ -33,9 +33,7 @@ class Sgd(Solver):
         torch._foreach_add_(params, grads, alpha=-self._rate)
 
 
-def momentum_step(
-    params: Tensors, grads: Tensors, m: Tensors, momentum: float, lr: float, step: float = 1.0
-) -> None:
+def momentum_step(params: Tensors, grads: Tensors, m: Tensors, momentum: float, lr: float, step: float = 1.0) -> None:
     """``m = momentum * m + lr * g``, then ``w -= step * m``.
 
     torch's fused rule is ``m = momentum * m + (1 - dampening) * g; w -= rate * m``: with the learning rate in place of
