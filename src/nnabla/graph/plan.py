@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NoReturn
 
+import torch
+
 from ..errors import ArgumentError, GraphError, ShapeError
 from .call import described, output_shapes
 from .derivative import below_autograd
@@ -19,6 +21,18 @@ from .variable import Variable
 _KEPT_PLANS = 8
 
 
+# Elements. Waking a second thread takes longer than it saves on tensors below ATen's own bound for point-wise kernels,
+# but matrix products and convolutions do it all the same; and it takes very long when the other core is busy.
+_WORTH_A_THREAD = 1 << 15
+
+
+def _is_small(function: Function) -> bool:
+    """Whether all tensors of a function are so small that one thread computes it as fast as several."""
+    return all([v.size < _WORTH_A_THREAD for v in function._inputs]) and all(
+        [b.data.size < _WORTH_A_THREAD for b in function._outputs]
+    )
+
+
 class Plan:
     """Steps of one graph for one set of options.
 
@@ -28,12 +42,13 @@ class Plan:
         functions: for each step the function it carries out, or None for a step in between (casting, freeing).
     """
 
-    __slots__ = ("functions", "leaves", "steps")
+    __slots__ = ("_small", "functions", "leaves", "steps")
 
     def __init__(self, leaves: Sequence[LeafSlot], steps: Sequence[Step], functions: Sequence[Function | None]) -> None:
         self.leaves = list(leaves)
         self.steps = list(steps)
         self.functions = list(functions)
+        self._small = all([_is_small(function) for function in functions if function is not None])
 
     def _load(self) -> None:
         for leaf in self.leaves:
@@ -43,6 +58,9 @@ class Plan:
     def run(self) -> None:
         """Replay."""
         self._load()
+        threads = torch.get_num_threads() if self._small else 1
+        if threads > 1:
+            torch.set_num_threads(1)
         step: Step | None = None
         try:
             with below_autograd():
@@ -50,6 +68,9 @@ class Plan:
                     step()
         except Exception as error:
             self._explain(step, error)
+        finally:
+            if threads > 1:
+                torch.set_num_threads(threads)
 
     def run_with_hooks(
         self,

@@ -16,6 +16,9 @@ from .labels import chosen, labelled_axis, refuse_label_gradient
 from .shapes import Binary
 
 aten = torch.ops.aten
+# Bound to its only overload, which saves the choice among overloads in every call.
+mse_loss_backward = aten.mse_loss_backward.default
+_NONE = 0  # ATen's number for a loss that is not reduced
 
 Pair = tuple[Tensor | None, Tensor | None]
 
@@ -260,12 +263,12 @@ class SquaredError(Binary):
     full_precision = True
 
     def forward(self, x0: Tensor, x1: Tensor) -> Tensor:
-        return aten.mse_loss(x0, x1, 0)
+        return torch._C._nn.mse_loss(x0, x1, _NONE)
 
     def grad(self, need: tuple[bool, ...], dy: Tensor, x0: Tensor, x1: Tensor) -> Pair:
         if not need[0]:
-            return None, aten.mse_loss_backward(dy, x1, x0, 0)
-        return opposite(need, aten.mse_loss_backward(dy, x0, x1, 0))
+            return None, mse_loss_backward(dy, x1, x0, _NONE)
+        return opposite(need, mse_loss_backward(dy, x0, x1, _NONE))
 
 
 @operator("AbsoluteError", "absolute_error")

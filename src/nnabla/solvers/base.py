@@ -328,7 +328,9 @@ class Solver:
         """Set the gradients of all parameters to 0, when they are next needed."""
         self._settled_grads = []  # which would keep their memory
         for entry in self._entries:
-            entry.buffers.grad.zero()
+            array = entry.buffers._grad
+            if array is None or array._tensor is not None or array._fill != 0:
+                entry.buffers.grad.zero()
 
     def weight_decay(self, decay_rate: float, pre_hook: Hook = None, post_hook: Hook = None) -> None:
         """Add `decay_rate` times the parameter to its gradient.
