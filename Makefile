@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= auto
 
-.PHONY: demo test bench lint docs clean
+.PHONY: demo test bench lint clean
 
 demo: $(VENV)/.examples
 	$(BIN)/python examples/train_digits.py --output demo-output
