@@ -12,6 +12,7 @@ import torch
 from .._nd_array import NdArray
 from ..errors import GraphError, ShapeError
 from .binder import Binder
+from .call import with_gaps
 from .derivative import autograd_on, derived_grad
 from .forward import add_forward_step, input_tensors
 from .function import Function, PythonFunction
@@ -151,11 +152,7 @@ def wanted_inputs(function: Function) -> list[bool]:
     operator = function._operator
     if not operator.constants:
         return [v.need_grad for v in function._inputs]
-    declared = operator.declaration.inputs
-    if operator.declaration.variadic:
-        names = [declared[0].name] * len(function._inputs)
-    else:
-        names = [i.name for i, there in zip(declared, operator.present, strict=True) if there]
+    names = [i.name for i in operator.of_given(operator.declaration.inputs, len(function._inputs))]
     return [v.need_grad and name not in operator.constants for v, name in zip(function._inputs, names, strict=True)]
 
 
@@ -262,7 +259,7 @@ class _Backward:
     def _kernel(self, function: Function, dys: list[Slot], wants: list[bool]) -> tuple[Callable[..., Any], list[Slot]]:
         operator = function._operator
         inputs = self.binder.inputs(function)
-        need = declared_need(operator, wants)
+        need = tuple(with_gaps(operator, wants, False))
         if operator.grad is None:
             return derived_grad(operator, need), [*dys, *inputs]
         ys = [b.data for b in function._outputs]
@@ -367,14 +364,6 @@ class _Gathered:
         return tuple([s._tensor for s in self._slots])
 
 
-def declared_need(operator: Operator, wants: Sequence[bool]) -> tuple[bool, ...]:
-    """`wants` of the inputs given, spread over all declared inputs."""
-    if operator.declaration.variadic or all(operator.present):
-        return tuple(wants)
-    rest = iter(wants)
-    return tuple([next(rest) if there else False for there in operator.present])
-
-
 def spread(operator: Operator, sinks: list[tuple[int, Sink]]) -> list[tuple[int, Sink]] | Sink:
     """Sinks by position in what `grad` returns; a single sink where it returns one tensor."""
     single = operator.grad is not None and len(operator.declaration.inputs) == 1 and not operator.declaration.variadic
@@ -432,18 +421,13 @@ def run_function_backward(
     if not operator.differentiable:
         return
     dtype, device = operator.compute_dtype, operator.device
-    need = declared_need(operator, wants)
+    need = tuple(with_gaps(operator, wants, False))
     xs: Any = input_tensors(operator, [v.data for v in inputs])
     dys = [v.grad._as(dtype, device) for v in outputs]
     if operator.grad is None:
         grads = derived_grad(operator, need)(*dys, *xs)
     else:
-        sources = {"dy": dys, "x": xs, "y": [v.data._as(dtype, device) for v in outputs]}
-        variadic = operator.declaration.variadic
-        values = [
-            tuple(xs) if variadic and role == "x" else sources[role][i] for role, i in operator.declaration.grad_roles
-        ]
-        grads = operator.grad(*([need] if operator.declaration.grad_takes_need else []), *values)
+        grads = operator.call_grad(need, dys, xs, [v.data._as(dtype, device) for v in outputs])
     all_sinks = spread(operator, [(i, _direct(v, a)) for i, (v, a) in enumerate(zip(inputs, accum, strict=True))])
     if callable(all_sinks):
         all_sinks, grads = [(0, all_sinks)], (grads,)

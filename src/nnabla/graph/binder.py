@@ -94,11 +94,6 @@ class Binder:
     def inputs(self, function: Function) -> list[Slot]:
         """The slots of all declared inputs of a function, `NO_SLOT` for those not given."""
         operator = function._operator
-        declaration = operator.declaration
-        kinds: Sequence[Kind]
-        if declaration.variadic:
-            kinds = declaration.kinds * len(function._inputs)
-        else:
-            kinds = [k for k, there in zip(declaration.kinds, operator.present, strict=True) if there]
+        kinds = operator.of_given(operator.declaration.kinds, len(function._inputs))
         slots = [self.read(v, operator, kind) for v, kind in zip(function._inputs, kinds, strict=True)]
         return with_gaps(operator, slots, NO_SLOT)

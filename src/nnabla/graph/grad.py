@@ -53,17 +53,13 @@ class _Gradient(Operator):
         self.source = source
         self.wants = tuple(wants)
         self._n_outputs = len(function._outputs)
-        kinds = source.declaration.kinds
-        if source.declaration.variadic:
-            kinds = kinds * len(function._inputs)
-        else:
-            kinds = tuple(k for k, there in zip(kinds, source.present, strict=True) if there)
+        kinds = source.of_given(source.declaration.kinds, len(function._inputs))
         # What forward updates in place is only read here.
-        kinds = tuple(Kind.COMPUTE if k == Kind.UPDATED else k for k in kinds)
+        kinds = [Kind.COMPUTE if k == Kind.UPDATED else k for k in kinds]
         outer = (Kind.COMPUTE,) * self._n_outputs
         self._kinds = (*outer, *kinds, *outer)
         self._shapes = [v.shape for v in function._inputs]
-        self._need = tuple(with_gaps(source, wants, False)) if not source.declaration.variadic else self.wants
+        self._need = tuple(with_gaps(source, wants, False))
         self._arguments = source.arguments
 
     @property
@@ -90,12 +86,7 @@ class _Gradient(Operator):
 
     def _declared(self, dys: list[Any], xs: list[Any], ys: list[Any]) -> Any:
         """Gradients by the source's own `grad`."""
-        declaration = self.source.declaration
-        gathered = [tuple(xs)] if declaration.variadic else xs
-        sources = {"dy": dys, "x": gathered, "y": ys}
-        values = [sources[role][i] for role, i in declaration.grad_roles]
-        assert self.source.grad is not None
-        grads = self.source.grad(*([self._need] if declaration.grad_takes_need else []), *values)
+        grads = self.source.call_grad(self._need, dys, xs, ys)
         return (grads,) if isinstance(grads, torch.Tensor) else grads
 
     def _chosen(self, grads: Sequence[Any]) -> Any:
@@ -217,9 +208,8 @@ def grad(
     ys = _variables(outputs, "outputs")
     xs = _variables(inputs, "inputs")
     dys = _gradients_of(ys, grad_outputs)
-    for name, flags in (("persistent_outputs", persistent_outputs),):
-        if len(flags) not in (0, len(ys)):
-            raise ValueError(f"grad: {name} must have {len(ys)} entries or none, not {len(flags)}")
+    if len(persistent_outputs) not in (0, len(ys)):
+        raise ValueError(f"grad: persistent_outputs must have {len(ys)} entries or none, not {len(persistent_outputs)}")
     for y, flag in zip(ys, persistent_outputs, strict=False):
         y.persistent = flag
     totals = _propagate(ys, xs, dys)
@@ -275,7 +265,9 @@ def _propagate(ys: list[Variable], xs: list[Variable], dys: list[Variable]) -> d
         outputs = function.outputs
         if not any(y in reached for y in outputs) or not any(y in depends for y in outputs):
             continue
-        names = _input_names(function)
+        names = [
+            i.name for i in function._operator.of_given(function._operator.declaration.inputs, len(function._inputs))
+        ]
         wants = [
             v in depends and name not in function._operator.constants and name not in function._operator.indices
             for v, name in zip(function._inputs, names, strict=True)
@@ -286,14 +278,6 @@ def _propagate(ys: list[Variable], xs: list[Variable], dys: list[Variable]) -> d
         for v, dx in zip(wanted, _gradients(function, outputs, wants, reached), strict=True):
             reached.setdefault(v, []).append(dx)
     return reached
-
-
-def _input_names(function: Function) -> list[str]:
-    operator = function._operator
-    declared = operator.declaration.inputs
-    if operator.declaration.variadic:
-        return [declared[0].name] * len(function._inputs)
-    return [i.name for i, there in zip(declared, operator.present, strict=True) if there]
 
 
 def _gradients(

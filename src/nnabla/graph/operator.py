@@ -24,7 +24,7 @@ The names in `forward`'s signature are the inputs; one with a default of ``None`
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, TypeVar
@@ -35,6 +35,7 @@ from ..context import Context
 from .argument import REQUIRED, Argument
 
 Shape = tuple[int, ...]
+T = TypeVar("T")
 
 
 class Input(NamedTuple):
@@ -168,6 +169,19 @@ class Operator:
         self.device, dtype = context.resolved
         half = dtype is torch.float16 or dtype is torch.bfloat16
         self.compute_dtype = torch.float32 if half and self.full_precision else dtype
+
+    def of_given(self, declared: Sequence[T], count: int) -> list[T]:
+        """Of one entry for each declared input those of the inputs given; repeated where one stands for any number."""
+        if self.declaration.variadic:
+            return [declared[0]] * count
+        return [entry for entry, there in zip(declared, self.present, strict=True) if there]
+
+    def call_grad(self, need: tuple[bool, ...], dys: Sequence[Any], xs: Sequence[Any], ys: Sequence[Any]) -> Any:
+        """What `grad` returns, called with what its signature names."""
+        assert self.grad is not None
+        sources = {"dy": dys, "x": [tuple(xs)] if self.declaration.variadic else xs, "y": ys}
+        values = [sources[role][i] for role, i in self.declaration.grad_roles]
+        return self.grad(need, *values) if self.declaration.grad_takes_need else self.grad(*values)
 
     def input_dtype(self, kind: Kind) -> torch.dtype:
         """The type that an input of that kind is read in."""
