@@ -14,6 +14,7 @@ import nnabla as nn
 import nnabla.solvers as S
 from nnabla.errors import ArgumentError, FormatError, ShapeError
 from nnabla.formats import solver_messages
+from nnabla.formats.model_messages import MODEL
 
 from .reference.record_solvers import FILES, FOLDER, SHAPES, start, trained
 
@@ -208,7 +209,7 @@ def test_text(tmp_path):
 
 
 def test_messages():
-    message = solver_messages._optimizer_class()()
+    message = MODEL.message("Optimizer")()
     solver = solver_with({"x": (1, [1.0]), "y": (2, [2.0, 3.0])})
     solver.set_states_to_protobuf(message)
     solver_with({"x": (7, [7.0]), "z": (8, [])}).set_states_to_protobuf(message)
@@ -239,6 +240,15 @@ def test_an_empty_protobuf_file_is_that_of_no_parameters(tmp_path):
     solver = solver_with({"x": (5, [5.0])})
     solver.load_states(str(tmp_path / "s.protobuf"))
     assert contents(solver)["x"][0] == 5
+
+
+def test_too_much_for_a_message(tmp_path, monkeypatch):
+    monkeypatch.setattr(solver_messages, "LARGEST", 400)
+    solver = solver_with({"x": (1, np.zeros(101))})
+    with pytest.raises(ArgumentError, match="save_states: 404 bytes are more than a protobuf message"):
+        solver.save_states(str(tmp_path / "s.protobuf"))
+    assert list(tmp_path.iterdir()) == []
+    solver.save_states(str(tmp_path / "s.h5"))
 
 
 # ---- what is refused -------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ import torch
 from ._nd_array import NdArray
 from .context import current
 from .errors import ShapeError
-from .graph.call import apply
+from .graph.call import invoke
 from .graph.operator import Operator, Shape
 from .graph.variable import Variable
 from .operators import arithmetic, logical
@@ -34,30 +34,6 @@ OperatorType = type[Operator]
 
 
 # ---- operators of two operands -----------------------------------------------------------------------------
-
-
-def _applied(operator: Operator, x: Array) -> Any:
-    """`operator`, element by element, on `x`."""
-    if type(x) is NdArray:
-        return _at_once(operator, x)
-    return apply(operator, (x,))
-
-
-def _applied_to_two(operator: Operator, x0: Array, x1: Array) -> Any:
-    """`operator`, element by element, on `x0` and `x1`."""
-    if type(x0) is NdArray and type(x1) is NdArray and x0._shape == x1._shape:
-        return _at_once(operator, x0, x1)
-    return apply(operator, (x0, x1))
-
-
-def _at_once(operator: Operator, *arrays: NdArray) -> NdArray:
-    """What `apply` does for arrays of one shape, without its general provisions: half the time."""
-    operator.settle(current.context)
-    dtype, device = operator.compute_dtype, operator.device
-    shape = arrays[0]._shape
-    assert operator.output_shape is not None
-    operator.output_shape(*[shape] * len(arrays))
-    return NdArray._new(shape, operator.forward(*[x._as(dtype, device) for x in arrays]))
 
 
 def _forward(
@@ -73,11 +49,11 @@ def _forward(
 
     def method(self: Array, other: Any) -> Any:
         if isinstance(other, (Variable, NdArray)):
-            return _applied_to_two(two(), self, other)
+            return invoke(two, (), (self, other))
         number = number_of(other)
         if number is not None:
-            return _applied(scalar(of_number(number) if of_number else number), self)
-        return _applied_to_two(two(), self, aligned(other, self)) if is_array(other) else NotImplemented
+            return invoke(scalar, (of_number(number) if of_number else number,), (self,))
+        return invoke(two, (), (self, aligned(other, self))) if is_array(other) else NotImplemented
 
     return method
 
@@ -88,8 +64,8 @@ def _reflected(two: OperatorType, scalar: OperatorType) -> Callable[[Any, Any], 
     def method(self: Array, other: Any) -> Any:
         number = number_of(other)
         if number is not None:
-            return _applied(scalar(number), self)
-        return _applied_to_two(two(), aligned(other, self), self) if is_array(other) else NotImplemented
+            return invoke(scalar, (number,), (self,))
+        return invoke(two, (), (aligned(other, self), self)) if is_array(other) else NotImplemented
 
     return method
 
@@ -103,7 +79,7 @@ def _inverse(number: float) -> float:
 
 
 def _neg(self: Array) -> Any:
-    return _applied(arithmetic.MulScalar(-1.0), self)
+    return invoke(arithmetic.MulScalar, (-1.0,), (self,))
 
 
 def _pos(self: Array) -> Any:
@@ -111,7 +87,7 @@ def _pos(self: Array) -> Any:
 
 
 def _abs(self: Array) -> Any:
-    return _applied(Abs(), self)
+    return invoke(Abs, (), (self,))
 
 
 # ---- operators in place ------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ import torch
 from ._nd_array import NdArray
 from .context import current
 from .errors import ShapeError
-from .graph.call import apply
+from .graph.call import invoke
 from .graph.epoch import advance
 from .graph.operator import Shape
 from .graph.variable import Buffers, Variable
@@ -186,7 +186,7 @@ def _stacked(entries: list[Any], shape: Shape, imperative: bool) -> tuple[Array,
         shapes = [tuple(a.shape) for a in arrays]
         raise IndexError(f"index arrays of shapes {shapes} cannot be broadcast to each other") from None
     # A scalar counts as an array of one index; the shape that it selects says so.
-    indices = apply(Stack(), [_broadcast(a, common or (1,)) for a in arrays])
+    indices = invoke(Stack, (), [_broadcast(a, common or (1,)) for a in arrays])
     first = next(i for i, entry in enumerate(entries) if entry is not None)
     new_after = sum(entry is None for entry in entries[first:])
     return indices, (1,) * first + common + (1,) * new_after + shape[len(arrays) :]
@@ -202,7 +202,7 @@ def _in_mode(array: Any, imperative: bool) -> Array:
 
 
 def _reshaped(x: Any, shape: Shape) -> Any:
-    return x if x.shape == shape else apply(Reshape(shape), (x,))
+    return x if x.shape == shape else invoke(Reshape, (shape,), (x,))
 
 
 def _broadcast(x: Any, shape: Shape) -> Any:
@@ -210,7 +210,7 @@ def _broadcast(x: Any, shape: Shape) -> Any:
     if x.ndim > len(shape):
         raise ShapeError(f"a value of shape {tuple(x.shape)} does not broadcast to the selected shape {tuple(shape)}")
     x = _reshaped(x, (1,) * (len(shape) - x.ndim) + tuple(x.shape))
-    return x if x.shape == shape else apply(Broadcast(shape), (x,))
+    return x if x.shape == shape else invoke(Broadcast, (shape,), (x,))
 
 
 # ---- reading and writing
@@ -228,10 +228,10 @@ def getitem(self: Any, key: Any) -> Any:
     entries = _entries(key, shape)
     if _is_basic(entries):
         bounds = _bounds(entries, shape)
-        part = apply(Slice([b.start for b in bounds], [b.stop for b in bounds], [b.step for b in bounds]), (self,))
+        part = invoke(Slice, ([b.start for b in bounds], [b.stop for b in bounds], [b.step for b in bounds]), (self,))
         return _reshaped(part, _basic_shape(entries, part.shape))
     indices, selected = _indices(entries, shape, isinstance(self, NdArray))
-    return _reshaped(apply(GatherNd(), (self, indices)), selected)
+    return _reshaped(invoke(GatherNd, (), (self, indices)), selected)
 
 
 def set_array_item(self: NdArray, key: Any, value: Any) -> None:
@@ -273,7 +273,7 @@ def set_variable_item(self: Variable, key: Any, value: Any) -> None:
     given = value if isinstance(value, Variable) else _in_mode(_as_array(value), False)
     part = _reshaped(_broadcast(given, selected), indices.shape[1:] + shape[indices.shape[0] :])
     before = _before(self)
-    written = apply(ScatterNd(shape), (part, indices, before), outputs=(self.data,))
+    written = invoke(ScatterNd, (shape,), (part, indices, before), outputs=(self.data,))
     _exchange(self, before, written)
 
 

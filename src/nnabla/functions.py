@@ -14,11 +14,12 @@ from .auto_forward import get_auto_forward  # noqa: F401  (found here by scripts
 from .context import get_current_context  # noqa: F401  (found here by scripts)
 from .graph.call import public_call, public_calls
 from .graph.operator import registry
+from .graph.refusal import explained as _explained
 
 
 def _all_calls() -> dict[str, Callable[..., Any]]:
     calls = {cls.declaration.name: public_call(cls) for cls in registry.values()}
-    return calls | public_calls
+    return calls | {name: _explained(function) for name, function in public_calls.items()}
 
 
 globals().update(_all_calls())

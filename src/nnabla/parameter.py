@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, ContextDecorator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import ShapeError
+from .errors import ArgumentError, ShapeError
 from .graph.modes import no_grad
 from .graph.variable import Variable
+from .logger import logger
+
+if TYPE_CHECKING:
+    from .formats.stored import StoredParameter
 
 __all__ = [
     "clear_parameters",
@@ -25,6 +30,7 @@ __all__ = [
     "pop_parameter",
     "save_parameters",
     "set_parameter",
+    "set_parameter_from_proto",
 ]
 
 Scope = OrderedDict  # name -> Variable or nested Scope
@@ -51,8 +57,31 @@ def _enter(scope: Scope, names: list[str], function: str) -> Scope:
     return scope
 
 
-@contextmanager
-def parameter_scope(name: str, scope: Scope | None = None) -> Iterator[Scope]:
+class _Within(ContextDecorator):
+    """Makes a scope the current one inside a ``with`` block."""
+
+    def __init__(self, path: str, scope: Scope | None, function: str) -> None:
+        self._path = path
+        self._scope = scope
+        self._function = function
+
+    def _recreate_cm(self) -> _Within:
+        return type(self)(self._path, self._scope, self._function)
+
+    def __enter__(self) -> Scope:
+        global current_scope
+        previous = current_scope
+        names = _names(self._path, self._function)
+        current_scope = _enter(previous if self._scope is None else self._scope, names, self._function)
+        self._previous = previous
+        return current_scope
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
+        global current_scope
+        current_scope = self._previous
+
+
+def parameter_scope(name: str, scope: Scope | None = None) -> AbstractContextManager[Scope]:
     """Create and look up parameters below `name` inside the ``with`` block.
 
     Args:
@@ -70,13 +99,51 @@ def parameter_scope(name: str, scope: Scope | None = None) -> Iterator[Scope]:
         >>> list(nn.get_parameters())
         ['foo/affine/W', 'foo/affine/b']
     """
-    global current_scope
-    previous = current_scope
-    current_scope = _enter(previous if scope is None else scope, _names(name, "parameter_scope"), "parameter_scope")
-    try:
-        yield current_scope
-    finally:
-        current_scope = previous
+    return _Within(name, scope, "parameter_scope")
+
+
+# Parameters registered since the outermost parametric function was entered, and how many have been.
+_registered: list[tuple[Scope, str]] = []
+_building = 0
+
+
+class building(_Within):
+    """The scope of one parametric function; what is registered in the ``with`` block goes again if that fails.
+
+    Args:
+        path: of the scope, below the current one.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, None, "parametric function")
+
+    def __enter__(self) -> Scope:
+        global _building
+        scope = super().__enter__()
+        _building += 1
+        self._mark = len(_registered)
+        return scope
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
+        global _building
+        if kind is not None:
+            for scope, name in _registered[self._mark :]:
+                scope.pop(name, None)
+            _prune(current_scope)
+            del _registered[self._mark :]
+        _building -= 1
+        if not _building:
+            _registered.clear()
+        super().__exit__(kind)
+
+
+def _prune(scope: Scope) -> None:
+    """Remove scopes below `scope` that hold nothing."""
+    for name, entry in list(scope.items()):
+        if isinstance(entry, OrderedDict):
+            _prune(entry)
+            if not entry:
+                del scope[name]
 
 
 def get_current_parameter_scope() -> Scope:
@@ -110,9 +177,12 @@ def set_parameter(key: str, param: Variable) -> None:
     if not names:
         raise ValueError("set_parameter: key must not be empty")
     scope = _enter(current_scope, names[:-1], "set_parameter")
-    if isinstance(scope.get(names[-1]), OrderedDict):
+    before = scope.get(names[-1])
+    if isinstance(before, OrderedDict):
         raise ValueError(f"set_parameter: {key!r} is a scope already, not a parameter")
     scope[names[-1]] = param
+    if _building and before is None:
+        _registered.append((scope, names[-1]))
 
 
 def pop_parameter(key: str) -> Variable | None:
@@ -253,15 +323,37 @@ def clear_parameters() -> None:
 def save_parameters(path: Any, params: OrderedDict[str, Variable] | None = None, extension: str | None = None) -> None:
     """Save parameters to a file.
 
-    The file is written beside the target and then renamed: at any moment there is the old file or the new one.
+    A file at `path` is written beside the target and then renamed: at any moment there is the old one or the new one.
+    A file object is written from where it stands (HDF5: from its start) and then set back to its start.
+
+    =================  =============================================================================================
+    extension          types of the numbers
+    =================  =============================================================================================
+    ``.h5``            the parameters' own; the usual choice
+    ``.protobuf``      all float32, and less than 2 GiB together
+    ``.safetensors``   the parameters' own. Many frameworks read it, but NNabla 1.x does not
+    =================  =============================================================================================
+
+    All keep the order and the flags `need_grad`. In all of them, bfloat16 becomes float32.
 
     Args:
-        path: of the file (``.h5`` or ``.protobuf``), or a binary file object.
+        path: of the file, or a binary file object.
         params: what to save by name; default all parameters of the current scope.
         extension: format, where `path` is a file object.
 
     Raises:
-        ArgumentError: the format is not known.
+        ArgumentError: the format is not known, or cannot hold these parameters.
+        FileNotFoundError: the directory does not exist.
+        TypeError: `params` holds something else than variables by name.
+
+    Example:
+        >>> import io, nnabla as nn
+        >>> file = io.BytesIO()
+        >>> nn.save_parameters(file, {"a/w": nn.Variable.from_numpy_array([1.0, 2.0])}, extension=".protobuf")
+        >>> nn.clear_parameters()
+        >>> _ = nn.load_parameters(file, extension=".protobuf")
+        >>> nn.get_parameters(grad_only=False)["a/w"].d
+        array([1., 2.], dtype=float32)
     """
     from .formats.parameters import save
 
@@ -271,22 +363,60 @@ def save_parameters(path: Any, params: OrderedDict[str, Variable] | None = None,
 def load_parameters(path: Any, proto: Any = None, needs_proto: bool = False, extension: str = ".nntxt") -> Any:
     """Load parameters from a file into the current scope.
 
-    Parameters that exist keep their identity and must have the shape in the file; others are created.
+    Parameters that exist keep their identity and must have the shape in the file; others are created. Their order in
+    the file does not matter. If the scope held parameters before, a log message names those that the file lacks, which
+    keep their values, and those that are new; it is a warning if the file has some of the scope's parameters, but not
+    all.
+
+    Formats are those of `save_parameters`; ``.nntxt`` and ``.prototxt`` (whole models as text); ``.nnp`` (archives of
+    models). A ``.protobuf`` file may hold a whole model, too. Parameters get the type of the numbers in the file, which
+    is float32 in messages and text. In ``.safetensors`` files that others wrote, bfloat16, float16 and 8-bit floats
+    become float32, and all floating point parameters get `need_grad`.
 
     Args:
-        path: of the file (``.h5`` or ``.protobuf``), or a binary file object.
-        proto: accepted for compatibility.
-        needs_proto: accepted for compatibility.
+        path: of the file, or a binary file object, read from where it stands.
+        proto: a message `NNablaProtoBuf`, to which the model in the file is added.
+        needs_proto: also add parameters that do not stand in the file as messages (``.h5``, ``.safetensors``).
         extension: format, where `path` is a file object.
 
+    Returns:
+        `proto`, or a new message.
+
     Raises:
+        ArgumentError: the format is not known, or a parameter in the file has the name of a scope.
         FileNotFoundError: there is no such file.
-        FormatError: the file is damaged or not of that format. No parameter is changed then.
-        ShapeError: a parameter exists with another shape. No parameter is changed then.
+        FormatError: the file is damaged or not of that format.
+        ShapeError: a parameter exists with another shape. After any of these errors, no parameter has changed.
     """
+    from .formats import parameter_messages
     from .formats.parameters import load
 
-    for name, values, need_grad in _checked_shapes(load(path, extension)):
+    loaded, model = load(path, extension)
+    registered = names_below(current_scope)
+    _register(loaded, "load_parameters")
+    if registered:
+        _report(registered, {name for name, _, _ in loaded}, path)
+    return parameter_messages.merged(proto, model, loaded if needs_proto else [])
+
+
+def set_parameter_from_proto(proto: Any) -> None:
+    """Load the parameters in a message `NNablaProtoBuf` into the current scope, as `load_parameters` does.
+
+    Raises:
+        ArgumentError, FormatError, ShapeError: as there.
+    """
+    from .formats import parameter_messages
+    from .formats.stored import checked
+
+    where = "set_parameter_from_proto"
+    _register(checked(parameter_messages.contents(proto, where), where), where)
+
+
+def _register(loaded: list[StoredParameter], function: str) -> None:
+    """Set values and flags of parameters, after a check of them all."""
+    for name, values, _ in loaded:
+        _check_fits(name, values.shape, function)
+    for name, values, need_grad in loaded:
         param = get_parameter(name)
         if param is None:
             param = Variable(values.shape, need_grad=need_grad)
@@ -294,14 +424,30 @@ def load_parameters(path: Any, proto: Any = None, needs_proto: bool = False, ext
             set_parameter(name, param)
         param.data.data = values
         param.need_grad = need_grad
-    return proto
 
 
-def _checked_shapes(loaded: list[tuple[str, np.ndarray, bool]]) -> list[tuple[str, np.ndarray, bool]]:
-    for name, values, _ in loaded:
-        param = get_parameter(name)
-        if param is not None and param.shape != values.shape:
-            raise ShapeError(
-                f"load_parameters: parameter {name!r} has shape {param.shape}, the file has {values.shape}"
-            )
-    return loaded
+def _check_fits(name: str, shape: tuple[int, ...], function: str) -> None:
+    entry: Any = current_scope
+    for part in name.split("/"):
+        if isinstance(entry, Variable):
+            raise ArgumentError(f"{function}: {name!r} lies below a parameter of the current scope")
+        entry = entry.get(part)
+        if entry is None:
+            return
+    if not isinstance(entry, Variable):
+        raise ArgumentError(f"{function}: parameter {name!r} has the name of a scope")
+    if entry.shape != shape:
+        raise ShapeError(f"{function}: parameter {name!r} has shape {entry.shape}, the file has {shape}")
+
+
+def _report(registered: set[str], loaded: set[str], path: Any) -> None:
+    missing, new = sorted(registered - loaded), sorted(loaded - registered)
+    parts = [f"{what}: {_some(names)}" for what, names in (("not in it", missing), ("new", new)) if names]
+    if parts:
+        level = logging.WARNING if missing and registered & loaded else logging.INFO
+        logger.log(level, "Parameter load: %s; %s", path, "; ".join(parts))
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(names[:5])
+    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"

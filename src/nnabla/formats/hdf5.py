@@ -8,76 +8,88 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ..errors import FormatError
+from ..errors import ArgumentError, FormatError
 from ..graph.variable import Variable
-from .atomic import replacing
-
-Loaded = list[tuple[str, np.ndarray, bool]]
+from .stored import StoredParameter, values_of
 
 # Deflate, the densest filter that h5py has, expands at most about 1030 times: a dataset that claims more than that
 # over what is stored for it does not hold what it says.
-_LARGEST_EXPANSION = 1100
+LARGEST_EXPANSION = 1100
 
 
-def save_parameters(target: str | os.PathLike[str] | BinaryIO, params: Mapping[str, Variable]) -> None:
+def write(target: str | BinaryIO, params: Mapping[str, Variable]) -> None:
     """Write `params` by name.
 
     Each dataset has the parameter's shape and type and the attributes ``need_grad`` and ``index`` (its position).
+
+    Raises:
+        ArgumentError: HDF5 cannot store a name.
     """
-    if isinstance(target, (str, os.PathLike)):
-        with replacing(target) as temporary:
-            _write(temporary, params)
-    else:
-        _write(target, params)
-
-
-def _write(target: str | BinaryIO, params: Mapping[str, Variable]) -> None:
     import h5py
 
     with h5py.File(target, "w") as file:
         for index, (name, param) in enumerate(params.items()):
-            dataset = file.create_dataset(
-                name, data=np.ascontiguousarray(param.data.get_data("r")).reshape(param.shape)
-            )
+            try:
+                dataset = file.create_dataset(name, data=values_of(param))
+            except ValueError as error:
+                # Such as a name with a part that is a dot.
+                raise ArgumentError(f"save_parameters: HDF5 cannot store parameter {name!r}: {error}") from None
             dataset.attrs["need_grad"] = bool(param.need_grad)
             dataset.attrs["index"] = index
 
 
-def load_parameters(source: str | os.PathLike[str] | BinaryIO) -> Loaded:
-    """Name, values and need_grad of all parameters in a file, in the order in which they were saved.
+def read(source: str | os.PathLike[str] | BinaryIO, where: str) -> list[StoredParameter]:
+    """All parameters in a file, in the order in which they were saved.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        FormatError: it is truncated, damaged, or not a parameter file.
+        FormatError: `where`, and that it is truncated, damaged, or not a parameter file.
     """
     import h5py
 
-    shown = os.fspath(source) if isinstance(source, (str, os.PathLike)) else "the file object"
-    if isinstance(source, (str, os.PathLike)) and not os.path.isfile(source):
-        raise FileNotFoundError(f"load_parameters: there is no file {shown!r}")
     try:
         with h5py.File(source, "r") as file:
-            entries: list[tuple[int, str, np.ndarray, bool]] = []
-
-            def visit(name: str, item: Any) -> None:
-                if isinstance(item, h5py.Dataset):
-                    entries.append(_read(shown, name, item, len(entries)))
-
-            file.visititems(visit)
+            entries = [
+                _read(f"{where}: dataset {name!r}", name, dataset, position)
+                for position, (name, dataset) in enumerate(datasets(file, where))
+            ]
     except FormatError:
         raise
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        raise FormatError(f"load_parameters: {shown!r} is not a readable HDF5 file: {error}") from error
-    return [(name, values, need_grad) for _, name, values, need_grad in sorted(entries, key=lambda e: e[:2])]
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
+        raise FormatError(f"{where} is not a readable HDF5 file: {error}") from error
+    return [entry for _, entry in sorted(entries, key=lambda e: (e[0], e[1].name))]
 
 
-def _read(shown: str, name: str, dataset: Any, position: int) -> tuple[int, str, np.ndarray, bool]:
-    where = f"load_parameters: dataset {name!r} of {shown!r}"
+def _read(where: str, name: str, dataset: Any, position: int) -> tuple[int, StoredParameter]:
+    if not isinstance(name, str):
+        raise FormatError(f"{where} has a name that is not UTF-8")
     values = read_values(where, dataset)
     if "need_grad" not in dataset.attrs:
         raise FormatError(f"{where} has no attribute need_grad")
     index = int(dataset.attrs.get("index", position))
-    return index, name, values, bool(dataset.attrs["need_grad"])
+    return index, StoredParameter(name, values, bool(dataset.attrs["need_grad"]))
+
+
+def datasets(file: Any, where: str) -> list[tuple[str, Any]]:
+    """All datasets of a file by name.
+
+    If many of them use the same bytes, they are refused, so that memory is bounded by the size of the file.
+
+    Raises:
+        FormatError: `where`, and that it is so.
+    """
+    import h5py
+
+    found: list[tuple[str, Any]] = []
+
+    def visit(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            found.append((name, item))
+
+    file.visititems(visit)
+    stored = sum(dataset.id.get_storage_size() for _, dataset in found)
+    if stored > file.id.get_filesize():
+        raise FormatError(f"{where}: its datasets claim {stored} bytes, more than the file has")
+    return found
 
 
 def read_values(where: str, dataset: Any) -> np.ndarray:
@@ -91,6 +103,6 @@ def read_values(where: str, dataset: Any) -> np.ndarray:
     if dataset.dtype.kind not in "biuf":
         raise FormatError(f"{where} holds {dataset.dtype}, not numbers")
     stored = dataset.id.get_storage_size()
-    if dataset.shape is None or dataset.nbytes > _LARGEST_EXPANSION * stored:
+    if dataset.shape is None or dataset.nbytes > LARGEST_EXPANSION * stored:
         raise FormatError(f"{where} claims {dataset.nbytes} bytes, but only {stored} are stored")
     return np.asarray(dataset[()])

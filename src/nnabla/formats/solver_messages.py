@@ -2,101 +2,76 @@
 
 from __future__ import annotations
 
-import functools
-import math
 from typing import Any
 
 import numpy as np
 
-from ..errors import FormatError
+from ..errors import ArgumentError, FormatError
+from .messages import LARGEST, parse, parse_text, serialize
+from .model_messages import MODEL, get_array, put_array
 
 # By parameter name: number of updates, and arrays by name of the state.
 Stored = dict[str, tuple[int, dict[str, np.ndarray]]]
 
-# Fields as (name, number, type); "repeated" and "map" (from strings) stand before the type of the elements.
-_MESSAGES = {
-    "Shape": [("dim", 1, "repeated int64")],
-    "SolverStateParameter": [("shape", 20, "Shape"), ("data", 100, "repeated float")],
-    "SolverState": [("t", 1, "uint32"), ("state_parameter", 2, "map SolverStateParameter")],
-    "Solver": [("states", 40, "map SolverState")],
-    "Optimizer": [("solver", 30, "Solver")],
-}
 
-
-def _add_field(message: Any, name: str, number: int, declared: str) -> None:
-    from google.protobuf.descriptor_pb2 import FieldDescriptorProto
-
-    label, _, kind = declared.rpartition(" ")
-    if label == "map":
-        # A map is a list of messages with a key and a value, named after the field.
-        entry = message.nested_type.add(name="".join(part.title() for part in name.split("_")) + "Entry")
-        entry.options.map_entry = True
-        _add_field(entry, "key", 1, "string")
-        _add_field(entry, "value", 2, kind)
-        kind = f"{message.name}.{entry.name}"
-    field = message.field.add(name=name, number=number)
-    field.label = FieldDescriptorProto.LABEL_REPEATED if label else FieldDescriptorProto.LABEL_OPTIONAL
-    if kind in ("int64", "uint32", "float", "string"):
-        field.type = getattr(FieldDescriptorProto, f"TYPE_{kind.upper()}")
-    else:
-        field.type, field.type_name = FieldDescriptorProto.TYPE_MESSAGE, f".{kind}"
-
-
-@functools.cache
-def _optimizer_class() -> Any:
-    """The message class `Optimizer`, in a pool of its own: other definitions of the same names do not matter."""
-    from google.protobuf import descriptor_pb2, descriptor_pool
-    from google.protobuf.message_factory import GetMessageClass
-
-    file = descriptor_pb2.FileDescriptorProto(name="nnabla_solver_states.proto", syntax="proto3")
-    for name, fields in _MESSAGES.items():
-        message = file.message_type.add(name=name)
-        for field in fields:
-            _add_field(message, *field)
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return GetMessageClass(pool.FindMessageTypeByName("Optimizer"))
-
-
-def fill(optimizer: Any, stored: Stored) -> None:
-    """Put states into an `Optimizer` message (of any definition); those of the same parameters are replaced."""
+def _packed(stored: Stored) -> Any:
+    """A packed `Optimizer` message."""
+    size = sum(4 * array.size for _, arrays in stored.values() for array in arrays.values())
+    if size > LARGEST:
+        raise ArgumentError(
+            f"save_states: {size} bytes are more than a protobuf message can have ({LARGEST}); "
+            f"save to .h5 instead"
+        )
+    optimizer = MODEL.packed_message("Optimizer")()
     # Without parameters, there are no states, but a solver all the same.
     optimizer.solver.SetInParent()
     for key, (t, arrays) in stored.items():
         state = optimizer.solver.states[key]
-        state.Clear()
         state.t = t
         for name, array in arrays.items():
-            parameter = state.state_parameter[name]
-            parameter.shape.dim.extend(array.shape)
-            parameter.data.extend(array.astype(np.float32, copy=False).ravel().tolist())
+            put_array(state.state_parameter[name], array)
+    return optimizer
+
+
+def fill(optimizer: Any, stored: Stored) -> None:
+    """Put states into an `Optimizer` message (of any definition); those of the same parameters are replaced."""
+    for key in stored:
+        if key in optimizer.solver.states:
+            del optimizer.solver.states[key]
+    optimizer.MergeFromString(serialize(_packed(stored), "save_states"))
 
 
 def contents(optimizer: Any, what: str) -> Stored:
-    """The states in an `Optimizer` message.
+    """The states in an `Optimizer` message (of any definition).
 
     Raises:
         FormatError: `what`, and why it is not what it should be.
     """
+    return _contents(MODEL.packed_message("Optimizer").FromString(optimizer.SerializeToString()), what)
+
+
+def _contents(packed: Any, what: str) -> Stored:
     stored: Stored = {}
-    for key, state in optimizer.solver.states.items():
-        arrays = {}
-        for name, parameter in state.state_parameter.items():
-            shape = tuple(parameter.shape.dim)
-            if any(dim < 0 for dim in shape) or math.prod(shape) != len(parameter.data):
-                raise FormatError(
-                    f"{what}: state {name!r} of {key!r} has {len(parameter.data)} numbers, not of shape {shape}"
-                )
-            arrays[name] = np.array(parameter.data, np.float32).reshape(shape)
-        stored[key] = (state.t, arrays)
+    try:
+        for key, state in packed.solver.states.items():
+            arrays = {
+                name: get_array(parameter, f"{what}: state {name!r} of {key!r}")
+                for name, parameter in state.state_parameter.items()
+            }
+            stored[key] = (state.t, arrays)
+    except UnicodeDecodeError as error:
+        # Protobuf 4 does not look at the keys of a map until they are read.
+        raise FormatError(f"{what} has a name that is not UTF-8: {error}") from error
     return stored
 
 
 def serialized(stored: Stored) -> bytes:
-    """A bare `Optimizer` message; the same states give the same bytes."""
-    optimizer = _optimizer_class()()
-    fill(optimizer, stored)
-    return bytes(optimizer.SerializeToString(deterministic=True))
+    """A bare `Optimizer` message; the same states give the same bytes.
+
+    Raises:
+        ArgumentError: there are too many for a protobuf message.
+    """
+    return serialize(_packed(stored), "save_states")
 
 
 def parsed(data: bytes, what: str) -> Stored:
@@ -105,17 +80,12 @@ def parsed(data: bytes, what: str) -> Stored:
     Raises:
         FormatError: `what`, and what is wrong.
     """
-    from google.protobuf.message import DecodeError
-
-    optimizer = _optimizer_class()()
-    try:
-        optimizer.ParseFromString(data)
-    except DecodeError as error:
-        raise FormatError(f"{what} is not a readable file of solver states: {error}") from error
+    optimizer = MODEL.packed_message("Optimizer")()
+    parse(optimizer, data, f"{what} is not a readable file of solver states")
     # NNabla writes nothing at all for a solver without parameters.
     if data and not optimizer.HasField("solver"):
         raise FormatError(f"{what} holds no solver states")
-    return contents(optimizer, what)
+    return _contents(optimizer, what)
 
 
 def parsed_text(data: bytes, what: str) -> Stored:
@@ -124,13 +94,8 @@ def parsed_text(data: bytes, what: str) -> Stored:
     Raises:
         FormatError: `what`, and what is wrong.
     """
-    from google.protobuf import text_format
-
-    optimizer = _optimizer_class()()
-    try:
-        text_format.Parse(data.decode(), optimizer, allow_unknown_field=True)
-    except (text_format.ParseError, UnicodeDecodeError) as error:
-        raise FormatError(f"{what} is not a readable text of solver states: {error}") from error
+    optimizer = MODEL.message("Optimizer")()
+    parse_text(optimizer, data, f"{what} is not a readable text of solver states")
     if data.strip() and not optimizer.HasField("solver"):
         raise FormatError(f"{what} holds no solver states")
     return contents(optimizer, what)

@@ -49,6 +49,7 @@ def _read_h5(path: str) -> Stored:
 
     try:
         with h5py.File(path, "r") as file:
+            hdf5.datasets(file, f"load_states: {path!r}")  # a check of their sizes
             file.visititems(visit)
             for _, key, group in sorted(found, key=lambda entry: entry[:2]):
                 arrays = {

@@ -63,6 +63,9 @@ class Argument:
             value = self.cast(value)
         except (TypeError, ValueError, AttributeError):
             raise ArgumentError(f"{function}: {self.name} must be {self.kind}, not {value!r}") from None
+        except OverflowError:
+            words = f"{self.kind} of at most 64 bits"
+            raise ArgumentError(f"{function}: {self.name} must be {words}, not {value!r}") from None
         if self.check is not None and not self.check[0](value):
             raise ArgumentError(f"{function}: {self.name} must be {self.check[1]}, not {value!r}")
         if self.choices and value not in self.choices:
@@ -70,20 +73,27 @@ class Argument:
         return value
 
 
+def _integer(value: Any) -> int:
+    """What compares equal to an integer is one: calls are remembered by the values of their arguments."""
+    number: int = int(value) if isinstance(value, float) and value.is_integer() else value.__index__()
+    # The size that kernels and model files have for it.
+    if not -(1 << 63) <= number < 1 << 63:
+        raise OverflowError
+    return number
+
+
 class Int(Argument):
     kind = "an integer"
 
     def cast(self, value: Any) -> int:
-        if isinstance(value, float) and value.is_integer():
-            return int(value)
-        return value.__index__()
+        return _integer(value)
 
 
 class Float(Argument):
     kind = "a number"
 
     def cast(self, value: Any) -> float:
-        if isinstance(value, str):
+        if isinstance(value, (str, bytes)):
             raise TypeError
         return float(value)
 
@@ -112,7 +122,9 @@ class Ints(Argument):
     kind = "a sequence of integers"
 
     def cast(self, value: Any) -> tuple[int, ...]:
-        return tuple(v.__index__() for v in value)
+        if isinstance(value, (bytes, dict)):
+            raise TypeError
+        return tuple([_integer(v) for v in value])
 
 
 class Floats(Argument):
@@ -121,6 +133,6 @@ class Floats(Argument):
     kind = "a sequence of numbers"
 
     def cast(self, value: Any) -> tuple[float, ...]:
-        if isinstance(value, str):
+        if isinstance(value, (str, bytes, dict)):
             raise TypeError
-        return tuple(float(v) for v in value)
+        return tuple([float(v) for v in value])

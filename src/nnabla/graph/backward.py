@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -12,12 +13,12 @@ import torch
 from .._nd_array import NdArray
 from ..errors import GraphError, ShapeError
 from .binder import Binder
-from .call import with_gaps
 from .derivative import autograd_on, derived_grad
 from .forward import add_forward_step, input_tensors
 from .function import Function, PythonFunction
 from .hooks import any_function_hooks, combined, function_post_hooks, function_pre_hooks
 from .liveness import intermediate
+from .meeting import with_gaps
 from .operator import Operator
 from .plan import Plan, PlanCache, inherit_need_grad
 from .sinks import Sink, accumulating, adding, assigning, summing
@@ -180,10 +181,8 @@ class _Backward:
 
     def compile(self) -> BackwardPlan:
         schedule = self._schedule()
-        last_use = self._last_use(schedule)
-        if self.clear_buffer:
-            idle = self.free.keys() - last_use.keys()
-            self.binder.free([b.data for f in self.order for b in f._outputs if id(b.data) in idle])
+        dying = self._dying(schedule)
+        self.binder.free(dying.get(-1, ()))
         for position, (function, again) in enumerate(schedule):
             if again:
                 operator = function._operator
@@ -191,8 +190,9 @@ class _Backward:
                 add_forward_step(self.binder, function, set(), True, kernel)
             else:
                 self._add_step(function)
-            if self.clear_buffer or self.recomputed:
-                self._add_freeing(function, position, last_use, again)
+            operators = [function._operator] if self.clear_buffer and function._operator.keeps and not again else []
+            if operators or position in dying:
+                self.binder.free(dying.get(position, ()), operators)
         self.binder.flush()
         plan = BackwardPlan(self.binder.leaves, self.binder.steps, self.binder.functions)
         plan.seed = self.seed
@@ -262,26 +262,27 @@ class _Backward:
         need = tuple(with_gaps(operator, wants, False))
         if operator.grad is None:
             return derived_grad(operator, need), [*dys, *inputs]
+        declaration = operator.declaration
         ys = [b.data for b in function._outputs]
-        xs = [_Gathered(inputs)] if operator.declaration.variadic else inputs
+        xs = [_Gathered(inputs)] if declaration.variadic else inputs
         sources = {"dy": dys, "x": xs, "y": ys}
-        slots = [sources[role][i] for role, i in operator.declaration.grad_roles]
+        slots = [sources[role][i] for role, i in declaration.grad_roles]
         kernel = operator.grad
-        return (partial(kernel, need) if operator.declaration.grad_takes_need else kernel), slots
+        return (partial(kernel, need) if declaration.grad_takes_need else kernel), slots
 
     def _sink(self, function: Function, index: int) -> Sink:
         variable = function._inputs[index]
         operator = function._operator
         buffers = variable._buffers
         producer = self.producer.get(id(buffers.data))
+        # A derived gradient may be anything that autograd returns, expanded tensors among them.
+        shared = operator.grad_aliases or operator.broadcast or operator.grad is None
         if producer is None:
             dtype = _FULL.get(operator.compute_dtype, operator.compute_dtype)
-            # A derived gradient may be anything that autograd returns, expanded tensors among them.
-            copies = operator.grad_aliases or operator.broadcast or operator.grad is None
-            sink = accumulating(buffers, dtype, copies)
+            sink = accumulating(buffers, dtype, shared)
         else:
             if id(buffers.data) in self.written:
-                sink = adding(buffers.grad)
+                sink = adding(buffers.grad, shared)
             else:
                 self.written.add(id(buffers.data))
                 sink = assigning(buffers.grad)
@@ -321,29 +322,34 @@ class _Backward:
 
     # ---- memory ------------------------------------------------------------------------------------------
 
-    def _last_use(self, schedule: Sequence[tuple[Function, bool]]) -> dict[int, int]:
-        """For each intermediate array the position of the last function that has to do with it."""
-        last: dict[int, int] = {}
-        for position, (function, _) in enumerate(schedule):
-            for buffers in (*(v._buffers for v in function._inputs), *function._outputs):
-                last[id(buffers.data)] = position
-        return last
+    def _dying(self, schedule: Sequence[tuple[Function, bool]]) -> dict[int, list[NdArray]]:
+        """For each position in `schedule` the arrays that nothing needs any more once that function has run.
 
-    def _add_freeing(self, function: Function, position: int, last_use: dict[int, int], again: bool) -> None:
-        arrays: list[NdArray] = []
-        for buffers in (*(v._buffers for v in function._inputs), *function._outputs):
-            address = id(buffers.data)
-            if address not in self.free or last_use[address] != position:
-                continue
-            if self.clear_buffer:
-                arrays.append(buffers.data)
+        Under -1 those that no gradient has to do with.
+        """
+        free: Any = self.free if self.clear_buffer else self.recomputed
+        if not free:
+            return {}
+        last: dict[int, tuple[int, NdArray]] = {}
+        for position, (function, again) in enumerate(schedule):
+            for variable in function._inputs:
+                data = variable._buffers.data
+                if id(data) in free:
+                    last[id(data)] = (position, data)
+            for buffers in function._outputs:
+                if id(buffers.data) in free:
+                    last[id(buffers.data)] = (position, buffers.data)
+        dying: dict[int, list[NdArray]] = defaultdict(list)
+        for position, data in last.values():
+            dying[position].append(data)
+        if self.clear_buffer:
+            for position, (function, again) in enumerate(schedule):
                 # A gradient that no function consumes was asked for with need_grad: it stays.
-                if self.producer[address] is function and not again:
-                    arrays.append(buffers.grad)
-            elif address in self.recomputed:
-                arrays.append(buffers.data)
-        operators = [function._operator] if self.clear_buffer and function._operator.keeps and not again else []
-        self.binder.free(list({id(a): a for a in arrays}.values()), operators)
+                if not again:
+                    dying[position] += [b.grad for b in function._outputs if last.get(id(b.data), (-1,))[0] == position]
+            idle = free.keys() - last.keys()
+            dying[-1] = [b.data for f in self.order for b in f._outputs if id(b.data) in idle]
+        return dying
 
     @staticmethod
     def _read_arrays(function: Function) -> list[int]:

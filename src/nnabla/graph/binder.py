@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 
 from .._nd_array import NdArray
-from .call import with_gaps
 from .function import Function
+from .meeting import with_gaps
 from .operator import Kind, Operator
 from .steps import NO_SLOT, CastSlot, LeafSlot, Slot, Step, cast_step, free_step
 from .variable import Variable
@@ -71,14 +71,14 @@ class Binder:
 
     def read(self, variable: Variable, operator: Operator, kind: Kind = Kind.COMPUTE) -> Slot:
         """The slot that shows `variable` in the type that `operator` wants; adds a step if it must be converted."""
-        wanted = operator.input_dtype(kind)
+        wanted = operator.compute_dtype if kind is Kind.COMPUTE else operator.input_dtype(kind)
         array = variable._buffers.data
         produced = self._produced.get(id(array))
         if produced is None:
-            key = (id(variable._buffers), wanted, kind == Kind.UPDATED)
+            key = (id(variable._buffers), wanted, kind is Kind.UPDATED)
             slot = self._leaves.get(key)
             if slot is None:
-                slot = LeafSlot(variable._buffers, wanted, operator.device, kind == Kind.UPDATED)
+                slot = LeafSlot(variable._buffers, wanted, operator.device, kind is Kind.UPDATED)
                 self._leaves[key] = slot
             return slot
         if produced is wanted:
@@ -94,6 +94,8 @@ class Binder:
     def inputs(self, function: Function) -> list[Slot]:
         """The slots of all declared inputs of a function, `NO_SLOT` for those not given."""
         operator = function._operator
+        if operator.declaration.plain:
+            return with_gaps(operator, [self.read(v, operator) for v in function._inputs], NO_SLOT)
         kinds = operator.of_given(operator.declaration.kinds, len(function._inputs))
         slots = [self.read(v, operator, kind) for v, kind in zip(function._inputs, kinds, strict=True)]
         return with_gaps(operator, slots, NO_SLOT)

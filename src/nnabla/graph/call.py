@@ -7,15 +7,16 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-import torch
-
 from .._nd_array import NdArray
 from ..context import current
 from ..errors import ArgumentError, ShapeError
 from .argument import REQUIRED, Argument
-from .function import Function, PythonFunction
+from .forward import run_function, run_imperative
+from .function import Function
+from .meeting import meet
 from .modes import modes
 from .operator import Operator, Shape
+from .prototype import remember
 from .variable import Buffers, Variable
 
 
@@ -31,11 +32,6 @@ def apply(operator: Operator, inputs: Sequence[Any], n_outputs: int = -1, output
     Returns:
         One or a tuple of outputs: NdArrays, already computed, if any input is an NdArray; else Variables.
     """
-    if not isinstance(operator, PythonFunction):
-        operator.settle(current.context)
-        if n_outputs > 0:
-            operator.n_outputs = n_outputs
-        operator.present = presence(operator, inputs)
     imperative = False
     given = []
     for x in inputs:
@@ -43,35 +39,71 @@ def apply(operator: Operator, inputs: Sequence[Any], n_outputs: int = -1, output
             continue
         if not isinstance(x, Variable):
             if not isinstance(x, NdArray):
-                _refuse_input(operator, inputs, x)
+                return _leave_to(x, operator, inputs, n_outputs)
             imperative = True
         given.append(x)
-    shapes = output_shapes(operator, given)
+    shapes = meet(operator, inputs, given, n_outputs)
+    return _carry_out(operator, given, shapes, _arrays_for(operator, outputs, shapes), imperative)
+
+
+def invoke(
+    cls: type[Operator],
+    arguments: Sequence[Any],
+    inputs: Sequence[Any],
+    n_outputs: int = -1,
+    outputs: Sequence[Any] | None = None,
+) -> Any:
+    """`apply` an operator of class `cls` with these values of its arguments, in order.
+
+    What an operator works out when it meets its inputs (checks, shapes, settled arguments, bound kernels) follows from
+    the arguments, the shapes and the context. It is remembered, and a like call starts from a copy: graphs that are
+    built anew in each iteration are built in half the time.
+    """
+    if outputs is not None:
+        return apply(cls(*arguments), inputs, n_outputs, outputs)
+    context = current.context
+    key: Any = [id(context), n_outputs]
+    for value in arguments:
+        key.append(tuple(value) if type(value) is list else value)
+    imperative = False
+    given = []
+    for x in inputs:
+        if type(x) is Variable:
+            key.append(x._buffers.data._shape)
+        elif type(x) is NdArray:
+            key.append(x._shape)
+            imperative = True
+        elif x is None:
+            key.append(None)
+            continue
+        else:
+            return apply(cls(*arguments), inputs, n_outputs)
+        given.append(x)
+    key = tuple(key)
+    try:
+        found = cls.prototypes.get(key)
+    except TypeError:  # an argument without a hash
+        return apply(cls(*arguments), inputs, n_outputs)
+    if found is not None and found.resolved is context._resolved:
+        operator, shapes = found.copy(), found.shapes
+    else:
+        operator = cls(*arguments)
+        shapes = meet(operator, inputs, given, n_outputs)
+        remember(operator, key, shapes)
+    return _carry_out(operator, given, shapes, [NdArray._new(shape) for shape in shapes], imperative)
+
+
+def _carry_out(
+    operator: Operator, given: list[Any], shapes: list[Shape], arrays: list[NdArray], imperative: bool
+) -> Any:
+    """Compute at once, or grow the graph, or both."""
     if imperative:
-        from .forward import run_imperative
-
-        arrays = [x if isinstance(x, NdArray) else x.data for x in given]
-        results = _arrays_for(operator, outputs, shapes)
-        run_imperative(operator, arrays, results)
-        return results[0] if len(results) == 1 else tuple(results)
-    function, found = connect(operator, tuple(given), _arrays_for(operator, outputs, shapes))
+        run_imperative(operator, [x if isinstance(x, NdArray) else x.data for x in given], arrays)
+        return arrays[0] if len(arrays) == 1 else tuple(arrays)
+    function, found = connect(operator, tuple(given), arrays)
     if modes.auto_forward:
-        from .forward import run_function
-
         run_function(operator, given, found, keep=function._needs_grad)
     return found[0] if len(found) == 1 else tuple(found)
-
-
-def presence(operator: Operator, inputs: Sequence[Any]) -> tuple[bool, ...]:
-    """For each declared input whether it is given; for an operator that takes any number, for each given one."""
-    present = tuple([x is not None for x in inputs])
-    declaration = operator.declaration
-    if declaration.variadic or len(present) == len(declaration.inputs):
-        return present
-    missing = declaration.inputs[len(present) :]
-    if len(present) > len(declaration.inputs) or not all(i.optional for i in missing):
-        raise TypeError(f"{declaration.name} takes {len(declaration.inputs)} inputs, {len(present)} were given")
-    return present + (False,) * len(missing)
 
 
 def connect(operator: Operator, inputs: tuple[Variable, ...], arrays: list[NdArray]) -> tuple[Function, list[Variable]]:
@@ -109,6 +141,8 @@ def _arrays_for(operator: Operator, outputs: Sequence[Any] | None, shapes: list[
     if outputs is None:
         return [NdArray._new(shape) for shape in shapes]
     name = operator.declaration.name
+    if not isinstance(outputs, (list, tuple)):
+        raise TypeError(f"{name}: outputs must be a list of NdArrays, not {type(outputs).__name__}")
     if len(outputs) != len(shapes):
         raise ArgumentError(f"{name}: outputs must have {len(shapes)} entries, not {len(outputs)}")
     arrays = []
@@ -124,69 +158,12 @@ def _arrays_for(operator: Operator, outputs: Sequence[Any] | None, shapes: list[
     return arrays
 
 
-def output_shapes(operator: Operator, inputs: Sequence[Variable | NdArray]) -> list[Shape]:
-    """Shapes of the outputs for these inputs.
-
-    Raises:
-        ShapeError, ArgumentError: inputs or arguments do not fit; the message names the function and shows both.
-    """
-    if isinstance(operator, PythonFunction):
-        outputs = [Variable() for _ in range(operator.min_outputs())]
-        operator.setup_impl([x if isinstance(x, Variable) else _on_array(x) for x in inputs], outputs)
-        return [y.shape for y in outputs]
-    try:
-        shapes = with_gaps(operator, [x.shape for x in inputs])
-        if operator.output_shape is None:
-            return _meta_shapes(operator, shapes)
-        found = operator.output_shape(*shapes)
-    except (ShapeError, ArgumentError) as error:
-        raise type(error)(f"{error}{described(operator, inputs)}") from None
-    return found if type(found) is list else [found]
-
-
-def with_gaps(operator: Operator, values: Sequence[Any], gap: Any = None) -> list[Any]:
-    """`values` of the inputs that were given, with `gap` where an optional input was not."""
-    if all(operator.present):
-        return list(values)
-    rest = iter(values)
-    return [next(rest) if there else gap for there in operator.present]
-
-
-def _on_array(array: NdArray) -> Variable:
-    return Variable._on(Buffers(array))
-
-
-def _meta_shapes(operator: Operator, shapes: list[Shape | None]) -> list[Shape]:
-    dtype = operator.compute_dtype
-    names = [i.name for i in operator.declaration.inputs]
-    types = [torch.int64 if name in operator.indices else dtype for name in names]
-    if operator.declaration.variadic:
-        types = types * len(shapes)
-    xs = [
-        None if shape is None else torch.empty(shape, dtype=kind, device="meta")
-        for shape, kind in zip(shapes, types, strict=False)
-    ]
-    try:
-        ys = operator.forward(*xs)
-    except (RuntimeError, IndexError) as error:
-        if isinstance(error, (ShapeError, ArgumentError)):
-            raise
-        raise ShapeError(f"{operator.declaration.name}: {str(error).splitlines()[0]}") from None
-    finally:
-        operator.kept = None
-    return [tuple(y.shape) for y in (ys if isinstance(ys, (tuple, list)) else (ys,))]
-
-
-def described(operator: Operator, inputs: Sequence[Variable | NdArray]) -> str:
-    """The lines that an error message ends with: the call, and the shape of each input."""
-    names = [i.name for i in operator.declaration.inputs]
-    if operator.declaration.variadic:
-        names = [f"{names[0]}{i}" for i in range(len(inputs))]
-    elif operator.present:
-        names = [n for n, there in zip(names, operator.present, strict=False) if there]
-    lines = [f"\n  in {operator!r}"]
-    lines += [f"\n  {name}: {x.shape}" for name, x in zip(names, inputs, strict=False)]
-    return "".join(lines)
+def _leave_to(x: Any, operator: Operator, inputs: Sequence[Any], n_outputs: int) -> Any:
+    """An input that only describes a variable takes the call itself. Anything else is refused."""
+    describe = getattr(x, "_describe_call", None)
+    if describe is None:
+        _refuse_input(operator, inputs, x)
+    return describe(operator, inputs, n_outputs)
 
 
 def _refuse_input(operator: Operator, inputs: Sequence[Any], x: Any) -> NoReturn:
@@ -268,7 +245,7 @@ def _fixed_call(cls: type[Operator]) -> Callable[..., Any]:
         for i in range(n_inputs):
             if values[i] is None and defaults[i] is not None:
                 raise TypeError(f"{name}: input {names[i]} must be a Variable or an NdArray, not None")
-        return apply(cls(*values[n_inputs:-2]), values[:n_inputs], values[-2], values[-1])
+        return invoke(cls, values[n_inputs:-2], values[:n_inputs], values[-2], values[-1])
 
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return call
@@ -282,6 +259,9 @@ def _variadic_call(cls: type[Operator]) -> Callable[..., Any]:
             raise TypeError(f"{declaration.name}: at least one input must be given")
         n_outputs = kw.pop("n_outputs", -1)
         outputs = kw.pop("outputs", None)
-        return apply(cls(**kw), x, n_outputs, outputs)
+        arguments = [kw.pop(a.name, a.default) for a in declaration.arguments]
+        if kw:
+            raise TypeError(f"{declaration.name}() got an unexpected keyword argument {next(iter(kw))!r}")
+        return invoke(cls, arguments, x, n_outputs, outputs)
 
     return call

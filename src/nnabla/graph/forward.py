@@ -10,10 +10,10 @@ import torch
 from .._nd_array import NdArray
 from ..errors import ArgumentError, GraphError, ShapeError
 from .binder import Binder
-from .call import described
 from .function import Function, PythonFunction
 from .hooks import any_function_hooks, combined, function_post_hooks, function_pre_hooks
 from .liveness import freed_after_forward, unshared
+from .meeting import described
 from .operator import Kind, Operator
 from .plan import Plan, PlanCache, inherit_need_grad
 from .steps import CastSlot, copied, forward_step, python_forward_step, reshaping_step
@@ -136,17 +136,16 @@ def input_tensors(operator: Operator, arrays: Sequence[NdArray]) -> list[torch.T
     declaration = operator.declaration
     device = operator.device
     dtype = operator.compute_dtype
-    if declaration.variadic:
-        kind = declaration.kinds[0]
-        return [a._as(operator.input_dtype(kind), device) for a in arrays]
+    if declaration.plain and len(arrays) == len(operator.present):
+        return [a._as(dtype, device) for a in arrays]
     tensors: list[torch.Tensor | None] = []
     rest = iter(arrays)
     for kind, there in zip(declaration.kinds, operator.present, strict=True):
         if not there:
             tensors.append(None)
-        elif kind == Kind.COMPUTE:
+        elif kind is Kind.COMPUTE:
             tensors.append(next(rest)._as(dtype, device))
-        elif kind == Kind.INDEX:
+        elif kind is Kind.INDEX:
             tensors.append(next(rest)._as(torch.int64, device))
         else:
             tensors.append(next(rest)._own(operator.input_dtype(kind), device))

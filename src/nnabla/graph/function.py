@@ -177,7 +177,8 @@ class Function:
             auto_forward: whether to compute at once; default as `nnabla.auto_forward` says.
             outputs: arrays that the results shall be written to.
         """
-        from .call import apply, with_gaps
+        from .call import apply
+        from .meeting import with_gaps
 
         operator = self._operator
         if len(inputs) == sum(operator.present):
@@ -189,7 +190,7 @@ class Function:
 
     def setup(self, inputs: Sequence[Variable], outputs: Sequence[Variable]) -> None:
         """Check the shapes of `inputs` and set those of `outputs`."""
-        from .call import output_shapes, presence
+        from .meeting import output_shapes, presence
 
         operator = self._operator
         if len(inputs) != sum(operator.present):
@@ -276,7 +277,8 @@ class PythonFunction(Operator):
 
     @property
     def declaration(self) -> Declaration:  # type: ignore[override]
-        return Declaration(self.name, self.name, (Input("inputs", False, True),), (), (), False, (Kind.COMPUTE,), True)
+        inputs = (Input("inputs", False, True),)
+        return Declaration(self.name, self.name, inputs, (), (), False, (Kind.COMPUTE,), True, True)
 
     @property
     def arguments(self) -> dict[str, Any]:

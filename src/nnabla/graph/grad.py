@@ -15,9 +15,10 @@ import torch
 
 from .._nd_array import NdArray
 from ..errors import ShapeError
-from .call import apply, with_gaps
+from .call import apply
 from .derivative import derived_grad
 from .function import Function, PythonFunction
+from .meeting import with_gaps
 from .operator import Declaration, Input, Kind, Operator, Shape
 from .order import topological
 from .variable import Buffers, Variable
@@ -27,7 +28,7 @@ class _Total(Operator):
     """Sum of arrays of one shape: of the gradients that reach one variable on several ways."""
 
     declaration = Declaration(
-        "GradientSum", "gradient_sum", (Input("x", False, True),), (), (), False, (Kind.COMPUTE,), True
+        "GradientSum", "gradient_sum", (Input("x", False, True),), (), (), False, (Kind.COMPUTE,), True, True
     )
 
     def output_shape(self, *x: Shape) -> Shape:
@@ -55,7 +56,7 @@ class _Gradient(Operator):
         self._n_outputs = len(function._outputs)
         kinds = source.of_given(source.declaration.kinds, len(function._inputs))
         # What forward updates in place is only read here.
-        kinds = [Kind.COMPUTE if k == Kind.UPDATED else k for k in kinds]
+        kinds = [Kind.COMPUTE if k is Kind.UPDATED else k for k in kinds]
         outer = (Kind.COMPUTE,) * self._n_outputs
         self._kinds = (*outer, *kinds, *outer)
         self._shapes = [v.shape for v in function._inputs]
@@ -66,7 +67,8 @@ class _Gradient(Operator):
     def declaration(self) -> Declaration:  # type: ignore[override]
         name = f"{self.source.declaration.type_name}Gradient"
         inputs = tuple(Input(f"x{i}", False, False) for i in range(len(self._kinds)))
-        return Declaration(name, name, inputs, (), (), False, self._kinds, False)
+        plain = all(k is Kind.COMPUTE for k in self._kinds)
+        return Declaration(name, name, inputs, (), (), False, self._kinds, False, plain)
 
     @property
     def full_precision(self) -> bool:  # type: ignore[override]

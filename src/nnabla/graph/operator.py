@@ -24,15 +24,18 @@ The names in `forward`'s signature are the inputs; one with a default of ``None`
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from enum import IntEnum
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 import torch
 
 from ..context import Context
 from .argument import REQUIRED, Argument
+
+if TYPE_CHECKING:
+    from .prototype import Prototype
 
 Shape = tuple[int, ...]
 T = TypeVar("T")
@@ -68,6 +71,8 @@ class Declaration(NamedTuple):
     kinds: tuple[Kind, ...]
     # Whether the one declared input stands for any number.
     variadic: bool
+    # Whether all inputs are read in the type to compute in.
+    plain: bool
 
 
 registry: dict[str, type[Operator]] = {}
@@ -77,6 +82,8 @@ class Operator:
     """Base of all declarations. An instance holds the values of the arguments and belongs to one node of a graph."""
 
     declaration: ClassVar[Declaration]
+    # Operators of this class that met their inputs before, by arguments, shapes and context; see `call.invoke`.
+    prototypes: ClassVar[dict[Hashable, Prototype]]
 
     # Names of the outputs; `grad` receives their gradients as d<name>.
     outputs: ClassVar[tuple[str, ...]] = ("y",)
@@ -185,9 +192,9 @@ class Operator:
 
     def input_dtype(self, kind: Kind) -> torch.dtype:
         """The type that an input of that kind is read in."""
-        if kind == Kind.INDEX:
+        if kind is Kind.INDEX:
             return torch.int64
-        if kind == Kind.UPDATED and self.context.dtype in (torch.float16, torch.bfloat16):
+        if kind is Kind.UPDATED and self.context.dtype in (torch.float16, torch.bfloat16):
             return torch.float32
         return self.compute_dtype
 
@@ -211,6 +218,7 @@ def operator(type_name: str, name: str) -> Callable[[OperatorType], OperatorType
         if type_name in registry:
             raise ValueError(f"operator {type_name!r} is declared twice")
         cls.declaration = _declare(cls, type_name, name)
+        cls.prototypes = {}
         registry[type_name] = cls
         return cls
 
@@ -238,7 +246,10 @@ def _declare(cls: type[Operator], type_name: str, name: str) -> Declaration:
     kinds = tuple(
         Kind.INDEX if i.name in cls.indices else Kind.UPDATED if i.name in cls.updated else Kind.COMPUTE for i in inputs
     )
-    return Declaration(type_name, name, inputs, tuple(arguments.values()), tuple(roles), takes_need, kinds, variadic)
+    plain = all(kind is Kind.COMPUTE for kind in kinds)
+    return Declaration(
+        type_name, name, inputs, tuple(arguments.values()), tuple(roles), takes_need, kinds, variadic, plain
+    )
 
 
 def _parameters(method: Any) -> tuple[list[str], set[str], bool]:

@@ -8,10 +8,10 @@ from typing import Any, NoReturn
 import torch
 
 from ..errors import ArgumentError, GraphError, ShapeError
-from .call import described, output_shapes
 from .derivative import below_autograd
 from .epoch import epoch
 from .function import Function, PythonFunction
+from .meeting import described, output_shapes
 from .order import topological
 from .steps import LeafSlot, Step
 from .variable import Variable
@@ -28,8 +28,8 @@ _WORTH_A_THREAD = 1 << 15
 
 def _is_small(function: Function) -> bool:
     """Whether all tensors of a function are so small that one thread computes it as fast as several."""
-    return all([v.size < _WORTH_A_THREAD for v in function._inputs]) and all(
-        [b.data.size < _WORTH_A_THREAD for b in function._outputs]
+    return all([b.data.size < _WORTH_A_THREAD for b in function._outputs]) and all(
+        [v.size < _WORTH_A_THREAD for v in function._inputs]
     )
 
 
@@ -48,7 +48,7 @@ class Plan:
         self.leaves = list(leaves)
         self.steps = list(steps)
         self.functions = list(functions)
-        self._small = all([_is_small(function) for function in functions if function is not None])
+        self._small = all(_is_small(function) for function in functions if function is not None)
 
     def _load(self) -> None:
         for leaf in self.leaves:

@@ -22,17 +22,27 @@ def assigning(grad: NdArray) -> Sink:
     return put
 
 
-def adding(grad: NdArray) -> Sink:
-    """A further gradient of an intermediate variable. The first one may share memory: the sum is a new tensor."""
+def adding(grad: NdArray, shared: bool) -> Sink:
+    """A further gradient of an intermediate variable. The one before may share memory, so it stays as it is.
+
+    Args:
+        grad: of the variable.
+        shared: whether the further gradient may share memory with something else; the sum takes its place if not.
+    """
 
     def put(dx: torch.Tensor) -> None:
         before = grad._tensor
-        grad._tensor = dx if before is None else before + dx
+        if before is None:
+            grad._tensor = dx
+        elif shared or dx.dtype is not before.dtype:
+            grad._tensor = before + dx
+        else:
+            grad._tensor = dx.add_(before)
 
     return put
 
 
-def accumulating(buffers: Buffers, dtype: torch.dtype, copies: bool) -> Sink:
+def accumulating(buffers: Buffers, dtype: torch.dtype, shared: bool) -> Sink:
     """The gradient of a variable that no function made.
 
     It is added to what is there, or assigned where that is a pending zero; so a solver's `zero_grad` costs nothing.
@@ -40,7 +50,7 @@ def accumulating(buffers: Buffers, dtype: torch.dtype, copies: bool) -> Sink:
     Args:
         buffers: of the variable; its grad array may be exchanged at any time.
         dtype: type that the gradient is kept in.
-        copies: whether gradients may share memory with something else.
+        shared: whether gradients may share memory with something else.
     """
 
     buffers.grad  # noqa: B018  (made now, so that the loop need not ask)
@@ -59,7 +69,7 @@ def accumulating(buffers: Buffers, dtype: torch.dtype, copies: bool) -> Sink:
         else:
             if dx.dtype is not dtype:
                 dx = dx.to(dtype)
-            elif copies:
+            elif shared:
                 dx = dx.clone(memory_format=torch.contiguous_format)
             grad._tensor = dx
             grad._fill = None

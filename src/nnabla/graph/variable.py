@@ -319,11 +319,11 @@ class Variable:
             shape: the new shape.
             unlink: cut it off from the graph; else it is the output of a Reshape function.
         """
-        from .call import apply
+        from .call import invoke
         from .operator import registry
 
         if not unlink:
-            return apply(registry["Reshape"](tuple(shape)), (self,))
+            return invoke(registry["Reshape"], (tuple(shape),), (self,))
         data = self._buffers.data.view(shape)
         variable = Variable._on(Buffers(data))
         variable._buffers.grad = self._buffers.grad.view(data.shape)

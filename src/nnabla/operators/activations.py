@@ -53,6 +53,11 @@ class Tanh(Elementwise):
         x: any shape.
     Returns:
         Shape of `x`, in [-1, 1].
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.tanh(nn.NdArray.from_numpy_array([0.0, 1.0])).data.round(4)
+        array([0.    , 0.7616], dtype=float32)
+
     Source: NNabla function reference, ``Tanh``.
     """
 
@@ -74,6 +79,11 @@ class Swish(Elementwise):
         x: any shape.
     Returns:
         Shape of `x`.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.swish(nn.NdArray.from_numpy_array([0.0, 1.0])).data.round(4)
+        array([0.    , 0.7311], dtype=float32)
+
     Source: NNabla function reference, ``Swish``; Ramachandran et al. 2017, Searching for Activation
     Functions.
     """
@@ -98,6 +108,11 @@ class GELU(Elementwise):
         x: any shape.
     Returns:
         Shape of `x`.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.gelu(nn.NdArray.from_numpy_array([-1.0, 1.0])).data.round(4)
+        array([-0.1588,  0.8412], dtype=float32)
+
     Source: NNabla function reference, ``GELU``; Hendrycks and Gimpel 2016, Gaussian Error Linear Units,
     section 2.
     """
@@ -117,6 +132,11 @@ class Mish(Elementwise):
         x: any shape.
     Returns:
         Shape of `x`.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.mish(nn.NdArray.from_numpy_array([-1.0, 1.0])).data.round(4)
+        array([-0.3034,  0.8651], dtype=float32)
+
     Source: NNabla function reference, ``Mish``; Misra 2019, Mish: A Self Regularized Non-Monotonic Activation
     Function. The gradient is right above 44, too, where that of NNabla 1.39 is NaN.
     """
@@ -140,6 +160,11 @@ class LogSigmoid(Elementwise):
         x: any shape.
     Returns:
         Shape of `x`, at most 0.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.log_sigmoid(nn.NdArray.from_numpy_array([0.0, -100.0])).data.round(4)
+        array([  -0.6931, -100.    ], dtype=float32)
+
     Source: NNabla function reference, ``LogSigmoid``.
     """
 
@@ -167,6 +192,11 @@ class SoftPlus(Elementwise):
         Shape of `x`, at least 0.
     Raises:
         ArgumentError: `beta` is not positive.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.softplus(nn.NdArray.from_numpy_array([0.0, 100.0]), beta=2.0).data.round(4)
+        array([  0.3466, 100.    ], dtype=float32)
+
     Source: NNabla function reference, ``SoftPlus``.
     """
 
@@ -187,6 +217,11 @@ class SoftSign(Elementwise):
         x: any shape.
     Returns:
         Shape of `x`, in [-1, 1].
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.softsign(nn.NdArray.from_numpy_array([-3.0, 1.0])).data
+        array([-0.75,  0.5 ], dtype=float32)
+
     Source: NNabla function reference, ``SoftSign``.
     """
 
@@ -207,6 +242,11 @@ class TanhShrink(Elementwise):
         x: any shape.
     Returns:
         Shape of `x`.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.tanh_shrink(nn.NdArray.from_numpy_array([0.0, 1.0])).data.round(4)
+        array([0.    , 0.2384], dtype=float32)
+
     Source: NNabla function reference, ``TanhShrink``.
     """
 
@@ -231,6 +271,11 @@ class Sinc(Elementwise):
         x: any shape.
     Returns:
         Shape of `x`.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.sinc(nn.NdArray.from_numpy_array([0.0, 1.0])).data.round(4)
+        array([1.    , 0.8415], dtype=float32)
+
     Source: NNabla function reference, ``Sinc``.
     """
 
@@ -267,7 +312,7 @@ class Softmax(_AlongAxis):
     r"""Soft-max along an axis, :math:`y_i = e^{x_i} / \sum_j e^{x_j}`, without overflow.
 
     Inputs:
-        x: at least one axis.
+        x: any shape with at least one axis.
     Args:
         axis: axis that the sum runs over; the last by default; a negative value counts from the end.
     Returns:
@@ -294,13 +339,18 @@ class LogSoftmax(_AlongAxis):
     r"""Logarithm of the soft-max along an axis, :math:`y_i = x_i - \log \sum_j e^{x_j}`, without overflow.
 
     Inputs:
-        x: at least one axis.
+        x: any shape with at least one axis.
     Args:
         axis: axis that the sum runs over; the last by default; a negative value counts from the end.
     Returns:
         Shape of `x`.
     Raises:
         ArgumentError: `axis` is not an axis of `x`.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.log_softmax(nn.NdArray.from_numpy_array([[1.0, 1.0]])).data.round(4)
+        array([[-0.6931, -0.6931]], dtype=float32)
+
     Source: NNabla function reference, ``LogSoftmax``.
     """
 

@@ -74,6 +74,12 @@ class BcAdd2(_Sum):
         The broadcast shape.
     Raises:
         ShapeError: as `add2`.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> a, b = nn.NdArray.from_numpy_array([6.0, 8.0]), nn.NdArray.from_numpy_array([2.0, 4.0])
+        >>> F.bc_add2(a, b).data
+        array([ 8., 12.], dtype=float32)
+
     Source: NNabla function reference, ``BcAdd2``.
     """
 
@@ -91,6 +97,12 @@ class Sub2(Binary):
         The broadcast shape.
     Raises:
         ShapeError: as `add2`.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> a, b = nn.NdArray.from_numpy_array([6.0, 8.0]), nn.NdArray.from_numpy_array([2.0, 4.0])
+        >>> F.sub2(a, b).data
+        array([4., 4.], dtype=float32)
+
     Source: NNabla function reference, ``Sub2``.
     """
 
@@ -117,6 +129,12 @@ class Mul2(Binary):
         The broadcast shape.
     Raises:
         ShapeError: as `add2`.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> a, b = nn.NdArray.from_numpy_array([6.0, 8.0]), nn.NdArray.from_numpy_array([2.0, 4.0])
+        >>> F.mul2(a, b).data
+        array([12., 32.], dtype=float32)
+
     Source: NNabla function reference, ``Mul2``.
     """
 
@@ -144,6 +162,12 @@ class Div2(Binary):
         The broadcast shape; a division by zero gives an infinity, or NaN for ``0 / 0``.
     Raises:
         ShapeError: as `add2`.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> a, b = nn.NdArray.from_numpy_array([6.0, 8.0]), nn.NdArray.from_numpy_array([2.0, 4.0])
+        >>> F.div2(a, b).data
+        array([3., 2.], dtype=float32)
+
     Source: NNabla function reference, ``Div2``.
     """
 
@@ -172,6 +196,12 @@ class Pow2(Binary):
         The broadcast shape; :math:`x^0 = 1` for every `x`.
     Raises:
         ShapeError: as `add2`.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> a, b = nn.NdArray.from_numpy_array([6.0, 8.0]), nn.NdArray.from_numpy_array([2.0, 4.0])
+        >>> F.pow2(a, b).data
+        array([  36., 4096.], dtype=float32)
+
     Source: NNabla function reference, ``Pow2``.
     """
 
@@ -248,6 +278,12 @@ class MulN(_Several):
         That shape.
     Raises:
         ShapeError: the shapes differ.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> a, b = nn.NdArray.from_numpy_array([6.0, 8.0]), nn.NdArray.from_numpy_array([2.0, 4.0])
+        >>> F.mul_n(a, b, b).data
+        array([ 24., 128.], dtype=float32)
+
     Source: NNabla function reference, ``MulN``. The gradient is right where factors are zero, too.
     """
 
@@ -301,6 +337,11 @@ class AddScalar(_WithNumber):
         inplace: accepted for compatibility.
     Returns:
         Shape of `x`.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.add_scalar(nn.NdArray.from_numpy_array([1.0, 4.0]), 3).data
+        array([4., 7.], dtype=float32)
+
     Source: NNabla function reference, ``AddScalar``.
     """
 
@@ -326,6 +367,11 @@ class MulScalar(_WithNumber):
         inplace: accepted for compatibility.
     Returns:
         Shape of `x`.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.mul_scalar(nn.NdArray.from_numpy_array([1.0, 4.0]), 3).data
+        array([ 3., 12.], dtype=float32)
+
     Source: NNabla function reference, ``MulScalar``.
     """
 
@@ -364,6 +410,11 @@ class PowScalar(_WithNumber):
         inplace: accepted for compatibility.
     Returns:
         Shape of `x`.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.pow_scalar(nn.NdArray.from_numpy_array([1.0, 4.0]), 2).data
+        array([ 1., 16.], dtype=float32)
+
     Source: NNabla function reference, ``PowScalar``.
     """
 
@@ -394,6 +445,11 @@ class RSubScalar(_WithNumber):
         val: the number :math:`v`.
     Returns:
         Shape of `x`.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.r_sub_scalar(nn.NdArray.from_numpy_array([1.0, 4.0]), 3).data
+        array([ 2., -1.], dtype=float32)
+
     Source: NNabla function reference, ``RSubScalar``.
     """
 
@@ -416,6 +472,11 @@ class RDivScalar(_WithNumber):
         val: the number :math:`v`.
     Returns:
         Shape of `x`.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.r_div_scalar(nn.NdArray.from_numpy_array([1.0, 4.0]), 3).data
+        array([3.  , 0.75], dtype=float32)
+
     Source: NNabla function reference, ``RDivScalar``.
     """
 
@@ -438,6 +499,11 @@ class RPowScalar(_WithNumber):
         val: the base :math:`v`.
     Returns:
         Shape of `x`.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.r_pow_scalar(nn.NdArray.from_numpy_array([1.0, 4.0]), 2).data
+        array([ 2., 16.], dtype=float32)
+
     Source: NNabla function reference, ``RPowScalar``.
     """
 

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Int, Ints
-from ..graph.call import apply, public
+from ..graph.call import invoke, public
 from ..graph.operator import Operator, Shape, operator
 from .axes import normalized, normalized_all
+from .constants import Array
 
 
 def resolved_shape(shape: tuple[int, ...], x: Shape) -> Shape:
@@ -36,7 +37,7 @@ def resolved_shape(shape: tuple[int, ...], x: Shape) -> Shape:
 
 @operator("Reshape", "reshape")
 class Reshape(Operator):
-    """The same elements in the same order, under another shape.
+    """The same elements in the same order, under another shape: ``y.flat[i] = x.flat[i]``.
 
     Inputs:
         x: any shape.
@@ -77,7 +78,8 @@ class Reshape(Operator):
 
 @operator("Transpose", "transpose")
 class Transpose(Operator):
-    """Axes in another order.
+    r"""Axes in another order, :math:`y_{i_{a_0}, \ldots, i_{a_{N-1}}} = x_{i_0, \ldots, i_{N-1}}` with `axes`
+    :math:`a_n`.
 
     Inputs:
         x: shape ``(D_0, ..., D_{N-1})``.
@@ -114,7 +116,10 @@ class Transpose(Operator):
 
 @operator("Broadcast", "broadcast")
 class Broadcast(Operator):
-    """Repeat `x` along axes of length 1, and along new axes in front, by NumPy's rule.
+    r"""Repeat `x` along axes of length 1, and along new axes in front, by NumPy's rule.
+
+    With as many axes on both sides, :math:`y_{i_1, \ldots, i_N} = x_{j_1, \ldots, j_N}`, where
+    :math:`j_n` is 0 if axis :math:`n` of `x` has length 1, else :math:`i_n`.
 
     Inputs:
         x: any shape that broadcasts to `shape`.
@@ -154,11 +159,12 @@ class Broadcast(Operator):
 
 @operator("BroadcastTo", "broadcast_to")
 class BroadcastTo(Operator):
-    """Repeat `y` along those axes of `x` that it lacks.
+    """Repeat `y` along those axes of `x` that it lacks; for ``axis=1``, a vector `y` and three axes of `x`,
+    the result is ``z[i, j, k] = y[j]``.
 
     Inputs:
         x: gives the shape; its values are not read.
-        y: its axes are as long as the axes of `x` that they are matched with.
+        y: any shape; its axes are as long as the axes of `x` that they are matched with.
     Args:
         axis: the axis of `x` that the first axis of `y` is matched with; a negative value (default: -1)
             matches the last axes with each other.
@@ -203,7 +209,9 @@ class BroadcastTo(Operator):
 
 @operator("Tile", "tile")
 class Tile(Operator):
-    """Repeat `x` a number of times along each axis.
+    r"""Repeat `x` a number of times along each axis,
+    :math:`y_{i_1, \ldots, i_N} = x_{i_1 \bmod D_1, \ldots, i_N \bmod D_N}` for `x` of shape
+    ``(D_1, ..., D_N)``.
 
     Inputs:
         x: any shape.
@@ -212,7 +220,7 @@ class Tile(Operator):
             than the shape of `x`, leading axes are repeated once; if it is longer, axes of length 1 are put
             in front.
     Returns:
-        Each length multiplied by its number of repetitions.
+        Shape of `x`, with each length multiplied by its number of repetitions.
     Raises:
         ArgumentError: a repetition is less than 1.
     Example:
@@ -242,8 +250,8 @@ class Tile(Operator):
 
 
 @public
-def tile(x: Any, reps: int | Sequence[int]) -> Any:
-    return apply(Tile((reps,) if isinstance(reps, int) else reps), (x,))
+def tile(x: Array, reps: int | Sequence[int]) -> Any:
+    return invoke(Tile, ((reps,) if isinstance(reps, int) else reps,), (x,))
 
 
 tile.__doc__ = Tile.__doc__
@@ -251,10 +259,11 @@ tile.__doc__ = Tile.__doc__
 
 @operator("Flip", "flip")
 class Flip(Operator):
-    """Reverse the order of elements along axes.
+    """Reverse the order of elements along axes: :math:`y_i = x_{D - 1 - i}` along each of them, where
+    :math:`D` is its length.
 
     Inputs:
-        x: at least one axis.
+        x: any shape with at least one axis.
     Args:
         axes: the axes; negative ones count from the end. Default: the last axis.
     Returns:
@@ -286,7 +295,8 @@ class Flip(Operator):
 
 @operator("Shape", "shape")
 class ShapeOf(Operator):
-    """The shape of `x`, or a part of it, as an array of numbers.
+    r"""The shape of `x`, or a part of it, as an array of numbers: :math:`y_i = D_{\mathrm{start} + i}` for
+    the shape :math:`D`.
 
     Inputs:
         x: any shape; its values are not read.

@@ -6,38 +6,40 @@ import math
 from typing import Any
 
 from ..errors import ArgumentError, ShapeError
-from ..graph.call import apply, public
+from ..graph.call import invoke, public
 from .activations import Softmax
 from .arithmetic import Add2, MulScalar
 from .arrays import Broadcast, Reshape, Transpose
+from .constants import Array
 from .creation import Constant
 from .indexing import Where
 from .joining import Concatenate
 from .layers import Affine
 from .linalg import BatchMatmul
+from .shapes import refuse_empty
 from .slicing import Pad
 from .stochastic import Dropout
 
 
 @public
 def multi_head_attention(
-    query: Any,
-    key: Any,
-    value: Any,
+    query: Array,
+    key: Array,
+    value: Array,
     num_heads: int,
-    q_weight: Any,
-    k_weight: Any,
-    v_weight: Any,
-    out_weight: Any,
-    q_bias: Any = None,
-    k_bias: Any = None,
-    v_bias: Any = None,
-    out_bias: Any = None,
-    attn_bias_k: Any = None,
-    attn_bias_v: Any = None,
+    q_weight: Array,
+    k_weight: Array,
+    v_weight: Array,
+    out_weight: Array,
+    q_bias: Array | None = None,
+    k_bias: Array | None = None,
+    v_bias: Array | None = None,
+    out_bias: Array | None = None,
+    attn_bias_k: Array | None = None,
+    attn_bias_v: Array | None = None,
     dropout: float = 0.0,
-    additive_mask: Any = None,
-    key_padding_mask: Any = None,
+    additive_mask: Array | None = None,
+    key_padding_mask: Array | None = None,
 ) -> Any:
     r"""Attention with several heads: for each target position a mean of values, weighted by how keys fit.
 
@@ -84,6 +86,11 @@ def multi_head_attention(
     for name, x in (("query", query), ("key", key), ("value", value)):
         if len(x.shape) != 3:
             raise ShapeError(f"multi_head_attention: {name} must have 3 axes (length, batch, features), not {x.shape}")
+        refuse_empty(x.shape, "multi_head_attention", name)
+    for name, w in (("q_weight", q_weight), ("k_weight", k_weight), ("v_weight", v_weight), ("out_weight", out_weight)):
+        if len(w.shape) != 2:
+            raise ShapeError(f"multi_head_attention: {name} must have 2 axes, not {w.shape}")
+        refuse_empty(w.shape, "multi_head_attention", name)
     targets, batch = query.shape[:2]
     sources = key.shape[0]
     embedding, value_embedding = q_weight.shape[1], v_weight.shape[1]
@@ -104,40 +111,40 @@ def multi_head_attention(
 
     def heads(x: Any, length: int, size: int) -> Any:
         """From (length, B, E) to (B * heads, length, E / heads)."""
-        return apply(Transpose((1, 0, 2)), (apply(Reshape((length, batch * num_heads, size)), (x,)),))
+        return invoke(Transpose, ((1, 0, 2),), (invoke(Reshape, ((length, batch * num_heads, size),), (x,)),))
 
     def projected(x: Any, weight: Any, bias: Any, further: Any, size: int) -> Any:
-        y = apply(Affine(2), (x, weight, bias))
+        y = invoke(Affine, (2,), (x, weight, bias))
         if further is not None:
-            row = apply(Reshape((1, 1, weight.shape[1])), (further,))
-            row = apply(Broadcast((1, batch, weight.shape[1])), (row,))
-            y = apply(Concatenate(0), (y, row))
+            row = invoke(Reshape, ((1, 1, weight.shape[1]),), (further,))
+            row = invoke(Broadcast, ((1, batch, weight.shape[1]),), (row,))
+            y = invoke(Concatenate, (0,), (y, row))
         return heads(y, -1, size)
 
     def extended(mask: Any) -> Any:
         """No key is masked that `attn_bias_k` adds."""
-        return mask if attn_bias_k is None else apply(Pad((0, 1), "constant", 0.0), (mask,))
+        return mask if attn_bias_k is None else invoke(Pad, ((0, 1), "constant", 0.0), (mask,))
 
-    q = apply(MulScalar(head**-0.5), (apply(Affine(2), (query, q_weight, q_bias)),))
+    q = invoke(MulScalar, (head**-0.5,), (invoke(Affine, (2,), (query, q_weight, q_bias)),))
     q = heads(q, targets, head)
     k = projected(key, k_weight, k_bias, attn_bias_k, head)
     v = projected(value, v_weight, v_bias, attn_bias_v, value_head)
     length = k.shape[1]
 
-    scores = apply(BatchMatmul(False, True), (q, k))
+    scores = invoke(BatchMatmul, (False, True), (q, k))
     if additive_mask is not None:
-        mask = apply(Reshape((1, targets, length)), (extended(additive_mask),))
-        scores = apply(Add2(), (scores, mask))
+        mask = invoke(Reshape, ((1, targets, length),), (extended(additive_mask),))
+        scores = invoke(Add2, (), (scores, mask))
     if key_padding_mask is not None:
         shape = (batch, num_heads, targets, length)
-        mask = apply(Reshape((batch, 1, 1, length)), (extended(key_padding_mask),))
-        mask = apply(Broadcast(shape), (mask,))
-        excluded = apply(Constant(-math.inf, shape), ())
-        scores = apply(Where(), (mask, excluded, apply(Reshape(shape), (scores,))))
-        scores = apply(Reshape((batch * num_heads, targets, length)), (scores,))
-    weights = apply(Softmax(2), (scores,))
+        mask = invoke(Reshape, ((batch, 1, 1, length),), (extended(key_padding_mask),))
+        mask = invoke(Broadcast, (shape,), (mask,))
+        excluded = invoke(Constant, (-math.inf, shape), ())
+        scores = invoke(Where, (), (mask, excluded, invoke(Reshape, (shape,), (scores,))))
+        scores = invoke(Reshape, ((batch * num_heads, targets, length),), (scores,))
+    weights = invoke(Softmax, (2,), (scores,))
     if dropout > 0:
-        weights = apply(Dropout(dropout), (weights,))
-    y = apply(Transpose((1, 0, 2)), (apply(BatchMatmul(False, False), (weights, v)),))
-    y = apply(Reshape((targets, batch, value_embedding)), (y,))
-    return apply(Affine(2), (y, out_weight, out_bias)), weights
+        weights = invoke(Dropout, (dropout,), (weights,))
+    y = invoke(Transpose, ((1, 0, 2),), (invoke(BatchMatmul, (False, False), (weights, v)),))
+    y = invoke(Reshape, ((targets, batch, value_embedding),), (y,))
+    return invoke(Affine, (2,), (y, out_weight, out_bias)), weights

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from ..errors import ArgumentError
 
+# What public calls take for one axis, several, or (where they say so) all.
+Axes = int | Sequence[int] | None
+
 
 def normalized(axis: int, ndim: int, function: str, name: str = "axis") -> int:
     """`axis` counted from the front.

@@ -11,11 +11,13 @@ from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Float, Ints
-from ..graph.call import apply, public
+from ..graph.call import invoke, public
 from ..graph.operator import Operator, Shape, operator
 from ..graph.variable import Variable
 from .arrays import Reshape, Transpose
-from .axes import normalized, normalized_all
+from .axes import Axes, normalized, normalized_all
+from .constants import Array
+from .shapes import refuse_empty
 
 aten = torch.ops.aten
 
@@ -78,6 +80,7 @@ class BatchStatistics(Operator):
         for parameter, shape in parameters.items():
             if shape is not None and shape != wanted:
                 raise ShapeError(f"{name}: {parameter} must have shape {wanted}, that of x along axis {axis}")
+        refuse_empty(x, name)
         inner = math.prod(x[axis + 1 :])
         self._shape = x
         self._parameter = wanted
@@ -331,16 +334,16 @@ class BatchNormalizationInOutAdapter:
 
     def __call__(self, x: Any) -> Any:
         """`x` with the outer axes first and the channel axes as one."""
-        y = apply(Transpose(self.transpose_axes), (x,))
+        y = invoke(Transpose, (self.transpose_axes,), (x,))
         self.transposed_shape = y.shape
         outer = len(self.outer_axes)
-        return apply(Reshape((*y.shape[:outer], math.prod(y.shape[outer:]))), (y,))
+        return invoke(Reshape, ((*y.shape[:outer], math.prod(y.shape[outer:])),), (y,))
 
     def inv(self, y: Any) -> Any:
         """The array that the last call got, from one of the shape that it returned."""
         if self.transposed_shape is None:
             raise ArgumentError("batch_normalization: the adapter must be called on x before its inv on y")
-        return apply(Transpose(self.inv_transpose_axes), (apply(Reshape(self.transposed_shape), (y,)),))
+        return invoke(Transpose, (self.inv_transpose_axes,), (invoke(Reshape, (self.transposed_shape,), (y,)),))
 
 
 def with_running_statistics(
@@ -368,12 +371,12 @@ def with_running_statistics(
 
 @public
 def batch_normalization(
-    x: Any,
-    beta: Any,
-    gamma: Any,
-    mean: Any,
-    variance: Any,
-    axes: Any = [1],  # noqa: B006 - the public signature
+    x: Array,
+    beta: Array | None,
+    gamma: Array | None,
+    mean: Array | None,
+    variance: Array | None,
+    axes: Axes = [1],  # noqa: B006 - the public signature
     decay_rate: float = 0.9,
     eps: float = 1e-05,
     batch_stat: bool = True,
@@ -389,12 +392,13 @@ def batch_normalization(
     and in the same way `variance`, with the unbiased estimate :math:`\sigma^2 M / (M - 1)`. Without, the
     running ones are used.
 
-    Args:
+    Inputs:
         x: any shape.
         beta: shape of `x` along `axes` and 1 along all others, or ``None`` for no shift.
         gamma: shape of `beta`, or ``None`` for no scale.
         mean: running mean, shape of `beta`, updated in place; ``None`` for none.
         variance: running variance, shape of `beta`, updated in place; ``None`` for none.
+    Args:
         axes: the axes of the channels, or one number. With several, the graph transposes and reshapes every
             array, and the running statistics stay as they are, as in NNabla 1.x.
         decay_rate: how much of the running statistics stays in each step, a ratio.
@@ -418,14 +422,13 @@ def batch_normalization(
 
     Source: S. Ioffe and C. Szegedy, "Batch Normalization", arXiv:1502.03167, algorithm 1.
     """
-    axes = [axes] if isinstance(axes, int) else axes
+    axes = [axes] if isinstance(axes, (int, float)) else axes
     statistics = with_running_statistics(x, mean, variance, axes, batch_stat, "batch_normalization")
 
     def normalize(xs: Sequence[Any], parameters: Sequence[Any], axis: int) -> Any:
         no_bias, no_scale = (p is None for p in parameters[:2])
-        function = BatchNormalization((axis,), decay_rate, eps, batch_stat, no_scale, no_bias)
-        function.n_outputs = 3 if output_stat else 1
-        return apply(function, (*xs, *parameters))
+        arguments = ((axis,), decay_rate, eps, batch_stat, no_scale, no_bias)
+        return invoke(BatchNormalization, arguments, (*xs, *parameters), 3 if output_stat else 1)
 
     return over_axes(normalize, (x,), (beta, gamma, *statistics), axes)
 

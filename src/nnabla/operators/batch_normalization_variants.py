@@ -11,9 +11,11 @@ from torch import Tensor
 from .._nd_array import NdArray
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Argument, Bool, Float, Ints, Str
-from ..graph.call import apply, public
+from ..graph.call import apply, invoke, public
 from ..graph.operator import Shape, operator
+from .axes import Axes
 from .batch_normalization import BatchStatistics, over_axes, with_running_statistics
+from .constants import Array
 from .creation import Constant
 
 aten = torch.ops.aten
@@ -104,7 +106,9 @@ class Communicator(Argument):
 class SyncBatchNormalization(BatchStatistics):
     r"""Batch normalization by the statistics of the batches of all processes of a group.
 
-    With one process this is `BatchNormalization`.
+    .. math:: y = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} \gamma + \beta
+
+    With one process this is `batch_normalization`.
 
     Inputs:
         x: shape ``(D_0, ..., D_i, ..., D_N)``.
@@ -167,7 +171,7 @@ def _all_parameters(
 
     def constant(value: float) -> Any:
         if not imperative:
-            return apply(Constant(value, mean.shape), ())
+            return invoke(Constant, (value, mean.shape), ())
         array = NdArray(mean.shape)
         array.fill(value)
         return array
@@ -177,13 +181,13 @@ def _all_parameters(
 
 @public
 def fused_batch_normalization(
-    x: Any,
-    beta: Any,
-    gamma: Any,
-    mean: Any,
-    variance: Any,
-    z: Any = None,
-    axes: Any = [1],  # noqa: B006 - the public signature
+    x: Array,
+    beta: Array | None,
+    gamma: Array | None,
+    mean: Array | None,
+    variance: Array | None,
+    z: Array | None = None,
+    axes: Axes = [1],  # noqa: B006 - the public signature
     decay_rate: float = 0.9,
     eps: float = 1e-05,
     batch_stat: bool = True,
@@ -193,13 +197,14 @@ def fused_batch_normalization(
 ) -> Any:
     r"""Batch normalization, an addition and a ReLU, :math:`y = \max(0, \mathrm{BN}(x) + z)`.
 
-    Args:
+    Inputs:
         x: any shape.
         beta: shape of `x` along `axes` and 1 along all others, or ``None`` for no shift.
         gamma: shape of `beta`, or ``None`` for no scale.
         mean: running mean, shape of `beta`, updated in place; ``None`` for none.
         variance: running variance, shape of `beta`, updated in place; ``None`` for none.
         z: what is added, shape of `x`; ``None`` for nothing.
+    Args:
         axes: the axes of the channels, or one number.
         decay_rate: how much of the running statistics stays in each step, a ratio.
         eps: added to the variance, against division by zero.
@@ -219,8 +224,10 @@ def fused_batch_normalization(
         >>> y.d
         array([[0., 3.],
                [4., 6.]], dtype=float32)
+
+    Source: NNabla function reference, ``fused_batch_normalization``.
     """
-    axes = [axes] if isinstance(axes, int) else axes
+    axes = [axes] if isinstance(axes, (int, float)) else axes
     parameters = _all_parameters(x, beta, gamma, mean, variance, axes, batch_stat, "fused_batch_normalization")
 
     def normalize(xs: Sequence[Any], parameters: Sequence[Any], axis: int) -> Any:
@@ -233,28 +240,33 @@ def fused_batch_normalization(
 
 @public
 def sync_batch_normalization(
-    x: Any,
-    beta: Any,
-    gamma: Any,
-    mean: Any,
-    variance: Any,
+    x: Array,
+    beta: Array | None,
+    gamma: Array | None,
+    mean: Array | None,
+    variance: Array | None,
     comm: Any,
     group: str = "world",
-    axes: Any = [1],  # noqa: B006 - the public signature
+    axes: Axes = [1],  # noqa: B006 - the public signature
     decay_rate: float = 0.9,
     eps: float = 1e-05,
     batch_stat: bool = True,
     output_stat: bool = False,
     n_outputs: Any = None,
 ) -> Any:
-    """Batch normalization by the statistics of the batches of all processes of a group.
+    r"""Batch normalization by the statistics of the batches of all processes of a group.
 
-    Args:
+    .. math:: y = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} \gamma + \beta
+
+    With one process this is `batch_normalization`.
+
+    Inputs:
         x: any shape.
         beta: shape of `x` along `axes` and 1 along all others, or ``None`` for no shift.
         gamma: shape of `beta`, or ``None`` for no scale.
         mean: running mean, shape of `beta`, updated in place; ``None`` for none.
         variance: running variance, shape of `beta`, updated in place; ``None`` for none.
+    Args:
         comm: the communicator of the processes; it must have one.
         group: name of the group of processes.
         axes: the axes of the channels, or one number.
@@ -267,8 +279,18 @@ def sync_batch_normalization(
         Shape of `x`; with `output_stat` a tuple of that and two arrays of the shape of `beta`.
     Raises:
         ShapeError, ArgumentError: as in `batch_normalization`, and for a communicator of several processes.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> from types import SimpleNamespace
+        >>> x, alone = nn.NdArray.from_numpy_array([[1.0], [3.0]]), SimpleNamespace(size=1)
+        >>> F.sync_batch_normalization(x, None, None, None, None, alone, eps=0.0).data
+        array([[-1.],
+               [ 1.]], dtype=float32)
+
+    Source: NNabla function reference, ``sync_batch_normalization``; H. Zhang et al., "Context Encoding for
+    Semantic Segmentation", arXiv:1803.08904.
     """
-    axes = [axes] if isinstance(axes, int) else axes
+    axes = [axes] if isinstance(axes, (int, float)) else axes
     parameters = _all_parameters(x, beta, gamma, mean, variance, axes, batch_stat, "sync_batch_normalization")
 
     def normalize(xs: Sequence[Any], parameters: Sequence[Any], axis: int) -> Any:

@@ -152,7 +152,7 @@ class BinaryConnectAffine(BinaryWeights):
 
 @operator("BinaryConnectConvolution", "binary_connect_convolution")
 class BinaryConnectConvolution(BinaryWeights):
-    """Convolution with the signs of its weight.
+    r"""Convolution with the signs of its weight, :math:`y = \mathrm{conv}(x, \mathrm{sign}(W)) + b`.
 
     The gradient of `weight` is that of its sign.
 
@@ -254,7 +254,8 @@ class BinaryWeightAffine(BinaryWeights):
 class BinaryWeightConvolution(BinaryWeights):
     r"""Convolution with the signs of its weight times their mean size for each output map.
 
-    The gradient of `weight` is that of its sign, without the mean size.
+    :math:`y_o = \alpha_o \, \mathrm{conv}(x, \mathrm{sign}(W_o)) + b_o`, where :math:`\alpha_o` is the
+    mean of :math:`|W_o|`. The gradient of `weight` is that of its sign, without :math:`\alpha`.
 
     Inputs:
         x: shape ``(M_1, ..., M_B, C, L_1, ..., L_N)`` with ``B = base_axis``.

@@ -17,10 +17,12 @@ _EQUATION = re.compile(r"([a-zA-Z]|\.\.\.)*(,([a-zA-Z]|\.\.\.)*)*(->([a-zA-Z]|\.
 
 @operator("Einsum", "einsum")
 class Einsum(Operator):
-    """Products of elements whose indices agree, summed over indices that the result does not have.
+    r"""Products of elements whose indices agree, summed over indices that the result does not have.
+
+    So ``"ij,jk->ik"`` means :math:`y_{ik} = \sum_j x^0_{ij} x^1_{jk}`.
 
     Inputs:
-        x: one or more arrays.
+        x: one or more arrays, of any shapes that `equation` describes.
     Args:
         equation: for each input a word with a letter for each axis, separated by commas; then ``->`` and the
             letters of the result. Axes with the same letter have the same length, and the same index. ``...``

@@ -13,6 +13,7 @@ from ..graph.argument import Bool, Int, Ints, positive
 from ..graph.operator import Operator, Shape, operator
 from .axes import normalized
 from .layout import fast_format, into_format
+from .shapes import refuse_empty
 
 _backward = torch.ops.aten.convolution_backward.default
 
@@ -66,6 +67,7 @@ class Convolving(Operator):
         self.pad = self._one_for_each_axis("pad", n, 0, 0)
         self.stride = self._one_for_each_axis("stride", n, 1, 1)
         self.dilation = self._one_for_each_axis("dilation", n, 1, 1)
+        refuse_empty(x, name, first=axis)
         if channel_last:
             return Maps(x[:axis], x[-1], x[axis:-1], True)
         return Maps(x[:axis], x[axis], x[axis + 1 :], False)
@@ -173,6 +175,7 @@ class Convolving(Operator):
         n = len(x.spatial)
         if len(weight) != n + 2:
             raise ShapeError(f"{self.declaration.name}: weight must have {n + 2} axes, 2 for channels and {n} spatial")
+        refuse_empty(weight, self.declaration.name, "weight")
         return (weight[0], weight[-1], *weight[1:-1]) if x.channel_last else weight
 
 
@@ -244,6 +247,10 @@ class Convolution(Convolving):
 @operator("Deconvolution", "deconvolution")
 class Deconvolution(Convolving):
     r"""Deconvolution (transposed convolution): what the gradient of a convolution does to `x`, plus a bias.
+
+    :math:`y_{o, m} = b_o + \sum_{c, l, k} w_{c, o, k} \, x_{c, l}` over all places :math:`l` and elements
+    :math:`k` of the window with :math:`s l + d k - p = m`, where :math:`s` is the stride, :math:`d` the
+    dilation and :math:`p` the pad.
 
     Inputs:
         x: shape ``(M_1, ..., M_B, C, L_1, ..., L_N)`` with ``B = base_axis``; channels last with
@@ -330,6 +337,9 @@ class Depthwise(Convolving):
 class DepthwiseConvolution(Depthwise):
     r"""Convolution of each channel with kernels of its own.
 
+    :math:`y_{o, l} = b_o + \sum_k w_{o, k} \, x_{\lfloor o / M \rfloor, s l + d k - p}` with `multiplier`
+    :math:`M`, stride :math:`s`, dilation :math:`d` and pad :math:`p`; `x` is 0 outside of its bounds.
+
     Inputs:
         x: shape ``(M_1, ..., M_B, C, L_1, ..., L_N)`` with ``B = base_axis``.
         weight: shape ``(C * multiplier, K_1, ..., K_N)``.
@@ -367,6 +377,10 @@ class DepthwiseConvolution(Depthwise):
 @operator("DepthwiseDeconvolution", "depthwise_deconvolution")
 class DepthwiseDeconvolution(Depthwise):
     r"""Deconvolution of each channel with a kernel of its own; the results of `divisor` channels are added.
+
+    :math:`y_{o, m} = b_o + \sum_{c, l, k} w_{c, k} \, x_{c, l}` over all channels :math:`c` with
+    :math:`\lfloor c / D \rfloor = o`, for `divisor` :math:`D`, and all places :math:`l` and elements
+    :math:`k` of the window with :math:`s l + d k - p = m`, as in `deconvolution`.
 
     Inputs:
         x: shape ``(M_1, ..., M_B, C, L_1, ..., L_N)`` with ``B = base_axis``.

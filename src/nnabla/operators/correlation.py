@@ -10,9 +10,11 @@ from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Ints
-from ..graph.call import apply, public
+from ..graph.call import invoke, public
 from ..graph.operator import Operator, Shape, operator
 from .arrays import Reshape, Transpose
+from .axes import Axes
+from .constants import Array
 
 
 @operator("PatchCorrelation", "patch_correlation")
@@ -130,7 +132,7 @@ class PatchCorrelation(Operator):
 
 def _entries(value: Any, count: int) -> tuple[int, ...]:
     """One number for all, one for each pair, or all of them."""
-    values = (value,) if isinstance(value, int) else tuple(value)
+    values = tuple(value) if isinstance(value, (list, tuple)) else (value,)
     if len(values) == 1:
         return values * count
     if len(values) == 2 and count == 4:
@@ -140,20 +142,22 @@ def _entries(value: Any, count: int) -> tuple[int, ...]:
 
 def _with_channels_last(x: Any) -> Any:
     shape = x.shape
+    if len(shape) != 4:
+        raise ShapeError(f"patch_correlation: x1 and x2 must have 4 axes, not {len(shape)}")
     if len(shape) == 4 and shape[1] == 1:
-        return apply(Reshape((shape[0], shape[2], shape[3], 1)), (x,))
-    return apply(Transpose((0, 2, 3, 1)), (x,))
+        return invoke(Reshape, ((shape[0], shape[2], shape[3], 1),), (x,))
+    return invoke(Transpose, ((0, 2, 3, 1),), (x,))
 
 
 @public
 def patch_correlation(
-    x1: Any,
-    x2: Any,
-    patch: Any = (1, 1),
-    shift: Any = (0, 0),
-    patch_step: Any = (1, 1),
-    shift_step: Any = (1, 1),
-    padding: Any = (0, 0, 0, 0),
+    x1: Array,
+    x2: Array,
+    patch: Axes = (1, 1),
+    shift: Axes = (0, 0),
+    patch_step: Axes = (1, 1),
+    shift_step: Axes = (1, 1),
+    padding: Axes = (0, 0, 0, 0),
     channel_last: bool = False,
 ) -> Any:
     r"""Products of patches of two images, summed over patch and channels, for every place and every shift.
@@ -189,5 +193,5 @@ def patch_correlation(
     settings = [_entries(v, 2) for v in (patch, shift, patch_step, shift_step)]
     if not channel_last:
         x1, x2 = _with_channels_last(x1), _with_channels_last(x2)
-    y = apply(PatchCorrelation(*settings, _entries(padding, 4)), (x1, x2))
-    return y if channel_last else apply(Transpose((0, 3, 4, 1, 2)), (y,))
+    y = invoke(PatchCorrelation, (*settings, _entries(padding, 4)), (x1, x2))
+    return y if channel_last else invoke(Transpose, ((0, 3, 4, 1, 2),), (y,))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Float, Int, Ints, not_negative
-from ..graph.call import apply, public
+from ..graph.call import invoke, public
 from ..graph.operator import Operator, Shape, operator
 
 
@@ -25,13 +25,15 @@ lengths = (lambda shape: all(d >= 0 for d in shape), "lengths of at least 0")
 
 @operator("Constant", "constant")
 class Constant(Operator):
-    """An array that holds one number everywhere.
+    """An array that holds one number everywhere, :math:`y_i = v`.
 
     Args:
-        val: the number.
+        val: the number :math:`v`.
         shape: the shape. Default: ``()``, a scalar.
     Returns:
         Shape `shape`.
+    Raises:
+        ArgumentError: a length is negative.
     Example:
         >>> import nnabla as nn, nnabla.functions as F
         >>> y = F.constant(1.5, (2, 2))
@@ -54,7 +56,8 @@ class Constant(Operator):
 
 @operator("Arange", "arange")
 class Arange(Operator):
-    """Numbers at even distances, from `start` on and before `stop`.
+    r"""Numbers at even distances, from `start` on and before `stop`:
+    :math:`y_i = \mathrm{start} + i \cdot \mathrm{step}`.
 
     Args:
         start: first number.
@@ -96,7 +99,8 @@ class Arange(Operator):
 
 @operator("Linspace", "linspace")
 class Linspace(Operator):
-    """A number of values at even distances, both ends included.
+    r"""A number of values at even distances, both ends included:
+    :math:`y_i = \mathrm{start} + i \, (\mathrm{stop} - \mathrm{start}) / (\mathrm{num} - 1)`.
 
     Args:
         start: first value.
@@ -127,7 +131,7 @@ class Linspace(Operator):
 
 @public
 def linspace(start: float, stop: float, num: int) -> Any:
-    return apply(Linspace(start, stop, num.__index__()), ())
+    return invoke(Linspace, (start, stop, num), ())
 
 
 linspace.__doc__ = Linspace.__doc__
@@ -135,10 +139,11 @@ linspace.__doc__ = Linspace.__doc__
 
 @operator("EyeLike", "eye_like")
 class EyeLike(Operator):
-    """Ones on a diagonal, zeros elsewhere, in the shape of `x`.
+    """Ones on a diagonal, zeros elsewhere, in the shape of `x`: :math:`y_{i, j} = 1` where
+    :math:`j = i + k`.
 
     Inputs:
-        x: a matrix; its values are not read.
+        x: shape ``(M, N)``; its values are not read.
     Args:
         k: which diagonal: 0 the main one, positive ones above it, negative ones below.
     Returns:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -41,7 +42,7 @@ class DeformableConvolution(Convolving):
         Shape as of `convolution`.
     Raises:
         ShapeError: an input has a shape that does not fit to `x`, or a window is larger than the padded
-        input.
+            input.
         ArgumentError: an argument is out of range, or a group does not divide the channels.
     Example:
         >>> import nnabla as nn, nnabla.functions as F
@@ -133,7 +134,8 @@ class DeformableConvolution(Convolving):
         y = y + (torch.arange(kh, **options) * dh).view(-1, 1)
         x_at = moved[..., 1] + (torch.arange(columns, **options) * sw - pw).view(-1, 1, 1, 1)
         x_at = x_at + torch.arange(kw, **options) * dw
-        top, left = y.detach().floor(), x_at.detach().floor()
+        # An offset that is not a number makes a result that is none, from some pixel inside.
+        top, left = [at.detach().floor().nan_to_num(0.0, math.inf, -math.inf) for at in (y, x_at)]
         down, right = y - top, x_at - left
         # Pixels are counted over all images and groups of channels.
         image = torch.arange(n, device=x.device).view(-1, 1, 1, 1, 1, 1) * (height * width)

@@ -60,17 +60,18 @@ def survivors(scores: Tensor, collide: Tensor, candidates: Tensor) -> Tensor:
 
 @operator("NmsDetection2d", "nms_detection2d")
 class NmsDetection2d(Operator):
-    """Suppress the scores of boxes that overlap a better one.
+    r"""Suppress the scores of boxes that overlap a better one.
 
-    Class probabilities are multiplied by objectness first; objectness, and then products, below `thresh`
-    become 0.
+    The score of box :math:`n` for class :math:`c` is :math:`o_n p_{n, c}`, objectness times class
+    probability; objectness, and then scores, below `thresh` become 0. Two boxes :math:`A` and :math:`B`
+    overlap by :math:`|A \cap B| / |A \cup B|`.
 
     Inputs:
         x: shape ``(B, N, 5 + C)`` for `N` boxes and `C` classes: center and lengths ``x, y, w, h``,
             objectness, class probabilities.
     Args:
         thresh: least score; default: 0.5.
-        nms: overlap (intersection over union) above which the lower score is suppressed; default: 0.45.
+        nms: overlap above which the lower score is suppressed; default: 0.45.
         nms_per_class: whether to do so for each class by its score (default); else by objectness: all scores
             of a box become 0 that overlaps one of higher objectness, be that suppressed itself or not.
     Returns:
@@ -121,7 +122,10 @@ class NmsDetection2d(Operator):
 
 @operator("ONNXNonMaxSuppression", "onnx_non_max_suppression")
 class ONNXNonMaxSuppression(Operator):
-    """Which boxes are left when those are dropped that overlap a better one of the same class.
+    r"""Which boxes are left when those are dropped that overlap a better one of the same class.
+
+    Two boxes :math:`A` and :math:`B` overlap by :math:`|A \cap B| / |A \cup B|`. Boxes are looked at in
+    the order of their scores.
 
     Inputs:
         boxes: shape ``(B, N, 4)``: two opposite corners ``y1, x1, y2, x2``, or center and lengths ``x, y, w,
@@ -130,7 +134,7 @@ class ONNXNonMaxSuppression(Operator):
     Args:
         center_point_box: 0 (default) for corners, 1 for center and lengths.
         max_output_boxes_per_class: how many boxes of a class and sample are selected at most; default: 0.
-        iou_threshold: overlap (intersection over union) above which the lower score is dropped; default: 0.
+        iou_threshold: overlap above which the lower score is dropped; default: 0.
         score_threshold: least score; default: 0.
     Returns:
         Shape ``(number of selected boxes, 3)``, 64 bit integers: index of sample, class and box; the best of

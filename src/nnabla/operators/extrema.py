@@ -11,9 +11,10 @@ from torch import Tensor
 from .._nd_array import NdArray
 from ..errors import ShapeError
 from ..graph.argument import Bool, Float, Ints
-from ..graph.call import apply, public
+from ..graph.call import invoke, public
 from ..graph.operator import Shape, operator
 from ..graph.variable import Variable
+from .constants import Array
 from .reductions import Axes, Reduction, listed
 from .shapes import Binary, Elementwise
 
@@ -58,6 +59,12 @@ class Maximum2(_OfPairs):
         The broadcast shape; NaN if one of the two is. Of two equal elements, `x1` gets the gradient.
     Raises:
         ShapeError: the shapes cannot be broadcast to each other, or have different numbers of axes.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> a, b = nn.NdArray.from_numpy_array([1.0, 5.0]), nn.NdArray.from_numpy_array([2.0, 4.0])
+        >>> F.maximum2(a, b).data
+        array([2., 5.], dtype=float32)
+
     Source: NNabla function reference, ``Maximum2``. NNabla 1.39 takes `x1` where `x0` is NaN.
     """
 
@@ -76,6 +83,12 @@ class Minimum2(_OfPairs):
         The broadcast shape; NaN if one of the two is. Of two equal elements, `x1` gets the gradient.
     Raises:
         ShapeError: the shapes cannot be broadcast to each other, or have different numbers of axes.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> a, b = nn.NdArray.from_numpy_array([1.0, 5.0]), nn.NdArray.from_numpy_array([2.0, 4.0])
+        >>> F.minimum2(a, b).data
+        array([1., 4.], dtype=float32)
+
     Source: NNabla function reference, ``Minimum2``. NNabla 1.39 takes `x1` where `x0` is NaN.
     """
 
@@ -93,6 +106,11 @@ class MaximumScalar(Elementwise):
         val: the number :math:`v`.
     Returns:
         Shape of `x`; NaN stays NaN. The derivative at :math:`v` is 0.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.maximum_scalar(nn.NdArray.from_numpy_array([1.0, 5.0]), 3).data
+        array([3., 5.], dtype=float32)
+
     Source: NNabla function reference, ``MaximumScalar``.
     """
 
@@ -115,6 +133,11 @@ class MinimumScalar(Elementwise):
         val: the number :math:`v`.
     Returns:
         Shape of `x`; NaN stays NaN. The derivative at :math:`v` is 0.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.minimum_scalar(nn.NdArray.from_numpy_array([1.0, 5.0]), 3).data
+        array([1., 3.], dtype=float32)
+
     Source: NNabla function reference, ``MinimumScalar``.
     """
 
@@ -184,7 +207,7 @@ class _Extremum(Reduction):
 
 @operator("Max", "max")
 class Max(_Extremum):
-    r"""Largest element over axes.
+    r"""Largest element over axes, :math:`y = \max_i x_i`.
 
     Inputs:
         x: any shape.
@@ -221,7 +244,7 @@ class Max(_Extremum):
 
 @operator("Min", "min")
 class Min(_Extremum):
-    r"""Smallest element over axes.
+    r"""Smallest element over axes, :math:`y = \min_i x_i`.
 
     Inputs:
         x: any shape.
@@ -255,12 +278,13 @@ class Min(_Extremum):
 
 @public
 def max(
-    x: Any, axis: Axes = None, keepdims: bool = False, with_index: bool = False, only_index: bool = False
+    x: Array, axis: Axes = None, keepdims: bool = False, with_index: bool = False, only_index: bool = False
 ) -> Any:
-    """Largest element over axes; of equal ones the first counts.
+    r"""Largest element over axes, :math:`y = \max_i x_i`; of equal ones the first counts.
 
-    Args:
+    Inputs:
         x: Variable or NdArray of any shape.
+    Args:
         axis: an axis or several to reduce; all by default; negative values count from the end.
         keepdims: keep reduced axes, with length 1.
         with_index: also return where the largest element is, counted over the reduced axes in their order in
@@ -269,18 +293,27 @@ def max(
 
     Returns:
         Shape of `x` without `axis`: the values, ``(values, indices)``, or the indices.
+
+    Raises:
+        ArgumentError: `axis` is not an axis of `x`, or one is given twice.
+        ShapeError: an axis of length 0 is reduced.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.max(nn.NdArray.from_numpy_array([[1.0, 3.0], [4.0, 2.0]]), axis=1).data
+        array([3., 4.], dtype=float32)
     """
-    return apply(Max(listed(axis), keepdims, with_index, only_index), (x,))
+    return invoke(Max, (listed(axis), keepdims, with_index, only_index), (x,))
 
 
 @public
 def min(
-    x: Any, axis: Axes = None, keepdims: bool = False, with_index: bool = False, only_index: bool = False
+    x: Array, axis: Axes = None, keepdims: bool = False, with_index: bool = False, only_index: bool = False
 ) -> Any:
-    """Smallest element over axes; of equal ones the first counts.
+    r"""Smallest element over axes, :math:`y = \min_i x_i`; of equal ones the first counts.
 
-    Args:
+    Inputs:
         x: Variable or NdArray of any shape.
+    Args:
         axis: an axis or several to reduce; all by default; negative values count from the end.
         keepdims: keep reduced axes, with length 1.
         with_index: also return where the smallest element is, counted over the reduced axes in their order in
@@ -289,21 +322,32 @@ def min(
 
     Returns:
         Shape of `x` without `axis`: the values, ``(values, indices)``, or the indices.
+
+    Raises:
+        ArgumentError: `axis` is not an axis of `x`, or one is given twice.
+        ShapeError: an axis of length 0 is reduced.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.min(nn.NdArray.from_numpy_array([[1.0, 3.0], [4.0, 2.0]]), axis=1, only_index=True).data
+        array([0, 1])
     """
-    return apply(Min(listed(axis), keepdims, with_index, only_index), (x,))
+    return invoke(Min, (listed(axis), keepdims, with_index, only_index), (x,))
 
 
 @public
-def clip_by_value(x: Any, min: Any, max: Any) -> Any:
+def clip_by_value(x: Array, min: float | Array, max: float | Array) -> Any:
     r"""Clip to an interval, :math:`y = \min(\max(x, a), b)`.
 
-    Args:
+    Inputs:
         x: Variable or NdArray of any shape.
-        min: lower bound :math:`a`: a number, or a Variable or NdArray that broadcasts to `x`.
-        max: upper bound :math:`b`: likewise. Where it is below `min`, it counts.
+        min: lower bound :math:`a`: a number, or a Variable or NdArray of a shape that broadcasts to that of `x`.
+        max: upper bound :math:`b`: a number, or an array of such a shape. Where it is below `min`, it counts.
 
     Returns:
         Shape of `x`. The gradient passes where nothing was clipped, else to the bound, if that is an array.
+
+    Raises:
+        ShapeError: a bound does not broadcast to the shape of `x`.
 
     Example:
         >>> import nnabla as nn, nnabla.functions as F
@@ -311,9 +355,9 @@ def clip_by_value(x: Any, min: Any, max: Any) -> Any:
         array([-1. ,  0.5,  1. ], dtype=float32)
     """
     if isinstance(min, (Variable, NdArray)):
-        y = apply(Maximum2(), (x, min))
+        y = invoke(Maximum2, (), (x, min))
     else:
-        y = apply(MaximumScalar(min), (x,))
+        y = invoke(MaximumScalar, (min,), (x,))
     if isinstance(max, (Variable, NdArray)):
-        return apply(Minimum2(), (y, max))
-    return apply(MinimumScalar(max), (y,))
+        return invoke(Minimum2, (), (y, max))
+    return invoke(MinimumScalar, (max,), (y,))

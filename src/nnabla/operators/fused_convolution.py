@@ -35,8 +35,8 @@ class FusedConvolution(Convolving):
     is `z`.
 
     Inputs:
-        x: as of `convolution`.
-        weight: as of `convolution`.
+        x: shape ``(M_1, ..., M_B, C, L_1, ..., L_N)``, as of `convolution`.
+        weight: shape ``(C', C / group, K_1, ..., K_N)``, as of `convolution`.
         bias: shape ``(C',)``, or ``None`` for no bias.
         beta: shifts of the normalization, ``C'`` elements, or ``None``.
         gamma: scales of the normalization, ``C'`` elements, or ``None``.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -16,9 +18,30 @@ _INTERPOLATION = {"linear": 0, "nearest": 1}
 _PADDING = {"zero": 0, "repeat": 1, "reflect": 2}
 
 
+def sample_backward_2d(
+    dy: Tensor, x: Tensor, grid: Tensor, mode: int, padding: int, align_corners: bool, need: list[bool]
+) -> tuple[Tensor, Tensor]:
+    """`grid_sampler_2d_backward`, for coordinates that are not finite, too.
+
+    On a CPU, the kernel reads and writes beyond the array where a coordinate is NaN, or infinite and to be reflected.
+    Such a place has no gradient of `x`, and NaN as that of its coordinate.
+    """
+    settings = (mode, padding, align_corners, need)
+    if x.is_cpu and padding != _PADDING["zero"]:
+        wrong = ~grid.isfinite() if padding == _PADDING["reflect"] else grid.isnan()
+        if wrong.any():
+            dy = dy.masked_fill(wrong.any(-1)[:, None], 0)
+            dx, dgrid = aten.grid_sampler_2d_backward(dy, x, grid.masked_fill(wrong, 0), *settings)
+            return dx, dgrid.masked_fill(wrong, torch.nan)
+    return aten.grid_sampler_2d_backward(dy, x, grid, *settings)
+
+
 @operator("AffineGrid", "affine_grid")
 class AffineGrid(Operator):
-    """The points of a regular grid under affine maps, for `warp_by_grid`.
+    r"""The points of a regular grid under affine maps, for `warp_by_grid`.
+
+    :math:`(x, y)^T = \theta \, (u, v, 1)^T` for the places :math:`(u, v)` of the grid, which goes from -1
+    to 1 along each axis; in volumes likewise with a third coordinate.
 
     Inputs:
         theta: shape ``(B, 2, 3)`` for images or ``(B, 3, 4)`` for volumes; the maps.
@@ -73,12 +96,16 @@ class AffineGrid(Operator):
         return (self._points(theta) @ theta.mT).view(theta.shape[0], *self.size, len(self.size))
 
     def grad(self, dgrid: Tensor) -> Tensor:
-        return dgrid.reshape(dgrid.shape[0], -1, len(self.size)).mT @ self._points(dgrid)
+        return dgrid.reshape(dgrid.shape[0], math.prod(self.size), len(self.size)).mT @ self._points(dgrid)
 
 
 @operator("WarpByGrid", "warp_by_grid")
 class WarpByGrid(Operator):
-    """Images or volumes, sampled at the points of a grid.
+    r"""Images or volumes, sampled at the points of a grid.
+
+    With mode ``"linear"``,
+    :math:`y_c = \sum_{j, i} x_{c, j, i} \max(0, 1 - |v - j|) \max(0, 1 - |u - i|)` for the point that lies at
+    :math:`(u, v)` in pixels.
 
     Inputs:
         x: shape ``(B, C, H, W)`` or ``(B, C, D, H, W)``; with `channel_last`, ``C`` is the last axis.
@@ -119,9 +146,9 @@ class WarpByGrid(Operator):
             raise ShapeError(f"warp_by_grid: grid must have shape ({x[0]}, ..., {n}) with {len(x)} axes, not {grid}")
         if 0 in x:
             raise ShapeError(f"warp_by_grid: x must not be empty, as shape {x} is")
-        kernels = ((aten.grid_sampler_2d, aten.grid_sampler_2d_backward),) if n == 2 else ()
-        kernels += ((aten.grid_sampler_3d, aten.grid_sampler_3d_backward),)
-        self._sample, self._sample_backward = [k.default for k in kernels[0]]
+        kernels = ((aten.grid_sampler_2d.default, sample_backward_2d),) if n == 2 else ()
+        kernels += ((aten.grid_sampler_3d.default, aten.grid_sampler_3d_backward.default),)
+        self._sample, self._sample_backward = kernels[0]
         self._settings = (_INTERPOLATION[self.mode], _PADDING[self.padding_mode], self.align_corners)
         size = grid[1:-1]
         return (x[0], *size, x[-1]) if self.channel_last else (x[0], x[1], *size)
@@ -145,11 +172,14 @@ class WarpByGrid(Operator):
 class WarpByFlow(Operator):
     """Images, sampled at each pixel's place moved by a flow field; places outside are moved to the border.
 
+    :math:`y_{c, h, w} = x_c(h + f_{1, h, w}, w + f_{0, h, w})` with the flow :math:`f`, interpolated
+    linearly.
+
     Inputs:
         data: shape ``(B, C, H, W)``.
         flow: shape ``(B, 2, H, W)``: how far to go to the right and down, in pixels.
     Returns:
-        Shape of `data`, by linear interpolation.
+        Shape of `data`.
     Raises:
         ShapeError: shapes do not fit together.
     Example:
@@ -158,6 +188,8 @@ class WarpByFlow(Operator):
         >>> flow.data[0, 0] = 0.5
         >>> F.warp_by_flow(nn.NdArray.from_numpy_array([[[[1.0, 2.0, 3.0]]]]), flow).data
         array([[[[1.5, 2.5, 3. ]]]], dtype=float32)
+
+    Source: NNabla function reference, ``WarpByFlow``.
     """
 
     outputs = ("warped_image",)
@@ -188,7 +220,7 @@ class WarpByFlow(Operator):
     ) -> tuple[Tensor | None, Tensor | None]:
         grid = self._grid(flow)
         settings = (0, _PADDING["repeat"], True)
-        ddata, dgrid = aten.grid_sampler_2d_backward(dwarped_image, data, grid, *settings, list(need))
+        ddata, dgrid = sample_backward_2d(dwarped_image, data, grid, *settings, list(need))
         dflow = None
         if need[1]:
             dflow = torch.stack([dgrid[..., 0] / self._width, dgrid[..., 1] / self._height], 1)

@@ -19,7 +19,7 @@ from .shapes import Elementwise
 
 @operator("Unlink", "unlink")
 class Unlink(Elementwise):
-    """The input, unchanged; its gradient is 0.
+    """The input, unchanged, :math:`y = x`; its gradient is 0.
 
     Inputs:
         x: any shape.
@@ -49,7 +49,8 @@ class Unlink(Elementwise):
 
 @operator("Sink", "sink")
 class Sink(Operator):
-    """Brings several variables together, so that one call of forward or backward reaches them all.
+    """Brings several variables together, so that one call of forward or backward reaches them all;
+    the value is :math:`y = 0`.
 
     The gradient of each input is set, not added to. It works as documented where it is the last function of a
     graph.
@@ -60,7 +61,7 @@ class Sink(Operator):
         one_input_grad: whether backward sets the gradient of each input to 1; else it starts from what the
             gradients of the inputs hold.
     Returns:
-        Shape ``()``; the value is 0.
+        Shape ``()``.
 
     Source: NNabla function reference, ``Sink``.
     """
@@ -100,16 +101,18 @@ class Sink(Operator):
 
 @public
 def sink(*x: Any, **kw: Any) -> Any:
-    """Bring several variables together, so that one call of forward or backward reaches them all.
+    """Bring several variables together, so that one call of forward or backward reaches them all;
+    the value is :math:`y = 0`.
 
     The gradient of each input is set, not added to. Call it on the last variables of a graph.
 
-    Args:
+    Inputs:
         x: any number of variables of any shapes.
+    Args:
         one_input_grad: whether backward sets the gradient of each input to 1 (default); else it starts from
             what the gradients of the inputs hold.
     Returns:
-        Shape ``()``; the value is 0.
+        Shape ``()``.
     Raises:
         TypeError: there is no input.
     Example:

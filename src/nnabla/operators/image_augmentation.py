@@ -23,17 +23,16 @@ class ImageAugmentation(Stochastic):
 
     Each image is changed in its own way. With :math:`U` for uniform numbers:
 
-    * a pixel of the result, at :math:`(u, v)` from the center, is at :math:`(1 + d (1 - r^2)) (u, v)` before
-    distortion,
-      with :math:`\log (1 + d) = U(-distortion, distortion)` and :math:`r` the distance from the center, in
-      half image lengths along each axis;
+    * a pixel of the result, at :math:`(u, v)` from pixel :math:`(w / 2, h / 2)`, the center for a result of
+      :math:`w` columns and :math:`h` rows counted from 0, is at :math:`(1 + d (1 - r^2)) (u, v)` before
+      distortion, with :math:`\log (1 + d) = U(-distortion, distortion)` and :math:`r` the distance from the
+      center, in half image lengths along each axis;
     * that is divided by the scale, :math:`\log s = U(\log min\_scale, \log max\_scale)`, and by the square
-    root of the
-      aspect ratio for one axis, multiplied for the other,
+      root of the aspect ratio for one axis, multiplied for the other,
       :math:`\log a = U(-\log aspect\_ratio, \log aspect\_ratio)`;
     * and turned by :math:`U(-angle, angle)`, and moved to where the window of the result lies in the padded
-    image,
-      uniformly. The value there is interpolated linearly; beyond the border, it is the one at the border;
+      image, uniformly. The value there is interpolated linearly; beyond the border, it is the one at the
+      border;
     * then :math:`y = (x + b - c_0) c + c_0`, plus noise, with :math:`b = U(-brightness, brightness)`,
       :math:`\log c = U(-\log contrast, \log contrast)` and :math:`c_0` the `contrast_center`. The noise is
       normal, its standard deviation :math:`U(0, noise)` for each image.
@@ -89,7 +88,6 @@ class ImageAugmentation(Stochastic):
     noise = Float(0.0, "Greatest standard deviation of noise.", check=not_negative)
     seed = Int(-1, SEED)
     differentiable = False
-    full_precision = True
 
     def output_shape(self, x: Shape) -> Shape:
         if self.shape is None:
@@ -130,8 +128,10 @@ class ImageAugmentation(Stochastic):
         center_x = self._offsets(w, width, step_x, self.pad[1], generator)
         center_y = self._offsets(h, height, step_y, self.pad[0], generator)
         bulge = self._uniform(-self.distortion, self.distortion, generator).exp()[:, 0] - 1
-        stretch = 1 + bulge * (1 - (2 * u / w) ** 2 - (2 * v / h) ** 2)
-        along_x, along_y = u * stretch * step_x[:, 0], v * stretch * step_y[:, 0]
+        # NNabla 1.x distorts around the corner that the four pixels in the middle share.
+        across, down = u - 0.5, v - 0.5
+        stretch = 1 + bulge * (1 - (2 * across / w) ** 2 - (2 * down / h) ** 2)
+        along_x, along_y = (across * stretch + 0.5) * step_x[:, 0], (down * stretch + 0.5) * step_y[:, 0]
         if self.flip_lr:
             along_x = along_x * self._sign(generator)
         if self.flip_ud:
@@ -145,20 +145,22 @@ class ImageAugmentation(Stochastic):
         return torch.where(self._uniform(0, 1, generator)[:, 0] < 0.5, -1.0, 1.0)
 
     def _changed(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        # In half precision, coordinates would be off by pixels.
         images = x.reshape(self._images, self._channels, *self._source)
-        grid = self._grid(generator).to(x.dtype)
+        images = images.to(torch.promote_types(x.dtype, torch.float32))
+        grid = self._grid(generator).to(images.dtype)
         # Linear interpolation, the border repeated, coordinates from center to center.
         y = torch.ops.aten.grid_sampler_2d(images, grid, 0, 1, True)
         if self.brightness:
-            y = y + self._uniform(-self.brightness, self.brightness, generator, self.brightness_each).to(x.dtype)
+            y = y + self._uniform(-self.brightness, self.brightness, generator, self.brightness_each).to(y.dtype)
         if self.contrast != 1:
             log_contrast = math.log(self.contrast)
-            factor = self._uniform(-log_contrast, log_contrast, generator, self.contrast_each).exp().to(x.dtype)
+            factor = self._uniform(-log_contrast, log_contrast, generator, self.contrast_each).exp().to(y.dtype)
             y = (y - self.contrast_center) * factor + self.contrast_center
         if self.noise:
             noise = torch.empty_like(y).normal_(generator=generator)
-            y = y + noise * self._uniform(0, self.noise, generator).to(x.dtype)
-        return y.reshape(*x.shape[:-2], *self._target)
+            y = y + noise * self._uniform(0, self.noise, generator).to(y.dtype)
+        return y.reshape(*x.shape[:-2], *self._target).to(x.dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         return self._changed(x, self.generator())

@@ -92,10 +92,11 @@ class IncrementalWeights(Stochastic):
         """
         size = weight.abs()
         largest = float(size.max()) if size.numel() else 0.0
-        if largest == 0:
+        # Diverged weights stay what they are.
+        if largest == 0 or not math.isfinite(largest):
             return weight
         high = math.floor(math.log2(4 * largest / 3))
-        low = high + 1 - 2 ** (self.num_bits - 2)
+        low = high + 1 - 2 ** min(self.num_bits - 2, 30)
         # frexp finds floor(log2) exactly: the exponent of a mantissa in [0.5, 1), less 1.
         _, exponent = torch.frexp(size * (4 / 3))
         power = torch.exp2((exponent - 1).clamp(low, high).to(weight.dtype))
@@ -115,9 +116,12 @@ class IncrementalWeights(Stochastic):
 class INQAffine(IncrementalWeights):
     r"""Affine layer whose weight becomes powers of two while it is trained.
 
-    In the steps `inq_iterations`, counted from 0, half of the weights that are still free are fixed, and in
-    the last of them all. A fixed weight is rounded to a power of two or to 0, and put back in each forward,
-    whatever a solver made of it. The gradient is that of `affine`.
+    In the steps `inq_iterations`, counted from 0, half of the weights that are still free are fixed, and
+    in the last of them all. A fixed weight :math:`w` becomes
+    :math:`\mathrm{sign}(w) \, 2^{\lfloor \log_2 (4 |w| / 3) \rfloor}`, the exponent limited to those of
+    `num_bits`, of which the largest is that of the largest weight; or 0, where it is less than half of the
+    smallest power. It is put back in each forward, whatever a solver made of it. The gradient is that of
+    `affine`.
 
     Inputs:
         x: shape ``(M_1, ..., M_B, D_1, ..., D_N)`` with ``B = base_axis``.
@@ -168,7 +172,11 @@ class INQAffine(IncrementalWeights):
 
 @operator("INQConvolution", "inq_convolution")
 class INQConvolution(IncrementalWeights):
-    """Convolution whose weight becomes powers of two while it is trained; see `INQAffine`.
+    r"""Convolution whose weight becomes powers of two while it is trained.
+
+    A fixed weight :math:`w` becomes :math:`\mathrm{sign}(w) \, 2^{\lfloor \log_2 (4 |w| / 3) \rfloor}`,
+    the exponent limited to those of `num_bits`, of which the largest is that of the largest weight; or 0,
+    where it is less than half of the smallest power. The rest is as in `inq_affine`.
 
     Inputs:
         x: shape ``(M_1, ..., M_B, C, L_1, ..., L_N)`` with ``B = base_axis``.

@@ -12,10 +12,11 @@ from torch import Tensor
 from .._nd_array import NdArray
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Int, Ints
-from ..graph.call import apply, public
+from ..graph.call import invoke, public
 from ..graph.operator import Operator, Shape, operator
 from ..graph.variable import Variable
 from .axes import normalized
+from .constants import Array
 from .slicing import selected
 
 
@@ -24,12 +25,14 @@ def as_indices(indices: Any, beside: Variable | NdArray) -> Variable | NdArray:
     if isinstance(indices, (Variable, NdArray)):
         return indices
     values = np.asarray(indices)
+    if values.dtype.kind not in "biuf":
+        raise TypeError(f"indices must be a Variable, an NdArray, or numbers, not {indices!r}")
     return NdArray.from_numpy_array(values) if isinstance(beside, NdArray) else Variable.from_numpy_array(values)
 
 
 @operator("Gather", "gather")
 class Gather(Operator):
-    r"""Elements along an axis, in the order of indices.
+    r"""Elements along an axis, in the order of indices; for ``axis=1``, ``y[i, j, k] = x[i, Indices[j], k]``.
 
     Inputs:
         x: shape ``(D_0, ..., D_{N-1})``.
@@ -60,6 +63,8 @@ class Gather(Operator):
         self.axis = self.axis or 0
         self.batch_dims = shared = self.batch_dims or 0
         axis = normalized(self.axis, len(x), "gather")
+        if not x[axis] and 0 not in Indices:
+            raise ShapeError(f"gather: x must have elements along axis {axis} to choose from")
         if not 0 <= shared <= min(axis, len(Indices)):
             raise ArgumentError(f"gather: batch_dims must be in [0, {min(axis, len(Indices))}], not {shared}")
         if x[:shared] != Indices[:shared]:
@@ -163,6 +168,9 @@ class Rows(NamedTuple):
 class GatherNd(Operator):
     """Elements, or whole slices, at positions given by one index for each leading axis.
 
+    That is ``y[j] = data[indices[0, j], ..., indices[M - 1, j]]``, where ``j`` stands for as many indices
+    as wanted.
+
     Inputs:
         data: shape ``(X_0, ..., X_{N-1})``.
         indices: shape ``(M, Y_0, ..., Y_{K-1})`` with ``M <= N``; ``indices[m]`` counts along axis ``m`` of
@@ -199,8 +207,8 @@ class GatherNd(Operator):
 
 
 @public
-def gather_nd(data: Any, indices: Any) -> Any:
-    return apply(GatherNd(), (data, as_indices(indices, data)))
+def gather_nd(data: Array, indices: Any) -> Any:
+    return invoke(GatherNd, (), (data, as_indices(indices, data)))
 
 
 gather_nd.__doc__ = GatherNd.__doc__
@@ -208,7 +216,8 @@ gather_nd.__doc__ = GatherNd.__doc__
 
 @operator("Where", "where")
 class Where(Operator):
-    """Elements of one array where a condition holds, of another where it does not.
+    """Elements of one array where a condition holds, of another where it does not: ``y[i] = x_true[i]`` or
+    ``y[i] = x_false[i]``.
 
     Inputs:
         condition: any shape that the shape of `x_true` begins with; everything but 0 (NaN, too) counts as
@@ -256,6 +265,8 @@ class Where(Operator):
 @operator("OneHot", "one_hot")
 class OneHot(Operator):
     """Classes as vectors with a single 1, or tuples of indices as arrays with a single 1.
+
+    For classes, :math:`y_{m, c} = 1` where :math:`x_m = c`, else 0.
 
     Inputs:
         x: integers, shape ``(M_1, ..., M_K, N)``: one index for each entry of `shape`. A negative index

@@ -14,6 +14,7 @@ from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Float, Floats, Int, Ints, Str
 from ..graph.call import apply, public
 from ..graph.operator import Operator, Shape, operator
+from .constants import Array
 from .slicing import selected
 
 aten = torch.ops.aten
@@ -130,12 +131,24 @@ def linear_taps(axis: int, x: np.ndarray, length: int) -> Taps:
     return Taps(axis, np.stack([low, high]), np.stack([1 - weight, weight]))
 
 
+def refuse_immense(y: Shape, function: str) -> None:
+    """Refuse a result of more than 32 gigabytes: where its elements come from is worked out with the graph.
+
+    Raises:
+        ArgumentError: it is.
+    """
+    if math.prod(y) > 1 << 33:
+        raise ArgumentError(f"{function}: the result would have shape {y}, more than can be interpolated")
+
+
 @operator("Interpolate", "interpolate")
 class Interpolate(Operator):
     r"""Resize the last axes of an array.
 
-    Element ``i`` of an axis of length ``m`` lies at ``i (n - 1) / (m - 1)`` on the axis of the source, of
-    length ``n``, with `align_corners`; at ``(i + 0.5) n / m - 0.5`` with `half_pixel`; else at ``i n / m``.
+    Element :math:`i` of an axis of length :math:`m` has the value at the place :math:`u` of the source,
+    whose axis has the length :math:`n`: :math:`u = i (n - 1) / (m - 1)` with `align_corners`,
+    :math:`u = (i + 1 / 2) n / m - 1 / 2` with `half_pixel`, else :math:`u = i n / m`. Between two elements,
+    :math:`y_i = (1 - f) x_k + f x_{k + 1}` with :math:`k = \lfloor u \rfloor` and :math:`f = u - k`.
 
     Inputs:
         x: shape ``(..., N_1, ..., N_D)``, or ``(..., N_1, ..., N_D, C)`` with `channel_last`.
@@ -158,6 +171,8 @@ class Interpolate(Operator):
         >>> import nnabla as nn, nnabla.functions as F
         >>> F.interpolate(nn.NdArray.from_numpy_array([1.0, 3.0]), scale=(2,), mode="linear").data
         array([1., 2., 3., 3.], dtype=float32)
+
+    Source: NNabla function reference, ``interpolate``.
     """
 
     output_size = Ints(doc="Lengths of the axes.", check=(lambda s: s and all(n > 0 for n in s), "positive lengths"))
@@ -178,6 +193,7 @@ class Interpolate(Operator):
             raise ShapeError(f"interpolate: axes to resize must not be empty, as in shape {x}")
         self._x = x
         self._y = (*x[:first], *self.output_size, *x[first + count :])
+        refuse_immense(self._y, "interpolate")
         self._kernels = None
         self._resampling = None
         smooth = self.mode == "linear" and (self.align_corners or self.half_pixel)
@@ -217,7 +233,7 @@ class Interpolate(Operator):
 
 @public
 def interpolate(
-    x: Any,
+    x: Array,
     scale: Sequence[float] | None = None,
     output_size: Sequence[int] | None = None,
     mode: str = "linear",
@@ -229,7 +245,9 @@ def interpolate(
     if output_size is None:
         if scale is None:
             raise ValueError("interpolate: either scale or output_size must be given")
-        last = len(x.shape) - channel_last
+        last = len(x.shape) - bool(channel_last)
+        if not all(map(math.isfinite, scale)):
+            raise ArgumentError(f"interpolate: scale must be finite, not {scale}")
         if len(scale) > last:
             raise ArgumentError(f"interpolate: scale must have at most {last} entries, not {len(scale)}")
         lengths = x.shape[last - len(scale) : last]
@@ -256,8 +274,18 @@ _NEAREST: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 class ONNXResize(Operator):
     """Resize an array as the ONNX operator ``Resize`` does.
 
+    Element :math:`i` of an axis has the value at the place :math:`u` of the source. With the lengths
+    :math:`n` of the source and :math:`m` of the result, and their ratio or factor :math:`s`, this is
+
+    * :math:`u = (i + 1 / 2) / s - 1 / 2` for ``"half_pixel"``, and for
+      ``"pytorch_half_pixel"`` unless :math:`m = 1`, where it is 0;
+    * :math:`u = i (n - 1) / (m - 1)` for ``"align_corners"``;
+    * :math:`u = i / s` for ``"asymmetric"``;
+    * :math:`u = a (n - 1) + i (b - a) (n - 1) / (m - 1)` for ``"tf_crop_and_resize"``, with start :math:`a` and end
+      :math:`b` of `roi`.
+
     Inputs:
-        x: at least one axis.
+        x: any shape with at least one axis.
     Args:
         roi: with ``"tf_crop_and_resize"``, the part to resize: start of each axis, then end of each axis, as
             ratios of the distance between first and last element.
@@ -273,7 +301,7 @@ class ONNXResize(Operator):
         nearest_mode: which of two neighbours is taken: ``"round_prefer_floor"``, ``"round_prefer_ceil"``,
             ``"floor"`` or ``"ceil"``.
     Returns:
-        The array resized.
+        Shape `sizes`, or that of `x` with its lengths multiplied by `scales`.
     Raises:
         ArgumentError: both or none of `scales` and `sizes` are given, or have another number of entries than
             `x` has axes; or `roi` is missing.
@@ -306,6 +334,8 @@ class ONNXResize(Operator):
         if bool(self.scales) == bool(self.sizes):
             raise ArgumentError("onnx_resize: either scales or sizes must be given, and not both")
         given = self.scales or self.sizes
+        if not all(map(math.isfinite, (*self.scales, *self.roi))):
+            raise ArgumentError(f"onnx_resize: scales and roi must be finite, not {self.scales} and {self.roi}")
         if len(given) != len(x):
             raise ArgumentError(f"onnx_resize: scales or sizes must have {len(x)} entries, not {len(given)}")
         crops = self.coordinate_transformation_mode == "tf_crop_and_resize"
@@ -317,6 +347,7 @@ class ONNXResize(Operator):
             y, scales = tuple([math.floor(s * n) for s, n in zip(self.scales, x, strict=True)]), self.scales
         if any(m < 1 for m in y) or 0 in x:
             raise ArgumentError(f"onnx_resize: lengths must be at least 1, not {y} from {x}")
+        refuse_immense(y, "onnx_resize")
         taps = []
         self._outside: list[tuple[int, np.ndarray]] = []
         for axis, (length, size, scale) in enumerate(zip(x, y, scales, strict=True)):

@@ -11,14 +11,18 @@ from torch import Tensor
 
 from ..errors import ShapeError
 from ..graph.argument import Bool, Int
-from ..graph.call import apply, public
+from ..graph.call import invoke, public
 from ..graph.operator import Operator, Shape, operator
 from .axes import normalized
+from .constants import Array
 
 
 @operator("Concatenate", "concatenate")
 class Concatenate(Operator):
-    """Join arrays along an existing axis.
+    r"""Join arrays along an existing axis.
+
+    Along that axis, :math:`y_{j + \sum_{m < n} L_m} = x^n_j`, where input :math:`x^n` has the length
+    :math:`L_n`.
 
     Inputs:
         x: two or more arrays of the same shape, except along `axis`.
@@ -72,7 +76,7 @@ class Concatenate(Operator):
 
 @operator("Stack", "stack")
 class Stack(Operator):
-    """Join arrays of the same shape along a new axis.
+    """Join arrays of the same shape along a new axis; for ``axis=1``, ``y[i, n, j] = x_n[i, j]``.
 
     Inputs:
         x: one or more arrays of the same shape.
@@ -114,7 +118,7 @@ def _one_role_each(count: int) -> tuple[tuple[str, int], ...]:
 
 @operator("Split", "split")
 class Split(Operator):
-    """Take an array apart along an axis; that axis disappears.
+    """Take an array apart along an axis; that axis disappears. For ``axis=1``, ``y_n[i, j] = x[i, n, j]``.
 
     Inputs:
         x: shape ``(D_0, ..., D_{N-1})``.
@@ -150,8 +154,8 @@ class Split(Operator):
 
 
 @public
-def split(x: Any, axis: int = 0) -> Any:
-    return apply(Split(axis), (x,))
+def split(x: Array, axis: int = 0) -> Any:
+    return invoke(Split, (axis,), (x,))
 
 
 split.__doc__ = Split.__doc__
@@ -161,8 +165,11 @@ split.__doc__ = Split.__doc__
 class Meshgrid(Operator):
     """Coordinates of all points of a grid, one array for each axis.
 
+    For two vectors, ``y_0[i, j] = x_0[j]`` and ``y_1[i, j] = x_1[i]``; with `ij_indexing`,
+    ``y_0[i, j] = x_0[i]`` and ``y_1[i, j] = x_1[j]``.
+
     Inputs:
-        x: one or more vectors: the coordinates along each axis.
+        x: one or more vectors, shapes ``(D_0,), (D_1,), ...``: the coordinates along each axis.
     Args:
         ij_indexing: lengths of the result are those of the inputs in order. Default: the first two are
             exchanged, as wanted for images with ``x`` to the right and ``y`` down.
@@ -210,7 +217,7 @@ class Meshgrid(Operator):
 
 @public
 def meshgrid(*x: Any, ij_indexing: bool = False) -> Any:
-    return apply(Meshgrid(ij_indexing), x)
+    return invoke(Meshgrid, (ij_indexing,), x)
 
 
 meshgrid.__doc__ = Meshgrid.__doc__

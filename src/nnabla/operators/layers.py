@@ -31,6 +31,8 @@ class Affine(Operator):
         >>> import nnabla as nn, nnabla.functions as F
         >>> F.affine(nn.Variable((32, 3, 8, 8)), nn.Variable((192, 10))).shape
         (32, 10)
+
+    Source: NNabla function reference, ``Affine``.
     """
 
     base_axis = Int(1, "Number of leading axes kept as batch; a negative value counts from the end.")
@@ -45,6 +47,7 @@ class Affine(Operator):
         if bias is not None and bias != weight[1:]:
             raise ShapeError(f"affine: bias must have shape {weight[1:]}, that of weight without its first axis")
         self._matrix = (math.prod(x[:axis]), features)
+        self._maps = math.prod(weight[1:])
         self._plain = axis == 1 and len(x) == 2 and len(weight) == 2
         self._x, self._weight = x, weight
         self._y = x[:axis] + weight[1:]
@@ -54,7 +57,7 @@ class Affine(Operator):
         if self._plain:
             return x.mm(weight) if bias is None else torch.addmm(bias, x, weight)
         x = x.reshape(self._matrix)
-        weight = weight.reshape(self._matrix[1], -1)
+        weight = weight.reshape(self._matrix[1], self._maps)
         y = x.mm(weight) if bias is None else torch.addmm(bias.reshape(-1), x, weight)
         return y.view(self._y)
 
@@ -65,8 +68,8 @@ class Affine(Operator):
                 x.t().mm(dy) if need[1] else None,
                 dy.sum(0) if need[2] else None,
             )
-        dy = dy.reshape(self._matrix[0], -1)
-        flat = weight.reshape(self._matrix[1], -1)
+        dy = dy.reshape(self._matrix[0], self._maps)
+        flat = weight.reshape(self._matrix[1], self._maps)
         return (
             dy.mm(flat.t()).view(self._x) if need[0] else None,
             x.reshape(self._matrix).t().mm(dy).view(self._weight) if need[1] else None,
@@ -100,6 +103,8 @@ class Embed(Operator):
     def output_shape(self, x0: Shape, w: Shape) -> Shape:
         if not w:
             raise ShapeError("embed: w must have at least one axis")
+        if not w[0] and 0 not in x0:
+            raise ShapeError("embed: w must have rows to choose from")
         self._w = w
         self._y = x0 + w[1:]
         self._table = (w[0], math.prod(w[1:]))

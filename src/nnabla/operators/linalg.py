@@ -74,7 +74,8 @@ class BatchMatmul(Operator):
 
 @operator("MatrixDiag", "matrix_diag")
 class MatrixDiag(Operator):
-    """Diagonal matrices, with the last axis of `x` on their diagonals.
+    """Diagonal matrices, with the last axis of `x` on their diagonals: :math:`y_{i, i} = x_i`, and 0
+    elsewhere.
 
     Inputs:
         x: shape ``(M_1, ..., M_K, N)``.
@@ -105,7 +106,7 @@ class MatrixDiag(Operator):
 
 @operator("MatrixDiagPart", "matrix_diag_part")
 class MatrixDiagPart(Operator):
-    """The diagonals of matrices.
+    """The diagonals of matrices, :math:`y_i = x_{i, i}`.
 
     Inputs:
         x: shape ``(M_1, ..., M_K, L, N)`` with ``L >= N``.
@@ -139,10 +140,11 @@ class MatrixDiagPart(Operator):
 
 @operator("Trilu", "trilu")
 class Trilu(Operator):
-    """The upper or lower triangles of matrices; zeros elsewhere.
+    r"""The upper or lower triangles of matrices: :math:`y_{i, j} = x_{i, j}` where :math:`j - i \ge k`, or
+    :math:`j - i \le k` for the lower ones; zeros elsewhere.
 
     Inputs:
-        x: at least two axes; the last two are those of the matrices.
+        x: shape ``(M_1, ..., M_K, L, N)``: matrices of ``L`` rows and ``N`` columns.
     Args:
         k: which diagonal ends the triangle: 0 the main one, positive ones above it, negative ones below.
         upper: the triangle above the diagonal, else the one below. The diagonal belongs to it.
@@ -191,7 +193,7 @@ class SquareMatrices(Operator):
 
 @operator("BatchInv", "batch_inv")
 class BatchInv(SquareMatrices):
-    """The inverses of matrices. That of a singular matrix holds infinities or NaN.
+    """The inverses of matrices, :math:`y_b = x_b^{-1}`. That of a singular matrix holds infinities or NaN.
 
     Inputs:
         x: shape ``(B, N, N)``.
@@ -219,7 +221,7 @@ class BatchInv(SquareMatrices):
 
 @operator("BatchDet", "batch_det")
 class BatchDet(SquareMatrices):
-    """The determinants of matrices.
+    r"""The determinants of matrices, :math:`y_b = \det x_b`.
 
     Inputs:
         x: shape ``(B, N, N)``.
@@ -268,12 +270,13 @@ class BatchLogdet(SquareMatrices):
 
 @operator("BatchCholesky", "batch_cholesky")
 class BatchCholesky(SquareMatrices):
-    """The Cholesky factors of symmetric positive definite matrices: ``L`` with ``x = L L^T``, or ``U = L^T``.
+    """The Cholesky factors of symmetric positive definite matrices: lower triangular :math:`L` with
+    :math:`x_b = L L^T`, or :math:`U = L^T`.
 
     Inputs:
         x: shape ``(B, N, N)``; only the lower triangles are read.
     Args:
-        upper: return ``U``, else ``L``.
+        upper: return :math:`U`, else :math:`L`.
     Returns:
         Shape of `x`, triangular. The gradient is that of a symmetric change of `x`.
     Raises:

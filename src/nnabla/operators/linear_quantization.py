@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import GraphError, ShapeError
+from ..errors import ArgumentError, GraphError, ShapeError
 from ..graph.argument import Bool, Int, Str
 from ..graph.call import apply, public
 from ..graph.operator import Operator, Shape, operator
-from .quantization import rounded
+from .constants import Array
+from .math import below_half, rounded
 from .shapes import broadcast_shape
 
 
@@ -45,8 +46,8 @@ class QuantizeLinear(Operator):
 
     Inputs:
         x: any shape.
-        scale: :math:`s`, as many axes as `x`, broadcasts to it.
-        zero_point: :math:`z`, likewise.
+        scale: :math:`s`, as many axes as `x`, a shape that broadcasts to it.
+        zero_point: :math:`z`, a shape of that kind.
     Args:
         round_mode: ``"HALF_AWAY_FROM_ZERO"`` or ``"HALF_TO_EVEN"``.
         narrow_range: whether to leave out the smallest integer.
@@ -69,11 +70,13 @@ class QuantizeLinear(Operator):
         broadcast_parameters("quantize_linear", x, scale, zero_point)
         low, self._high = (-128, 127) if self.dtype == 1 else (0, 255)
         self._low = low + self.narrow_range
-        self._round = rounded if self.round_mode == "HALF_AWAY_FROM_ZERO" else torch.round
+        self._half = below_half(self.compute_dtype) if self.round_mode == "HALF_AWAY_FROM_ZERO" else None
         return x
 
     def forward(self, x: Tensor, scale: Tensor, zero_point: Tensor) -> Tensor:
-        return (self._round(x / scale) + zero_point).clamp_(self._low, self._high)
+        y = x / scale
+        y = y.round_() if self._half is None else rounded(y, self._half)
+        return y.add_(zero_point).clamp_(self._low, self._high)
 
     def grad(self, need: tuple[bool, ...], dy: Tensor, scale: Tensor) -> tuple[Tensor | None, None, None]:
         refuse_parameter_gradients("quantize_linear", need)
@@ -82,9 +85,9 @@ class QuantizeLinear(Operator):
 
 @public
 def quantize_linear(
-    x: Any,
-    scale: Any,
-    zero_point: Any,
+    x: Array,
+    scale: Array,
+    zero_point: Array,
     round_mode: str = "HALF_AWAY_FROM_ZERO",
     narrow_range: bool = False,
     dtype: Any = np.int8,
@@ -93,10 +96,11 @@ def quantize_linear(
 
     The gradient is :math:`dy / s` everywhere.
 
-    Args:
+    Inputs:
         x: any shape.
-        scale: :math:`s`, as many axes as `x`, broadcasts to it.
-        zero_point: :math:`z`, likewise.
+        scale: :math:`s`, as many axes as `x`, a shape that broadcasts to it.
+        zero_point: :math:`z`, a shape of that kind.
+    Args:
         round_mode: ``"HALF_AWAY_FROM_ZERO"`` or ``"HALF_TO_EVEN"``.
         narrow_range: whether to leave out the smallest integer.
         dtype: ``numpy.int8``, -128 to 127, or ``numpy.uint8``, 0 to 255.
@@ -113,18 +117,22 @@ def quantize_linear(
 
     Source: NNabla function reference, ``quantize_linear``.
     """
-    function = QuantizeLinear(round_mode, narrow_range, np.dtype(dtype).num)
+    try:
+        number = np.dtype(dtype).num
+    except (TypeError, ValueError):
+        raise ArgumentError(f"quantize_linear: dtype must be numpy.int8 or numpy.uint8, not {dtype!r}") from None
+    function = QuantizeLinear(round_mode, narrow_range, number)
     return apply(function, (x, scale, zero_point))
 
 
 @operator("DequantizeLinear", "dequantize_linear")
 class DequantizeLinear(Operator):
-    r"""The inverse of `QuantizeLinear`, :math:`y = (x - z) s`.
+    r"""The inverse of `quantize_linear`, :math:`y = (x - z) s`.
 
     Inputs:
         x: any shape.
-        scale: :math:`s`, as many axes as `x`, broadcasts to it.
-        zero_point: :math:`z`, likewise.
+        scale: :math:`s`, as many axes as `x`, a shape that broadcasts to it.
+        zero_point: :math:`z`, a shape of that kind.
     Returns:
         Shape of `x`.
     Raises:

@@ -6,6 +6,7 @@ Truth values are numbers: 1 is true, 0 is false, and every number but 0 counts a
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 
 import torch
@@ -30,7 +31,8 @@ class _Truth(Operator):
     def __init_subclass__(cls) -> None:
         if "_sections" not in vars(cls):
             source = f"Source: NNabla function reference, ``{cls.__name__}``."
-            cls.__doc__ = f"{cls.__doc__}\n\n{inspect.cleandoc(cls._sections)}\n{source}\n"
+            sentence = inspect.cleandoc(cls.__doc__ or "")
+            cls.__doc__ = f"{sentence}\n\n{inspect.cleandoc(cls._sections)}\n{source}\n"
 
 
 class _OfTwo(_Truth, Binary):
@@ -126,49 +128,97 @@ def _false(x: Tensor) -> Tensor:
 
 @operator("Equal", "equal")
 class Equal(_OfTwo):
-    r"""Whether :math:`x_0 = x_1`."""
+    r"""Whether :math:`x_0 = x_1`.
+
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> a, b = nn.NdArray.from_numpy_array([1.0, 2.0, 3.0]), nn.NdArray.from_numpy_array([2.0, 2.0, 2.0])
+        >>> F.equal(a, b).data
+        array([0., 1., 0.], dtype=float32)
+    """
 
     _test = staticmethod(torch.eq)
 
 
 @operator("NotEqual", "not_equal")
 class NotEqual(_OfTwo):
-    r"""Whether :math:`x_0 \neq x_1`."""
+    r"""Whether :math:`x_0 \neq x_1`.
+
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> a, b = nn.NdArray.from_numpy_array([1.0, 2.0, 3.0]), nn.NdArray.from_numpy_array([2.0, 2.0, 2.0])
+        >>> F.not_equal(a, b).data
+        array([1., 0., 1.], dtype=float32)
+    """
 
     _test = staticmethod(torch.ne)
 
 
 @operator("Greater", "greater")
 class Greater(_OfTwo):
-    r"""Whether :math:`x_0 > x_1`."""
+    r"""Whether :math:`x_0 > x_1`.
+
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> a, b = nn.NdArray.from_numpy_array([1.0, 2.0, 3.0]), nn.NdArray.from_numpy_array([2.0, 2.0, 2.0])
+        >>> F.greater(a, b).data
+        array([0., 0., 1.], dtype=float32)
+    """
 
     _test = staticmethod(torch.gt)
 
 
 @operator("GreaterEqual", "greater_equal")
 class GreaterEqual(_OfTwo):
-    r"""Whether :math:`x_0 \geq x_1`."""
+    r"""Whether :math:`x_0 \geq x_1`.
+
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> a, b = nn.NdArray.from_numpy_array([1.0, 2.0, 3.0]), nn.NdArray.from_numpy_array([2.0, 2.0, 2.0])
+        >>> F.greater_equal(a, b).data
+        array([0., 1., 1.], dtype=float32)
+    """
 
     _test = staticmethod(torch.ge)
 
 
 @operator("Less", "less")
 class Less(_OfTwo):
-    r"""Whether :math:`x_0 < x_1`."""
+    r"""Whether :math:`x_0 < x_1`.
+
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> a, b = nn.NdArray.from_numpy_array([1.0, 2.0, 3.0]), nn.NdArray.from_numpy_array([2.0, 2.0, 2.0])
+        >>> F.less(a, b).data
+        array([1., 0., 0.], dtype=float32)
+    """
 
     _test = staticmethod(torch.lt)
 
 
 @operator("LessEqual", "less_equal")
 class LessEqual(_OfTwo):
-    r"""Whether :math:`x_0 \leq x_1`."""
+    r"""Whether :math:`x_0 \leq x_1`.
+
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> a, b = nn.NdArray.from_numpy_array([1.0, 2.0, 3.0]), nn.NdArray.from_numpy_array([2.0, 2.0, 2.0])
+        >>> F.less_equal(a, b).data
+        array([1., 1., 0.], dtype=float32)
+    """
 
     _test = staticmethod(torch.le)
 
 
 @operator("EqualScalar", "equal_scalar")
 class EqualScalar(_OfNumber):
-    r"""Whether :math:`x_0 = v`."""
+    r"""Whether :math:`x_0 = v`.
+
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.equal_scalar(nn.NdArray.from_numpy_array([1.0, 2.0, 3.0]), 2).data
+        array([0., 1., 0.], dtype=float32)
+    """
 
     val = Float(1, "Number to compare with.")
     _test = staticmethod(torch.eq)
@@ -176,7 +226,13 @@ class EqualScalar(_OfNumber):
 
 @operator("NotEqualScalar", "not_equal_scalar")
 class NotEqualScalar(_OfNumber):
-    r"""Whether :math:`x_0 \neq v`."""
+    r"""Whether :math:`x_0 \neq v`.
+
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.not_equal_scalar(nn.NdArray.from_numpy_array([1.0, 2.0, 3.0]), 2).data
+        array([1., 0., 1.], dtype=float32)
+    """
 
     val = Float(1, "Number to compare with.")
     _test = staticmethod(torch.ne)
@@ -184,7 +240,13 @@ class NotEqualScalar(_OfNumber):
 
 @operator("GreaterScalar", "greater_scalar")
 class GreaterScalar(_OfNumber):
-    r"""Whether :math:`x_0 > v`."""
+    r"""Whether :math:`x_0 > v`.
+
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.greater_scalar(nn.NdArray.from_numpy_array([1.0, 2.0, 3.0]), 2).data
+        array([0., 0., 1.], dtype=float32)
+    """
 
     val = Float(1, "Number to compare with.")
     _test = staticmethod(torch.gt)
@@ -192,7 +254,13 @@ class GreaterScalar(_OfNumber):
 
 @operator("GreaterEqualScalar", "greater_equal_scalar")
 class GreaterEqualScalar(_OfNumber):
-    r"""Whether :math:`x_0 \geq v`."""
+    r"""Whether :math:`x_0 \geq v`.
+
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.greater_equal_scalar(nn.NdArray.from_numpy_array([1.0, 2.0, 3.0]), 2).data
+        array([0., 1., 1.], dtype=float32)
+    """
 
     val = Float(1, "Number to compare with.")
     _test = staticmethod(torch.ge)
@@ -200,7 +268,13 @@ class GreaterEqualScalar(_OfNumber):
 
 @operator("LessScalar", "less_scalar")
 class LessScalar(_OfNumber):
-    r"""Whether :math:`x_0 < v`."""
+    r"""Whether :math:`x_0 < v`.
+
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.less_scalar(nn.NdArray.from_numpy_array([1.0, 2.0, 3.0]), 2).data
+        array([1., 0., 0.], dtype=float32)
+    """
 
     val = Float(1, "Number to compare with.")
     _test = staticmethod(torch.lt)
@@ -208,7 +282,13 @@ class LessScalar(_OfNumber):
 
 @operator("LessEqualScalar", "less_equal_scalar")
 class LessEqualScalar(_OfNumber):
-    r"""Whether :math:`x_0 \leq v`."""
+    r"""Whether :math:`x_0 \leq v`.
+
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.less_equal_scalar(nn.NdArray.from_numpy_array([1.0, 2.0, 3.0]), 2).data
+        array([1., 1., 0.], dtype=float32)
+    """
 
     val = Float(1, "Number to compare with.")
     _test = staticmethod(torch.le)
@@ -219,28 +299,58 @@ class LessEqualScalar(_OfNumber):
 
 @operator("LogicalAnd", "logical_and")
 class LogicalAnd(_OfTwo):
-    r"""Whether both :math:`x_0` and :math:`x_1` are true."""
+    r"""Whether both :math:`x_0` and :math:`x_1` are true.
 
-    _test = staticmethod(torch.logical_and)
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> a, b = nn.NdArray.from_numpy_array([0, 0, 1, 1]), nn.NdArray.from_numpy_array([0, 1, 0, 1])
+        >>> F.logical_and(a, b).data
+        array([0., 0., 0., 1.], dtype=float32)
+    """
+
+    def forward(self, x0: Tensor, x1: Tensor) -> Tensor:
+        return torch.logical_and(x0, x1).to(x0.dtype)
 
 
 @operator("LogicalOr", "logical_or")
 class LogicalOr(_OfTwo):
-    r"""Whether :math:`x_0` or :math:`x_1` or both are true."""
+    r"""Whether :math:`x_0` or :math:`x_1` or both are true.
 
-    _test = staticmethod(torch.logical_or)
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> a, b = nn.NdArray.from_numpy_array([0, 0, 1, 1]), nn.NdArray.from_numpy_array([0, 1, 0, 1])
+        >>> F.logical_or(a, b).data
+        array([0., 1., 1., 1.], dtype=float32)
+    """
+
+    def forward(self, x0: Tensor, x1: Tensor) -> Tensor:
+        return torch.logical_or(x0, x1).to(x0.dtype)
 
 
 @operator("LogicalXor", "logical_xor")
 class LogicalXor(_OfTwo):
-    r"""Whether exactly one of :math:`x_0` and :math:`x_1` is true."""
+    r"""Whether exactly one of :math:`x_0` and :math:`x_1` is true.
 
-    _test = staticmethod(torch.logical_xor)
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> a, b = nn.NdArray.from_numpy_array([0, 0, 1, 1]), nn.NdArray.from_numpy_array([0, 1, 0, 1])
+        >>> F.logical_xor(a, b).data
+        array([0., 1., 1., 0.], dtype=float32)
+    """
+
+    def forward(self, x0: Tensor, x1: Tensor) -> Tensor:
+        return torch.logical_xor(x0, x1).to(x0.dtype)
 
 
 @operator("LogicalAndScalar", "logical_and_scalar")
 class LogicalAndScalar(_OfTruth):
-    r"""Whether both :math:`x_0` and :math:`v` are true."""
+    r"""Whether both :math:`x_0` and :math:`v` are true.
+
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.logical_and_scalar(nn.NdArray.from_numpy_array([0, 1]), True).data
+        array([0., 1.], dtype=float32)
+    """
 
     val = Bool(doc="Truth value to combine with.")
 
@@ -250,7 +360,13 @@ class LogicalAndScalar(_OfTruth):
 
 @operator("LogicalOrScalar", "logical_or_scalar")
 class LogicalOrScalar(_OfTruth):
-    r"""Whether :math:`x_0` or :math:`v` or both are true."""
+    r"""Whether :math:`x_0` or :math:`v` or both are true.
+
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.logical_or_scalar(nn.NdArray.from_numpy_array([0, 1]), True).data
+        array([1., 1.], dtype=float32)
+    """
 
     val = Bool(doc="Truth value to combine with.")
 
@@ -260,7 +376,13 @@ class LogicalOrScalar(_OfTruth):
 
 @operator("LogicalXorScalar", "logical_xor_scalar")
 class LogicalXorScalar(_OfTruth):
-    r"""Whether exactly one of :math:`x_0` and :math:`v` is true."""
+    r"""Whether exactly one of :math:`x_0` and :math:`v` is true.
+
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.logical_xor_scalar(nn.NdArray.from_numpy_array([0, 1]), True).data
+        array([1., 0.], dtype=float32)
+    """
 
     val = Bool(doc="Truth value to combine with.")
 
@@ -270,7 +392,13 @@ class LogicalXorScalar(_OfTruth):
 
 @operator("LogicalNot", "logical_not")
 class LogicalNot(_OfOne):
-    r"""Whether :math:`x_0` is false."""
+    r"""Whether :math:`x_0` is false.
+
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.logical_not(nn.NdArray.from_numpy_array([0, 1])).data
+        array([1., 0.], dtype=float32)
+    """
 
     def forward(self, x0: Tensor) -> Tensor:
         return _false(x0)
@@ -281,7 +409,13 @@ class LogicalNot(_OfOne):
 
 @operator("IsNaN", "isnan")
 class IsNaN(_OfOne):
-    r"""Whether :math:`x_0` is NaN."""
+    r"""Whether :math:`x_0` is NaN.
+
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.isnan(nn.NdArray.from_numpy_array([0.0, float("nan")])).data
+        array([0., 1.], dtype=float32)
+    """
 
     def forward(self, x0: Tensor) -> Tensor:
         # Only NaN differs from itself.
@@ -290,15 +424,22 @@ class IsNaN(_OfOne):
 
 @operator("IsInf", "isinf")
 class IsInf(_OfOne):
-    r"""Whether :math:`x_0` is infinite, of either sign."""
+    r"""Whether :math:`x_0` is infinite, of either sign.
+
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.isinf(nn.NdArray.from_numpy_array([0.0, float("-inf")])).data
+        array([0., 1.], dtype=float32)
+    """
 
     def forward(self, x0: Tensor) -> Tensor:
-        return torch.isinf(x0).to(x0.dtype)
+        size = torch.abs(x0)
+        return torch.eq(size, math.inf, out=size)
 
 
 @operator("ResetNaN", "reset_nan")
 class ResetNaN(Operator):
-    r"""The input, with a number in place of NaN.
+    r"""The input, with a number in place of NaN: ``y[i] = val`` where ``x0[i]`` is NaN, else ``y[i] = x0[i]``.
 
     Inputs:
         x0: any shape.
@@ -321,7 +462,7 @@ class ResetNaN(Operator):
         return x0
 
     def forward(self, x0: Tensor) -> Tensor:
-        return x0.masked_fill(torch.isnan(x0), self.val)
+        return torch.nan_to_num(x0, self.val, math.inf, -math.inf)
 
     def grad(self, dy: Tensor, x0: Tensor) -> Tensor:
         return dy.masked_fill(torch.isnan(x0), 0)
@@ -329,7 +470,8 @@ class ResetNaN(Operator):
 
 @operator("ResetInf", "reset_inf")
 class ResetInf(Operator):
-    r"""The input, with a number in place of infinities of either sign.
+    r"""The input, with a number in place of infinities of either sign: ``y[i] = val`` where ``x0[i]`` is one, else
+    ``y[i] = x0[i]``.
 
     Inputs:
         x0: any shape.
@@ -337,6 +479,11 @@ class ResetInf(Operator):
         val: the number.
     Returns:
         Shape of `x0`. No gradient passes where an infinity was replaced.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.reset_inf(nn.NdArray.from_numpy_array([1.0, float("inf")]), val=7).data
+        array([1., 7.], dtype=float32)
+
     Source: NNabla function reference, ``ResetInf``.
     """
 
@@ -347,10 +494,10 @@ class ResetInf(Operator):
         return x0
 
     def forward(self, x0: Tensor) -> Tensor:
-        return x0.masked_fill(torch.isinf(x0), self.val)
+        return x0.masked_fill(torch.abs(x0) == math.inf, self.val)
 
     def grad(self, dy: Tensor, x0: Tensor) -> Tensor:
-        return dy.masked_fill(torch.isinf(x0), 0)
+        return dy.masked_fill(torch.abs(x0) == math.inf, 0)
 
 
 # ---- search ------------------------------------------------------------------------------------------------
@@ -359,6 +506,9 @@ class ResetInf(Operator):
 @operator("SearchSorted", "searchsorted")
 class SearchSorted(Operator):
     r"""Where each value would have to be inserted into a sorted sequence to keep it sorted.
+
+    That is the number of elements :math:`s` of the sequence with :math:`s < v`, or :math:`s \le v` with `right`,
+    for each value :math:`v`.
 
     Inputs:
         sorted_sequence: shape ``(D_1, ..., D_N, S)``; ascending along the last axis.

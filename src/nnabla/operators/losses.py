@@ -18,6 +18,8 @@ from .shapes import Binary
 aten = torch.ops.aten
 # Bound to its only overload, which saves the choice among overloads in every call.
 mse_loss_backward = aten.mse_loss_backward.default
+huber_loss_backward = aten.huber_loss_backward.default
+leaky_relu_backward = aten.leaky_relu_backward.default
 _NONE = 0  # ATen's number for a loss that is not reduced
 
 Pair = tuple[Tensor | None, Tensor | None]
@@ -89,9 +91,9 @@ class SoftmaxCrossEntropy(Operator):
         log_p, labels, ignored = self.kept
         if ignored is not None:
             dy = dy.masked_fill(ignored, 0)
-        if differentiated(x):
+        if differentiated(x) or differentiated(dy):
             return (torch.softmax(x, self._axis) * dy).scatter_add(self._axis, labels, -dy), None
-        return (log_p.exp() * dy).scatter_add(self._axis, labels, -dy), None
+        return log_p.exp().mul_(dy).scatter_add_(self._axis, labels, -dy), None
 
 
 @operator("CategoricalCrossEntropy", "categorical_cross_entropy")
@@ -143,7 +145,7 @@ class CategoricalCrossEntropy(Operator):
         if ignored is not None:
             dy = dy.masked_fill(ignored, 0)
         p = x.gather(self._axis, labels).clamp_min(torch.finfo(x.dtype).tiny)
-        return torch.zeros_like(x).scatter(self._axis, labels, -dy / p), None
+        return torch.zeros_like(x).scatter_(self._axis, labels, -dy / p), None
 
 
 class SameShape(Operator):
@@ -297,7 +299,8 @@ class AbsoluteError(Binary):
         return (x0 - x1).abs_()
 
     def grad(self, need: tuple[bool, ...], dy: Tensor, x0: Tensor, x1: Tensor) -> Pair:
-        return opposite(need, torch.where(x0 > x1, dy, -dy))
+        # dy where the difference is above 0, else -dy.
+        return opposite(need, leaky_relu_backward(dy, x0 - x1, -1.0, False))
 
 
 @operator("HuberLoss", "huber_loss")
@@ -332,13 +335,12 @@ class HuberLoss(Binary):
     full_precision = True
 
     def forward(self, x0: Tensor, x1: Tensor) -> Tensor:
-        d = x0 - x1
-        near = d.clamp(-self.delta, self.delta)
-        # near * (2 d - near): d * d inside of the interval, delta * (2 |d| - delta) outside.
-        return near * (2 * d - near)
+        if not self.delta:
+            return torch.zeros_like(x0 - x1)
+        return torch._C._nn.huber_loss(x0, x1, _NONE, self.delta).mul_(2)
 
     def grad(self, need: tuple[bool, ...], dy: Tensor, x0: Tensor, x1: Tensor) -> Pair:
-        return opposite(need, (x0 - x1).clamp(-self.delta, self.delta) * 2 * dy)
+        return opposite(need, huber_loss_backward(dy, x0, x1, _NONE, self.delta) * 2)
 
 
 @operator("EpsilonInsensitiveLoss", "epsilon_insensitive_loss")
@@ -368,10 +370,14 @@ class EpsilonInsensitiveLoss(Binary):
     full_precision = True
 
     def forward(self, x0: Tensor, x1: Tensor) -> Tensor:
-        return torch.nn.functional.softshrink(x0 - x1, self.epsilon).abs_()
+        return self._beyond(x0 - x1).abs_()
 
     def grad(self, need: tuple[bool, ...], dy: Tensor, x0: Tensor, x1: Tensor) -> Pair:
-        return opposite(need, torch.nn.functional.softshrink(x0 - x1, self.epsilon).sign() * dy)
+        return opposite(need, self._beyond(x0 - x1).sign() * dy)
+
+    def _beyond(self, difference: Tensor) -> Tensor:
+        # An infinite tolerance is too much for the kernel.
+        return torch.nn.functional.softshrink(difference, min(self.epsilon, torch.finfo(difference.dtype).max))
 
 
 # ---- distributions -----------------------------------------------------------------------------------------
@@ -421,13 +427,13 @@ class KLMultinomial(Operator):
         return self._divergence
 
     def forward(self, p: Tensor, q: Tensor) -> Tensor:
-        return (p * self._difference(p, q)).reshape(self._matrix).sum(1).view(self._divergence)
+        return self._difference(p, q).mul_(p).reshape(self._matrix).sum(1).view(self._divergence)
 
     def grad(self, need: tuple[bool, ...], dD: Tensor, p: Tensor, q: Tensor) -> Any:
         dy = dD.reshape(self._gradient)
-        dp = dy * (self._difference(p, q) + 1) if need[0] else None
-        dq = -dy * p / q if need[1] else None
+        dp = self._difference(p, q).add_(1) * dy if need[0] else None
+        dq = p / q * -dy if need[1] else None
         return dp, dq
 
     def _difference(self, p: Tensor, q: Tensor) -> Tensor:
-        return (p + self._SMALL).log() - (q + self._SMALL).log()
+        return (p + self._SMALL).log_().sub_((q + self._SMALL).log_())

@@ -18,6 +18,7 @@ from ..graph.argument import Float
 from ..graph.call import apply, public
 from ..graph.operator import Operator, Shape, operator
 from ..graph.variable import Variable
+from .constants import Array
 from .creation import representable
 from .shapes import broadcast_shape
 
@@ -40,7 +41,7 @@ def checked_mask(mask: Shape, array: Shape, name: str, function: str) -> None:
 
 @operator("BoolGather", "bool_gather")
 class BoolGather(Operator):
-    """The elements, or slices, of an array where a mask is not 0.
+    """The elements, or slices, of an array where a mask is not 0; in NumPy ``y = input[mask != 0]``.
 
     Inputs:
         input: shape ``(D_0, ..., D_{N-1})``.
@@ -63,6 +64,8 @@ class BoolGather(Operator):
 
     def output_shape(self, input: Shape, mask: Shape) -> Shape:
         checked_mask(mask, input, "input", "bool_gather")
+        if not mask:
+            raise ShapeError("bool_gather: mask must have at least one axis")
         self._input = input
         return (math.prod(mask) if self.count is None else self.count, *input[len(mask) :])
 
@@ -76,7 +79,7 @@ class BoolGather(Operator):
 
 
 @public
-def bool_gather(input: Any, mask: Any, n_outputs: int = -1, outputs: Any = None) -> Any:
+def bool_gather(input: Array, mask: Array, n_outputs: int = -1, outputs: Any = None) -> Any:
     gather = BoolGather()
     gather.count = count_now(mask)
     return apply(gather, (input, mask), n_outputs, outputs)
@@ -89,9 +92,10 @@ bool_gather.__doc__ = BoolGather.__doc__
 class BoolScatter(Operator):
     """Elements, or slices, written in order to where a mask is not 0; the inverse of `bool_gather`.
 
+    In NumPy ``y[mask != 0] = input[:K]`` with the number ``K`` of elements in `mask` that are not 0.
+
     Inputs:
-        input: shape ``(K, D_M, ..., D_{N-1})``, with ``K`` at least the number of elements in `mask` that are
-            not 0.
+        input: shape ``(L, D_M, ..., D_{N-1})`` with ``L >= K``.
         mask: shape ``(D_0, ..., D_{M-1})``.
         output: shape ``(D_0, ..., D_{N-1})``, what to write into; zeros where it is not given. It is not
             changed.
@@ -110,8 +114,8 @@ class BoolScatter(Operator):
     constants = ("mask",)
 
     def output_shape(self, input: Shape, mask: Shape, output: Shape | None = None) -> Shape:
-        if not input:
-            raise ShapeError("bool_scatter: input must have at least one axis")
+        if not input or not mask:
+            raise ShapeError("bool_scatter: input and mask must have at least one axis each")
         self._input = input
         self._y = mask + input[1:]
         if output is not None and output != self._y:
@@ -141,7 +145,8 @@ class BoolScatter(Operator):
 
 @operator("BoolFill", "bool_fill")
 class BoolFill(Operator):
-    """An array with one number in place of the elements where a mask is not 0.
+    """An array with one number in place of the elements where a mask is not 0: ``y[i] = value`` there, else
+    ``y[i] = data[i]``.
 
     Inputs:
         data: any shape.
@@ -178,7 +183,7 @@ class BoolFill(Operator):
 
 @operator("NonZero", "nonzero")
 class NonZero(Operator):
-    """The positions of all elements that are not 0.
+    """The positions of all elements that are not 0: all with ``x[y[0, k], ..., y[N - 1, k]] != 0``.
 
     Inputs:
         x: shape ``(D_0, ..., D_{N-1})``.
@@ -207,7 +212,7 @@ class NonZero(Operator):
 
 
 @public
-def nonzero(x: Any, n_outputs: int = -1, outputs: Any = None) -> Any:
+def nonzero(x: Array, n_outputs: int = -1, outputs: Any = None) -> Any:
     positions = NonZero()
     positions.count = count_now(x)
     return apply(positions, (x,), n_outputs, outputs)

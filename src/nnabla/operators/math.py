@@ -11,6 +11,23 @@ from ..graph.argument import Float
 from ..graph.operator import Shape, operator
 from .shapes import Binary, Elementwise
 
+leaky_relu_backward = torch.ops.aten.leaky_relu_backward.default
+
+
+def below_half(dtype: torch.dtype) -> float:
+    """The largest number of a type below one half."""
+    return 0.5 - torch.finfo(dtype).eps / 4
+
+
+def rounded(x: Tensor, half: float) -> Tensor:
+    """Whole numbers, halves away from zero.
+
+    Args:
+        half: `below_half` of the type of `x`. One half itself would take the number before 0.5 to 1.
+    """
+    # floor and copysign have fast kernels, trunc has none.
+    return x.abs().add_(half).floor_().copysign_(x)
+
 
 @operator("Abs", "abs")
 class Abs(Elementwise):
@@ -20,14 +37,26 @@ class Abs(Elementwise):
         x: any shape.
     Returns:
         Shape of `x`. The derivative at 0 is 1.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.abs(nn.NdArray.from_numpy_array([-2.0, 3.0])).data
+        array([2., 3.], dtype=float32)
+
     Source: NNabla function reference, ``Abs``.
     """
+
+    def output_shape(self, x: Shape) -> Shape:
+        found = torch.finfo(self.compute_dtype)
+        self._least = found.tiny * found.eps
+        return x
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.abs(x)
 
     def grad(self, dy: Tensor, x: Tensor) -> Tensor:
-        return torch.where(x < 0, -dy, dy)
+        # The kernel takes dy for numbers above 0 and -dy for others; the least number moves 0, and nothing else, to
+        # the other side. A selection by a mask takes eight times as long.
+        return leaky_relu_backward(dy, x + self._least, -1.0, False)
 
 
 @operator("Exp", "exp")
@@ -61,6 +90,11 @@ class Log(Elementwise):
         x: any shape, at least 0.
     Returns:
         Shape of `x`; -inf for 0, NaN below.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.log(nn.NdArray.from_numpy_array([1.0, 0.0])).data
+        array([  0., -inf], dtype=float32)
+
     Source: NNabla function reference, ``Log``.
     """
 
@@ -79,6 +113,11 @@ class Identity(Elementwise):
         x: any shape.
     Returns:
         Shape of `x`.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.identity(nn.NdArray.from_numpy_array([1.0, 2.0])).data
+        array([1., 2.], dtype=float32)
+
     Source: NNabla function reference, ``Identity``.
     """
 
@@ -100,6 +139,11 @@ class Erf(Elementwise):
         x: any shape.
     Returns:
         Shape of `x`, in [-1, 1].
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.erf(nn.NdArray.from_numpy_array([0.0, 1.0])).data.round(4)
+        array([0.    , 0.8427], dtype=float32)
+
     Source: NNabla function reference, ``Erf``.
     """
 
@@ -125,7 +169,8 @@ class _Step(Elementwise):
 
 @operator("Round", "round")
 class Round(_Step):
-    r"""The nearest whole number; halves are rounded away from zero.
+    r"""The nearest whole number, :math:`y = \mathrm{sign}(x) \lfloor |x| + 1 / 2 \rfloor`; halves are rounded
+    away from zero.
 
     Inputs:
         x: any shape.
@@ -140,22 +185,26 @@ class Round(_Step):
     """
 
     def output_shape(self, x: Shape) -> Shape:
-        # The largest number below one half: one half itself would take the number before 0.5 to 1.
-        self._half = 0.5 - torch.finfo(self.compute_dtype).eps / 4
+        self._half = below_half(self.compute_dtype)
         return x
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.sign(x).mul_(self._half).add_(x).trunc_()
+        return rounded(x, self._half)
 
 
 @operator("Ceil", "ceil")
 class Ceil(_Step):
-    r"""The smallest whole number that is not below `x`.
+    r"""The smallest whole number that is not below `x`, :math:`y = \lceil x \rceil`.
 
     Inputs:
         x: any shape.
     Returns:
         Shape of `x`. The gradient passes straight through, :math:`dx = dy`.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.ceil(nn.NdArray.from_numpy_array([-1.5, 1.5])).data
+        array([-1.,  2.], dtype=float32)
+
     Source: NNabla function reference, ``Ceil``.
     """
 
@@ -165,12 +214,17 @@ class Ceil(_Step):
 
 @operator("Floor", "floor")
 class Floor(_Step):
-    r"""The largest whole number that is not above `x`.
+    r"""The largest whole number that is not above `x`, :math:`y = \lfloor x \rfloor`.
 
     Inputs:
         x: any shape.
     Returns:
         Shape of `x`. The gradient passes straight through, :math:`dx = dy`.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.floor(nn.NdArray.from_numpy_array([-1.5, 1.5])).data
+        array([-2.,  1.], dtype=float32)
+
     Source: NNabla function reference, ``Floor``.
     """
 
@@ -180,7 +234,7 @@ class Floor(_Step):
 
 @operator("Sign", "sign")
 class Sign(_Step):
-    r"""Sign: 1 above 0, -1 below 0, and `alpha` at 0.
+    r"""Sign, :math:`y = x / |x|`: 1 above 0, -1 below 0, and `alpha` at 0.
 
     Inputs:
         x: any shape.
@@ -214,6 +268,11 @@ class Sin(Elementwise):
         x: any shape.
     Returns:
         Shape of `x`, in [-1, 1].
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.sin(nn.NdArray.from_numpy_array([0.0, 1.0])).data.round(4)
+        array([0.    , 0.8415], dtype=float32)
+
     Source: NNabla function reference, ``Sin``.
     """
 
@@ -232,6 +291,11 @@ class Cos(Elementwise):
         x: any shape.
     Returns:
         Shape of `x`, in [-1, 1].
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.cos(nn.NdArray.from_numpy_array([0.0, 1.0])).data.round(4)
+        array([1.    , 0.5403], dtype=float32)
+
     Source: NNabla function reference, ``Cos``.
     """
 
@@ -250,6 +314,11 @@ class Tan(Elementwise):
         x: any shape.
     Returns:
         Shape of `x`.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.tan(nn.NdArray.from_numpy_array([0.0, 1.0])).data.round(4)
+        array([0.    , 1.5574], dtype=float32)
+
     Source: NNabla function reference, ``Tan``.
     """
 
@@ -268,6 +337,11 @@ class Sinh(Elementwise):
         x: any shape.
     Returns:
         Shape of `x`.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.sinh(nn.NdArray.from_numpy_array([0.0, 1.0])).data.round(4)
+        array([0.    , 1.1752], dtype=float32)
+
     Source: NNabla function reference, ``Sinh``.
     """
 
@@ -286,6 +360,11 @@ class Cosh(Elementwise):
         x: any shape.
     Returns:
         Shape of `x`, at least 1.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.cosh(nn.NdArray.from_numpy_array([0.0, 1.0])).data.round(4)
+        array([1.    , 1.5431], dtype=float32)
+
     Source: NNabla function reference, ``Cosh``.
     """
 
@@ -298,12 +377,17 @@ class Cosh(Elementwise):
 
 @operator("ASin", "asin")
 class ASin(Elementwise):
-    r"""Inverse sine.
+    r"""Inverse sine, :math:`y = \arcsin x`.
 
     Inputs:
         x: any shape, in [-1, 1].
     Returns:
         Shape of `x`, in radians, in :math:`[-\pi / 2, \pi / 2]`; NaN for inputs outside of [-1, 1].
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.asin(nn.NdArray.from_numpy_array([0.0, 1.0])).data.round(4)
+        array([0.    , 1.5708], dtype=float32)
+
     Source: NNabla function reference, ``ASin``.
     """
 
@@ -316,12 +400,17 @@ class ASin(Elementwise):
 
 @operator("ACos", "acos")
 class ACos(Elementwise):
-    r"""Inverse cosine.
+    r"""Inverse cosine, :math:`y = \arccos x`.
 
     Inputs:
         x: any shape, in [-1, 1].
     Returns:
         Shape of `x`, in radians, in :math:`[0, \pi]`; NaN for inputs outside of [-1, 1].
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.acos(nn.NdArray.from_numpy_array([1.0, 0.0])).data.round(4)
+        array([0.    , 1.5708], dtype=float32)
+
     Source: NNabla function reference, ``ACos``.
     """
 
@@ -334,12 +423,17 @@ class ACos(Elementwise):
 
 @operator("ATan", "atan")
 class ATan(Elementwise):
-    r"""Inverse tangent.
+    r"""Inverse tangent, :math:`y = \arctan x`.
 
     Inputs:
         x: any shape.
     Returns:
         Shape of `x`, in radians, in :math:`[-\pi / 2, \pi / 2]`.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.atan(nn.NdArray.from_numpy_array([0.0, 1.0])).data.round(4)
+        array([0.    , 0.7854], dtype=float32)
+
     Source: NNabla function reference, ``ATan``.
     """
 
@@ -362,6 +456,11 @@ class ATan2(Binary):
         The broadcast shape, in radians, in :math:`[-\pi, \pi]`.
     Raises:
         ShapeError: the shapes cannot be broadcast to each other, or have different numbers of axes.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.atan2(nn.NdArray.from_numpy_array([1.0, 1.0]), nn.NdArray.from_numpy_array([0.0, -1.0])).data.round(4)
+        array([1.5708, 2.3562], dtype=float32)
+
     Source: NNabla function reference, ``ATan2``.
     """
 
@@ -383,6 +482,11 @@ class ASinh(Elementwise):
         x: any shape.
     Returns:
         Shape of `x`.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.asinh(nn.NdArray.from_numpy_array([0.0, 1.0])).data.round(4)
+        array([0.    , 0.8814], dtype=float32)
+
     Source: NNabla function reference, ``ASinh``.
     """
 
@@ -401,6 +505,11 @@ class ACosh(Elementwise):
         x: any shape, at least 1.
     Returns:
         Shape of `x`, at least 0; NaN for inputs below 1.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.acosh(nn.NdArray.from_numpy_array([1.0, 2.0])).data.round(4)
+        array([0.   , 1.317], dtype=float32)
+
     Source: NNabla function reference, ``ACosh``.
     """
 
@@ -419,6 +528,11 @@ class ATanh(Elementwise):
         x: any shape, in [-1, 1].
     Returns:
         Shape of `x`; infinite for -1 and 1, NaN for inputs outside.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.atanh(nn.NdArray.from_numpy_array([0.0, 0.5])).data.round(4)
+        array([0.    , 0.5493], dtype=float32)
+
     Source: NNabla function reference, ``ATanh``.
     """
 

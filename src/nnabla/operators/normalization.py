@@ -11,9 +11,11 @@ from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Float, Int, Ints, positive
 from ..graph.call import apply, public
 from ..graph.operator import Shape, operator
-from .axes import normalized, normalized_all
+from .axes import Axes, normalized, normalized_all
 from .batch_normalization import batch_normalization
+from .constants import Array
 from .reductions import listed
+from .shapes import refuse_empty
 from .standardization import AffineStandardization, Standardization
 
 
@@ -34,7 +36,9 @@ def _applied(function: Any, inputs: tuple[Any, ...], output_stat: bool) -> Any:
 
 @operator("LayerNormalization", "layer_normalization")
 class LayerNormalization(AffineStandardization):
-    """Layer normalization: statistics over all axes but those of the batch.
+    r"""Layer normalization: statistics over all axes but those of the batch.
+
+    .. math:: y = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} \gamma + \beta
 
     Inputs:
         x: any shape.
@@ -60,6 +64,7 @@ class LayerNormalization(AffineStandardization):
     no_bias = Bool(False, "Whether there is no beta.")
 
     def output_shape(self, x: Shape, beta: Shape | None = None, gamma: Shape | None = None) -> Any:
+        refuse_empty(x, "layer_normalization")
         batch = normalized_all(self.batch_axis, len(x), "layer_normalization", "batch_axis")
         reduced = rest(x, batch)
         wanted = only(x, reduced)
@@ -69,16 +74,22 @@ class LayerNormalization(AffineStandardization):
 
 @public
 def layer_normalization(
-    x: Any, beta: Any, gamma: Any, batch_axis: Any = 0, eps: float = 1e-05, output_stat: bool = False
+    x: Array,
+    beta: Array | None,
+    gamma: Array | None,
+    batch_axis: Axes = 0,
+    eps: float = 1e-05,
+    output_stat: bool = False,
 ) -> Any:
     r"""Layer normalization: statistics over all axes but those of the batch.
 
     .. math:: y = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} \gamma + \beta
 
-    Args:
+    Inputs:
         x: any shape.
         beta: shift, shape of `x` with length 1 on `batch_axis`, or ``None``.
         gamma: scale, shape of `beta`, or ``None``.
+    Args:
         batch_axis: axis, or axes, of the batch.
         eps: added to the variance, against division by zero.
         output_stat: whether to return mean and variance, too; they can be differentiated.
@@ -102,7 +113,9 @@ def layer_normalization(
 
 @operator("InstanceNormalization", "instance_normalization")
 class InstanceNormalization(AffineStandardization):
-    """Instance normalization: statistics for each channel of each sample.
+    r"""Instance normalization: statistics for each channel of each sample.
+
+    .. math:: y = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} \gamma + \beta
 
     Inputs:
         x: any shape.
@@ -149,11 +162,11 @@ class InstanceNormalization(AffineStandardization):
 
 @public
 def instance_normalization(
-    x: Any,
-    beta: Any,
-    gamma: Any,
+    x: Array,
+    beta: Array | None,
+    gamma: Array | None,
     channel_axis: int = 1,
-    batch_axis: Any = 0,
+    batch_axis: Axes = 0,
     eps: float = 1e-05,
     output_stat: bool = False,
 ) -> Any:
@@ -161,11 +174,12 @@ def instance_normalization(
 
     .. math:: y = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} \gamma + \beta
 
-    Args:
+    Inputs:
         x: any shape.
         beta: shift, shape of `x` on `channel_axis`, that of `x` or 1 on `batch_axis`, 1 elsewhere; or
             ``None``.
         gamma: scale, shape of `beta`, or ``None``.
+    Args:
         channel_axis: the axis of the channels.
         batch_axis: axis, or axes, of the batch.
         eps: added to the variance, against division by zero.
@@ -190,7 +204,9 @@ def instance_normalization(
 
 @operator("GroupNormalization", "group_normalization")
 class GroupNormalization(AffineStandardization):
-    """Group normalization: statistics for each group of channels of each sample.
+    r"""Group normalization: statistics for each group of channels of each sample.
+
+    .. math:: y = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} \gamma + \beta
 
     Inputs:
         x: any shape.
@@ -246,12 +262,12 @@ class GroupNormalization(AffineStandardization):
 
 @public
 def group_normalization(
-    x: Any,
-    beta: Any,
-    gamma: Any,
+    x: Array,
+    beta: Array | None,
+    gamma: Array | None,
     num_groups: int,
     channel_axis: int = 1,
-    batch_axis: Any = 0,
+    batch_axis: Axes = 0,
     eps: float = 1e-05,
     output_stat: bool = False,
 ) -> Any:
@@ -259,10 +275,11 @@ def group_normalization(
 
     .. math:: y = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} \gamma + \beta
 
-    Args:
+    Inputs:
         x: any shape.
         beta: shift, shape of `x` on `channel_axis` and 1 elsewhere, or ``None``.
         gamma: scale, shape of `beta`, or ``None``.
+    Args:
         num_groups: number of groups; a divisor of the number of channels.
         channel_axis: the axis of the channels.
         batch_axis: axis, or axes, of the batch. (NNabla 1.39 takes one behind `channel_axis` for the one
@@ -271,8 +288,8 @@ def group_normalization(
         output_stat: whether to return mean and variance, too; they can be differentiated.
     Returns:
         Shape of `x`; with `output_stat` a tuple of that, mean and variance. Those see the channels as two
-        axes, groups and members: for `x` of shape ``(B, C, H, W)`` their shape is ``(B, num_groups, 1, 1,
-            1)``.
+        axes, groups and members: for `x` of shape ``(B, C, H, W)`` their shape is
+        ``(B, num_groups, 1, 1, 1)``.
     Raises:
         ShapeError: `beta` or `gamma` has another shape, or the channels cannot be divided.
         ArgumentError: an axis is out of range or given twice.
@@ -290,7 +307,9 @@ def group_normalization(
 
 @operator("TensorNormalization", "tensor_normalization")
 class TensorNormalization(AffineStandardization):
-    """Statistics for each place along some axes, over all others.
+    r"""Statistics for each place along some axes, over all others.
+
+    .. math:: y = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} \gamma + \beta
 
     Inputs:
         x: any shape.
@@ -325,7 +344,12 @@ class TensorNormalization(AffineStandardization):
 
 @public
 def tensor_normalization(
-    x: Any, axes: Any, beta: Any = None, gamma: Any = None, eps: float = 1e-05, output_stat: bool = False
+    x: Array,
+    axes: Axes,
+    beta: Array | None = None,
+    gamma: Array | None = None,
+    eps: float = 1e-05,
+    output_stat: bool = False,
 ) -> Any:
     r"""Statistics for each place along some axes, over all others.
 
@@ -333,11 +357,12 @@ def tensor_normalization(
 
     It is a batch normalization without running statistics, and shows as one in the graph, as in NNabla 1.x.
 
-    Args:
+    Inputs:
         x: any shape.
-        axes: axis, or axes, that statistics are not taken over.
         beta: shift, shape of `x` on `axes` and 1 elsewhere, or ``None``.
         gamma: scale, shape of `beta`, or ``None``.
+    Args:
+        axes: axis, or axes, that statistics are not taken over.
         eps: added to the variance, against division by zero.
         output_stat: whether to return mean and variance, too; they can be differentiated.
     Returns:
@@ -364,7 +389,9 @@ def tensor_normalization(
 
 @operator("WeightStandardization", "weight_standardization")
 class WeightStandardization(Standardization):
-    """Weight standardization: each output channel of a weight gets mean 0 and variance 1.
+    r"""Weight standardization: each output channel of a weight gets mean 0 and variance 1.
+
+    .. math:: y = \frac{w - \mu}{\sqrt{\sigma^2 + \epsilon}}
 
     Inputs:
         w: weight, any shape.
@@ -383,6 +410,7 @@ class WeightStandardization(Standardization):
     eps = Float(1e-5, "Added to the variance.")
 
     def output_shape(self, w: Shape) -> Any:
+        refuse_empty(w, "weight_standardization", "w")
         channel = normalized(self.channel_axis, len(w), "weight_standardization", "channel_axis")
         return self.lay_out(w, rest(w, (channel,)), along_rows=True)
 
@@ -394,13 +422,14 @@ class WeightStandardization(Standardization):
 
 
 @public
-def weight_standardization(w: Any, channel_axis: int = 0, eps: float = 1e-05, output_stat: bool = False) -> Any:
+def weight_standardization(w: Array, channel_axis: int = 0, eps: float = 1e-05, output_stat: bool = False) -> Any:
     r"""Weight standardization: each output channel of a weight gets mean 0 and variance 1.
 
     .. math:: y = \frac{w - \mu}{\sqrt{\sigma^2 + \epsilon}}
 
-    Args:
+    Inputs:
         w: weight, any shape.
+    Args:
         channel_axis: the axis of the output channels: 0 for `convolution`, 1 for `deconvolution` and
             `affine`.
         eps: added to the variance, against division by zero.

@@ -10,15 +10,16 @@ from torch import Tensor
 
 from .._nd_array import NdArray
 from ..errors import ArgumentError, ShapeError
-from ..graph.argument import Bool, Check, Float, Int, Ints, positive
-from ..graph.call import apply, public
+from ..graph.argument import Bool, Check, Float, Int, Ints
+from ..graph.call import invoke, public
 from ..graph.operator import Operator, Shape, operator
 from ..graph.variable import Variable
 from .arithmetic import Div2, Mul2, MulScalar, PowScalar
-from .axes import normalized, normalized_all
+from .axes import Axes, normalized, normalized_all
+from .constants import Array
 from .extrema import Maximum2, MaximumScalar
 from .reductions import Sum, listed
-from .shapes import Elementwise, broadcast_shape
+from .shapes import Elementwise, broadcast_shape, refuse_empty
 
 at_least_one: Check = (lambda value: value >= 1, "at least 1")
 
@@ -73,11 +74,12 @@ class NormNormalization(Operator):
 
 
 @public
-def norm_normalization(x: Any, p: float | None = None, axes: Any = None, eps: float = 1e-12) -> Any:
+def norm_normalization(x: Array, p: float | None = None, axes: Axes = None, eps: float = 1e-12) -> Any:
     r"""Division by the p-norm, :math:`y = x / (\sum_i |x_i|^p)^{1/p}`.
 
-    Args:
+    Inputs:
         x: any shape.
+    Args:
         p: order of the norm, at least 1; default: 2.
         axes: axis, or axes, that the norm is taken over; default: all.
         eps: accepted for compatibility; NNabla 1.39 does not use it.
@@ -85,8 +87,15 @@ def norm_normalization(x: Any, p: float | None = None, axes: Any = None, eps: fl
         Shape of `x`; 0 where the norm is 0.
     Raises:
         ArgumentError: `p` is below 1, or an axis is out of range.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.norm_normalization(nn.NdArray.from_numpy_array([[3.0, 4.0], [0.0, 0.0]]), axes=1).data
+        array([[0.6, 0.8],
+               [0. , 0. ]], dtype=float32)
+
+    Source: NNabla function reference, ``norm_normalization``.
     """
-    return apply(NormNormalization(p, listed(axes), eps), (x,))
+    return invoke(NormNormalization, (p, listed(axes), eps), (x,))
 
 
 @operator("WeightNormalization", "weight_normalization")
@@ -173,7 +182,7 @@ class SpectralNorm(Operator):
     """
 
     dim = Int(0, "Axis of the output channels.")
-    itr = Int(1, "Number of iterations.", check=positive)
+    itr = Int(1, "Number of iterations.", check=(lambda n: 0 < n <= 100_000, "in [1, 100000]"))
     eps = Float(1e-12, "Added to squared norms.")
     test = Bool(False, "Whether to leave u as it is.")
     output_u = Bool(False, "Whether to return u as it was before, too.")
@@ -183,6 +192,7 @@ class SpectralNorm(Operator):
     keeps = True
 
     def output_shape(self, w: Shape, u: Shape) -> Any:
+        refuse_empty(w, "spectral_norm", "w")
         if not 0 <= self.dim < len(w):
             raise ArgumentError(f"spectral_norm: dim must be in [0, {len(w)}), not {self.dim}")
         if math.prod(u) != w[self.dim]:
@@ -228,9 +238,9 @@ class SpectralNorm(Operator):
 
 @public
 def spectral_norm(
-    w: Any, u: Any, dim: int = 0, itr: int = 1, eps: float = 1e-12, test: bool = False, output_u: bool = False
+    w: Array, u: Array, dim: int = 0, itr: int = 1, eps: float = 1e-12, test: bool = False, output_u: bool = False
 ) -> Any:
-    return apply(SpectralNorm(dim, itr, eps, test, output_u), (w, u))
+    return invoke(SpectralNorm, (dim, itr, eps, test, output_u), (w, u))
 
 
 spectral_norm.__doc__ = SpectralNorm.__doc__
@@ -240,9 +250,9 @@ spectral_norm.__doc__ = SpectralNorm.__doc__
 class MeanSubtraction(Operator):
     r"""Subtraction of a running mean, which forward brings up to date before.
 
-    With :math:`\mu` the mean of the batch: ``rmean += (mu - rmean) / (t + 1)``, ``t += 1``, :math:`y = x -
-    rmean`. The gradient takes only the latest batch into account: :math:`(1 - 1 / (B t))\, dy` for a batch of
-    :math:`B` samples.
+    With :math:`\mu` the mean of the batch: ``rmean += (mu - rmean) / (t + 1)``, ``t += 1``,
+    :math:`y = x - m` with the new mean :math:`m`. The gradient takes only the latest batch into account:
+    :math:`(1 - 1 / (B t))\, dy` for a batch of :math:`B` samples.
 
     Inputs:
         x: shape ``(M_1, ..., M_B, D_1, ..., D_N)`` with ``B = base_axis``.
@@ -293,17 +303,18 @@ class MeanSubtraction(Operator):
 
 
 @public
-def mean_subtraction(x: Any, mean: Any, t: Any, base_axis: int = 1, update_running_mean: bool = True) -> Any:
+def mean_subtraction(x: Array, mean: Array, t: Array, base_axis: int = 1, update_running_mean: bool = True) -> Any:
     r"""Subtraction of a running mean, which forward brings up to date before.
 
-    With :math:`\mu` the mean of the batch: ``mean += (mu - mean) / (t + 1)``, ``t += 1``, :math:`y = x -
-    mean`. The gradient takes only the latest batch into account: :math:`(1 - 1 / (B t))\, dy` for a batch of
-    :math:`B` samples.
+    With :math:`\mu` the mean of the batch: ``mean += (mu - mean) / (t + 1)``, ``t += 1``,
+    :math:`y = x - m` with the new mean :math:`m`. The gradient takes only the latest batch into account:
+    :math:`(1 - 1 / (B t))\, dy` for a batch of :math:`B` samples.
 
-    Args:
+    Inputs:
         x: shape ``(M_1, ..., M_B, D_1, ..., D_N)`` with ``B = base_axis``.
         mean: running mean, shape ``(D_1, ..., D_N)``; updated in place.
         t: number of batches that it was taken over, one element; updated in place.
+    Args:
         base_axis: number of axes that the mean is taken over; a negative value counts from the end.
         update_running_mean: whether to bring `mean` up to date; else the gradient is `dy`.
     Returns:
@@ -319,19 +330,22 @@ def mean_subtraction(x: Any, mean: Any, t: Any, base_axis: int = 1, update_runni
                [ 1.]], dtype=float32)
         >>> mean.data, t.data
         (array([2.], dtype=float32), array([1.], dtype=float32))
+
+    Source: NNabla function reference, ``mean_subtraction``.
     """
-    return apply(MeanSubtraction(base_axis, update_running_mean), (x, mean, t))
+    return invoke(MeanSubtraction, (base_axis, update_running_mean), (x, mean, t))
 
 
 # ---- clipping ----------------------------------------------------------------------------------------------
 
 
 @public
-def clip_by_norm(x: Any, clip_norm: Any, axis: Any = None) -> Any:
+def clip_by_norm(x: Array, clip_norm: float | Array, axis: Axes = None) -> Any:
     r"""Division by the 2-norm where that is larger than a bound, :math:`y = N x / \max(\|x\|_2, N)`.
 
-    Args:
+    Inputs:
         x: any shape.
+    Args:
         clip_norm: the bound :math:`N`: a positive number, or a Variable or NdArray that broadcasts to the
             norm.
         axis: axis, or axes, that the norm is taken over; default: all.
@@ -344,24 +358,26 @@ def clip_by_norm(x: Any, clip_norm: Any, axis: Any = None) -> Any:
         >>> F.clip_by_norm(nn.NdArray.from_numpy_array([[3.0, 4.0], [0.3, 0.4]]), 1.0, axis=1).data
         array([[0.6, 0.8],
                [0.3, 0.4]], dtype=float32)
+
+    Source: NNabla function reference, ``clip_by_norm``.
     """
     bounded = isinstance(clip_norm, (Variable, NdArray))
     if not bounded and clip_norm <= 0:
         raise ArgumentError(f"clip_by_norm: clip_norm must be positive, not {clip_norm!r}")
-    scaled = apply(Mul2(), (x, clip_norm)) if bounded else apply(MulScalar(clip_norm), (x,))
-    norm = apply(PowScalar(0.5), (apply(Sum(listed(axis), True), (apply(PowScalar(2.0), (x,)),)),))
-    bound = apply(Maximum2(), (norm, clip_norm)) if bounded else apply(MaximumScalar(clip_norm), (norm,))
-    return apply(Div2(), (scaled, bound))
+    scaled = invoke(Mul2, (), (x, clip_norm)) if bounded else invoke(MulScalar, (clip_norm,), (x,))
+    norm = invoke(PowScalar, (0.5,), (invoke(Sum, (listed(axis), True), (invoke(PowScalar, (2.0,), (x,)),)),))
+    bound = invoke(Maximum2, (), (norm, clip_norm)) if bounded else invoke(MaximumScalar, (clip_norm,), (norm,))
+    return invoke(Div2, (), (scaled, bound))
 
 
 @operator("ClipGradByValue", "clip_grad_by_value")
 class ClipGradByValue(Operator):
-    """The input, unchanged; its gradient is clipped to an interval.
+    r"""The input, unchanged; its gradient is clipped to an interval, :math:`dx = \min(\max(dy, a), b)`.
 
     Inputs:
         x: any shape.
-        min: lower bounds of the gradient, a shape that broadcasts to `x`.
-        max: upper bounds of the gradient, a shape that broadcasts to `x`.
+        min: lower bounds :math:`a` of the gradient, a shape that broadcasts to `x`.
+        max: upper bounds :math:`b` of the gradient, a shape that broadcasts to `x`.
     Returns:
         Shape of `x`.
     Raises:

@@ -10,17 +10,19 @@ from torch import Tensor
 
 from ..errors import ArgumentError
 from ..graph.argument import Bool, Int, positive
-from ..graph.call import apply, public
+from ..graph.call import invoke, public
 from ..graph.operator import Operator, Shape, operator
 from .axes import normalized
+from .constants import Array
 
 
 @operator("Sort", "sort")
 class Sort(Operator):
-    """Elements along an axis in rising order; equal ones stay in the order they had, NaN comes last.
+    r"""Elements along an axis in rising order, :math:`y_0 \le y_1 \le \ldots`; equal ones stay in the order
+    they had, NaN comes last.
 
     Inputs:
-        x: at least one axis.
+        x: any shape with at least one axis.
     Args:
         axis: the axis; a negative value counts from the end.
         reverse: falling order.
@@ -61,8 +63,8 @@ class Sort(Operator):
 
 
 @public
-def sort(x: Any, axis: int = -1, reverse: bool = False, with_index: bool = False, only_index: bool = False) -> Any:
-    return apply(Sort(axis, reverse, with_index, only_index), (x,))
+def sort(x: Array, axis: int = -1, reverse: bool = False, with_index: bool = False, only_index: bool = False) -> Any:
+    return invoke(Sort, (axis, reverse, with_index, only_index), (x,))
 
 
 sort.__doc__ = Sort.__doc__
@@ -106,7 +108,8 @@ class TopK(Operator):
 
 @operator("TopKData", "top_k_data")
 class TopKData(TopK):
-    """The `k` largest elements of each sample.
+    r"""The `k` largest elements of each sample, :math:`y_1 \ge \ldots \ge y_k`; or, without `reduce`,
+    :math:`y_i = x_i` for these and 0 for all others.
 
     Inputs:
         x: shape ``(B_1, ..., B_M, D_1, ..., D_N)`` with ``M = base_axis``.
@@ -173,6 +176,8 @@ class TopKData(TopK):
 class TopKGrad(TopK):
     """The input itself, with a gradient of which only the `k` largest elements of each sample pass.
 
+    So :math:`y = x`, and :math:`dx_i = dy_i` for these elements, else 0.
+
     Inputs:
         x: shape ``(B_1, ..., B_M, D_1, ..., D_N)`` with ``M = base_axis``.
     Args:
@@ -212,7 +217,8 @@ class TopKGrad(TopK):
 
 @operator("Unique", "unique")
 class Unique(Operator):
-    """The distinct elements of an array, or distinct slices along an axis. NaN differs from NaN.
+    r"""The distinct elements of an array, or distinct slices along an axis; sorted,
+    :math:`y_0 < y_1 < \ldots`. NaN differs from NaN.
 
     Inputs:
         x: any shape.

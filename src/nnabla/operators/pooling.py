@@ -12,6 +12,7 @@ from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Ints
 from ..graph.operator import Operator, Shape, operator
 from .layout import channels_last_strides, fast_format, into_format
+from .shapes import refuse_empty
 
 # The same kernels are in torch.ops.aten; this way a call costs 1.4 us less.
 _nn: Any = torch._C._nn
@@ -25,6 +26,11 @@ _MAX_BACKWARD = {
 }
 _AVERAGE = {2: _nn.avg_pool2d, 3: _nn.avg_pool3d}
 _AVERAGE_BACKWARD = {2: _aten.avg_pool2d_backward.default, 3: _aten.avg_pool3d_backward.default}
+
+# Of a window, a step and a margin. The kernels count in 32 bits.
+_LONGEST = (1 << 31) - 1
+# Elements of x with what is added around it; 32 gigabytes of float32.
+_MOST_EXTENDED = 1 << 33
 
 
 class Pooling(Operator):
@@ -40,12 +46,13 @@ class Pooling(Operator):
     _outside = 0.0
 
     def output_shape(self, x: Shape) -> Shape:
+        refuse_empty(x, self.declaration.name, first=1)
         name, n = self.declaration.name, len(self.kernel)
         if n not in (2, 3):
             raise ArgumentError(f"{name}: kernel must have 2 or 3 entries, not {self.kernel}")
         if len(x) < n + self.channel_last:
             raise ShapeError(f"{name}: x must have {n} spatial axes{' and one of channels' * self.channel_last}")
-        if self.stride is None:
+        if not self.stride:
             self.stride = self.kernel
         if self.pad is None:
             self.pad = (0,) * n
@@ -53,6 +60,8 @@ class Pooling(Operator):
             values = getattr(self, argument)
             if len(values) != n or min(values) < least:
                 raise ArgumentError(f"{name}: {argument} must have {n} entries, each at least {least}, not {values}")
+            if max(values) > _LONGEST:
+                raise ArgumentError(f"{name}: {argument} must have entries of at most {_LONGEST}, not {values}")
         end = len(x) - self.channel_last
         outer, spatial, channels = x[: end - n], x[end - n : end], x[end:]
         self._arrange(x, outer, spatial)
@@ -92,6 +101,10 @@ class Pooling(Operator):
                 ...,
                 *[slice(p, p + d) for p, d in zip(pad, spatial, strict=True)],
             )
+            if math.prod(extended) > _MOST_EXTENDED:
+                raise ArgumentError(
+                    f"{self.declaration.name}: kernel {self.kernel} and pad {pad} reach too far beyond x, {spatial}"
+                )
             pad, ceil = (0,) * n, False
         self._windows = (self.kernel, self.stride, pad)
         self._ceil = ceil
@@ -268,7 +281,8 @@ class Averaging(Pooling):
 
 @operator("AveragePooling", "average_pooling")
 class AveragePooling(Averaging):
-    r"""Mean of each window over the last two or three axes.
+    r"""Mean of each window, :math:`y_i = \frac{1}{|K|} \sum_{k \in K} x_{s i + k - p}`, over the last two or
+    three axes.
 
     Inputs:
         x: shape ``(..., L_1, ..., L_N)``, with N the length of `kernel`; channels last with `channel_last`.
@@ -304,7 +318,7 @@ class AveragePooling(Averaging):
 
 @operator("SumPooling", "sum_pooling")
 class SumPooling(Averaging):
-    r"""Sum of each window over the last two or three axes.
+    r"""Sum of each window, :math:`y_i = \sum_k x_{s i + k - p}`, over the last two or three axes.
 
     Inputs:
         x: shape ``(..., L_1, ..., L_N)``, with N the length of `kernel`; channels last with `channel_last`.
@@ -336,7 +350,8 @@ class SumPooling(Averaging):
 
 @operator("GlobalAveragePooling", "global_average_pooling")
 class GlobalAveragePooling(Operator):
-    r"""Mean over all axes but the first two.
+    r"""Mean over all axes but the first two, :math:`y_{n, c} = \frac{1}{L} \sum_l x_{n, c, l}` with the
+    number :math:`L` of spatial places.
 
     Inputs:
         x: shape ``(N, C, ...)``.

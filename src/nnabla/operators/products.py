@@ -8,7 +8,7 @@ import numpy as np
 
 from .._nd_array import NdArray
 from ..errors import ShapeError
-from ..graph.call import apply, public
+from ..graph.call import invoke, public
 from ..graph.operator import Shape
 from ..graph.variable import Variable
 from .arithmetic import Mul2, MulScalar
@@ -47,11 +47,13 @@ def matmul(a: Array, b: Array) -> Any:
 
 @public
 def dot(a: Any, b: Any, out: Any = None) -> Any:
-    """NumPy's `dot`: the sum of products over the last axis of `a` and the last but one of `b`.
+    r"""NumPy's `numpy.dot`: the sum of products over the last axis of `a` and the last but one of `b`,
+    :math:`y_{i, j, n} = \sum_k a_{i, k} b_{j, k, n}`.
 
-    Args:
+    Inputs:
         a: Variable, NdArray or NumPy array of shape ``(..., K)``, or a number or scalar.
         b: likewise, of shape ``(..., K, N)`` or ``(K,)``, or a number or scalar.
+    Args:
         out: where to put the result; of its shape and kind. A Variable becomes the output of the graph.
 
     Returns:
@@ -88,18 +90,18 @@ def _dot(a: Any, b: Any) -> Any:
     for x, other in ((a, b), (b, a)):
         number = None if isinstance(x, (Variable, NdArray)) or np.ndim(x) else number_of(x)
         if number is not None:
-            return apply(MulScalar(number), (other,))
+            return invoke(MulScalar, (number,), (other,))
     a, b = _of_one_kind(_operand(a, partner), _operand(b, partner))
     if a.ndim == 0 or b.ndim == 0:
         ndim = max(a.ndim, b.ndim)
-        return apply(Mul2(), (_widened(a, ndim), _widened(b, ndim)))
+        return invoke(Mul2, (), (_widened(a, ndim), _widened(b, ndim)))
     _check_summed("dot", a.shape, b.shape)
     if b.ndim == 1:
         return _inner(a, b) if a.ndim == 1 else matmul(a, b)
     # The summed axis of b to the front: then b is a matrix to `affine`, whose columns have any shape.
     order = (b.ndim - 2, *range(b.ndim - 2), b.ndim - 1)
-    weight = b if b.ndim == 2 else apply(Transpose(order), (b,))
-    return apply(Affine(a.ndim - 1), (a, weight))
+    weight = b if b.ndim == 2 else invoke(Transpose, (order,), (b,))
+    return invoke(Affine, (a.ndim - 1,), (a, weight))
 
 
 def _of_one_kind(a: Array, b: Array) -> tuple[Array, Array]:
@@ -124,7 +126,7 @@ def _check_summed(name: str, a: Shape, b: Shape) -> None:
 
 
 def _inner(a: Array, b: Array) -> Any:
-    return apply(Sum(), (apply(Mul2(), (a, b)),))
+    return invoke(Sum, (), (invoke(Mul2, (), (a, b)),))
 
 
 def _stacked(a: Array, b: Array) -> Any:
@@ -133,10 +135,10 @@ def _stacked(a: Array, b: Array) -> Any:
     if ndim == 2:
         a = _reshaped(a, (1, -1)) if a.ndim == 1 else a
         b = _reshaped(b, (-1, 1)) if b.ndim == 1 else b
-        return apply(Affine(), (a, b))
+        return invoke(Affine, (), (a, b))
     if b.ndim == 1:
         b = _reshaped(b, (1,) * (ndim - 2) + (b.shape[0], 1))
-    return apply(BatchMatmul(), (_widened(a, ndim), _widened(b, ndim)))
+    return invoke(BatchMatmul, (), (_widened(a, ndim), _widened(b, ndim)))
 
 
 def _widened(x: Array, ndim: int) -> Array:
@@ -145,4 +147,4 @@ def _widened(x: Array, ndim: int) -> Array:
 
 
 def _reshaped(x: Array, shape: Shape) -> Any:
-    return apply(Reshape(shape), (x,))
+    return invoke(Reshape, (shape,), (x,))

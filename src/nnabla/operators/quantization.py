@@ -10,23 +10,24 @@ from torch import Tensor
 
 from ..errors import ArgumentError, GraphError, ShapeError
 from ..graph.argument import Bool, Check, Float, Int, positive
-from ..graph.call import apply, public
+from ..graph.call import apply, invoke, public
 from ..graph.operator import Operator, Shape, operator
-from .shapes import Elementwise, broadcast_shape
+from .constants import Array
+from .math import below_half, rounded
+from .shapes import Elementwise, broadcast_shape, refuse_empty
+
+hardtanh_backward = torch.ops.aten.hardtanh_backward.default
 
 ratio: Check = (lambda value: 0 <= value <= 1, "in [0, 1]")
 
 
-def rounded(x: Tensor) -> Tensor:
-    """`x` rounded to whole numbers, halves away from zero."""
-    whole = x.trunc()
-    # The difference is exact, where x + 0.5 would not be.
-    return whole.add_((x - whole).mul_(2).trunc_())
-
-
-def inside(x: Tensor, low: Any, high: Any) -> Tensor:
-    """Where `x` lies in an interval, its ends included."""
-    return (x >= low) & (x <= high)
+def passed(dy: Tensor, x: Tensor, low: Any, high: Any) -> Tensor:
+    """`dy` where `x` lies in an interval, its ends included; elsewhere 0."""
+    if isinstance(low, float) and x.dtype is torch.float32:
+        # One pass over memory. ATen leaves the ends out.
+        ends = np.nextafter(np.float32([low, high]), np.float32([-np.inf, np.inf])).tolist()
+        return hardtanh_backward(dy, x, *ends)
+    return dy * ((x >= low) & (x <= high))
 
 
 # ---- signs -------------------------------------------------------------------------------------------------
@@ -34,7 +35,7 @@ def inside(x: Tensor, low: Any, high: Any) -> Tensor:
 
 @operator("BinarySigmoid", "binary_sigmoid")
 class BinarySigmoid(Elementwise):
-    r"""1 where `x` is above 0, else 0.
+    r"""Step, :math:`y = 1` where :math:`x > 0`, else 0.
 
     The gradient is :math:`dy / 2` where :math:`|x| < 1`, else 0.
 
@@ -51,15 +52,15 @@ class BinarySigmoid(Elementwise):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        return (x > 0).to(x.dtype)
+        return torch.gt(x, 0, out=torch.empty_like(x))
 
     def grad(self, dy: Tensor, x: Tensor) -> Tensor:
-        return torch.where(x.abs() >= 1, 0, dy * 0.5)
+        return hardtanh_backward(dy, x, -1, 1) * 0.5
 
 
 @operator("BinaryTanh", "binary_tanh")
 class BinaryTanh(Elementwise):
-    r"""1 where `x` is above 0, else -1.
+    r"""Sign, :math:`y = 1` where :math:`x > 0`, else -1.
 
     The gradient is `dy` where :math:`|x| < 1`, else 0.
 
@@ -76,10 +77,10 @@ class BinaryTanh(Elementwise):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        return (x > 0).to(x.dtype).mul_(2).sub_(1)
+        return torch.gt(x, 0, out=torch.empty_like(x)).mul_(2).sub_(1)
 
     def grad(self, dy: Tensor, x: Tensor) -> Tensor:
-        return torch.where(x.abs() >= 1, 0, dy)
+        return hardtanh_backward(dy, x, -1, 1)
 
 
 # ---- fixed sets of values ----------------------------------------------------------------------------------
@@ -89,11 +90,14 @@ class BinaryTanh(Elementwise):
 class FixedPointQuantize(Elementwise):
     r"""The nearest multiple of `delta` that fits in `n` bits; halves go away from zero.
 
+    :math:`y = \delta \, \mathrm{clip}(\mathrm{round}(x / \delta), a, b)` with the least multiple
+    :math:`a` and the greatest, :math:`b`.
+
     Inputs:
         x: any shape.
     Args:
-        sign: whether one of the bits is a sign. The multiples are :math:`-(2^{n-1} - 1)` to :math:`2^{n-1} -
-            1`, or 0 to :math:`2^n - 1` without.
+        sign: whether one of the bits is a sign. The multiples are :math:`-(2^{n-1} - 1)` to :math:`2^{n-1} - 1`,
+            or 0 to :math:`2^n - 1` without.
         n: number of bits, at least 1, with a sign at least 2.
         delta: distance of two values, positive.
         ste_fine_grained: whether the gradient is 0 where `x` lies beyond the values; else it is `dy`
@@ -116,20 +120,22 @@ class FixedPointQuantize(Elementwise):
         bits = self.n - self.sign
         if bits < 1:
             raise ArgumentError(f"fixed_point_quantize: n must be at least 2 with a sign, not {self.n}")
-        self._high = (2**bits - 1) * self.delta
+        # Single precision has no larger multiples.
+        self._high = (2 ** min(bits, 64) - 1) * self.delta
         self._low = -self._high if self.sign else 0.0
+        self._half = below_half(self.compute_dtype)
         return x
 
     def forward(self, x: Tensor) -> Tensor:
-        return rounded(x / self.delta).mul_(self.delta).clamp_(self._low, self._high)
+        return rounded(x / self.delta, self._half).mul_(self.delta).clamp_(self._low, self._high)
 
     def grad(self, dy: Tensor, x: Tensor) -> Tensor:
-        return dy * inside(x, self._low, self._high) if self.ste_fine_grained else dy
+        return passed(dy, x, self._low, self._high) if self.ste_fine_grained else dy
 
 
 @public
 def fixed_point_quantize(
-    x: Any,
+    x: Array,
     sign: bool = True,
     n: int = 8,
     delta: float = 0.0625,
@@ -139,10 +145,14 @@ def fixed_point_quantize(
 ) -> Any:
     r"""The nearest multiple of `delta` that fits in `n` bits; halves go away from zero.
 
-    Args:
+    :math:`y = \delta \, \mathrm{clip}(\mathrm{round}(x / \delta), a, b)` with the least multiple
+    :math:`a` and the greatest, :math:`b`.
+
+    Inputs:
         x: any shape.
-        sign: whether one of the bits is a sign. The multiples are :math:`-(2^{n-1} - 1)` to :math:`2^{n-1} -
-            1`, or 0 to :math:`2^n - 1` without.
+    Args:
+        sign: whether one of the bits is a sign. The multiples are :math:`-(2^{n-1} - 1)` to :math:`2^{n-1} - 1`,
+            or 0 to :math:`2^n - 1` without.
         n: number of bits, at least 1, with a sign at least 2.
         delta: distance of two values, positive.
         quantize: whether to quantize; else `x` is returned.
@@ -157,15 +167,18 @@ def fixed_point_quantize(
         >>> import nnabla as nn, nnabla.functions as F
         >>> F.fixed_point_quantize(nn.NdArray.from_numpy_array([0.3, -0.8, 9.0]), n=4, delta=0.25).data
         array([ 0.25, -0.75,  1.75], dtype=float32)
+
+    Source: NNabla function reference, ``fixed_point_quantize``.
     """
     if not quantize:
         return x
-    return apply(FixedPointQuantize(sign, n, delta, ste_fine_grained), (x,), outputs=outputs)
+    return invoke(FixedPointQuantize, (sign, n, delta, ste_fine_grained), (x,), outputs=outputs)
 
 
 @operator("Pow2Quantize", "pow2_quantize")
 class Pow2Quantize(Elementwise):
-    r"""The nearest power of two, on a logarithmic scale, that fits in `n` bits.
+    r"""The nearest power of two, on a logarithmic scale, that fits in `n` bits:
+    :math:`y = \mathrm{sign}(x) \, 2^{\mathrm{round}(\log_2 |x|)}`, with the exponent clipped.
 
     Inputs:
         x: any shape.
@@ -207,33 +220,29 @@ class Pow2Quantize(Elementwise):
         return x
 
     def forward(self, x: Tensor) -> Tensor:
-        size = x.abs()
-        y = self._power(size).clamp(self._low, self._high)
+        # The power that is nearest on a logarithmic scale. Of whole exponents, powers are exact.
+        y = x.abs().log2_().round_().exp2_()
         if self.with_zero:
-            y = y.masked_fill(size < self._low * 0.5**0.5, 0)
+            # Whatever is less than the smallest power is at most half of it.
+            y = torch.threshold(y.clamp_max_(self._high), self._low * 0.75, 0)
+        else:
+            y = y.clamp_(self._low, self._high)
         if self.sign:
-            return torch.where(x < 0, -y, y)
-        return y.masked_fill(x < 0, 0 if self.with_zero else self._low)
+            # The sign of -0.0 is that of 0.0 here.
+            return y.copysign_(x + 0.0)
+        return y.masked_fill_(x < 0, 0 if self.with_zero else self._low)
 
     def grad(self, dy: Tensor, x: Tensor) -> Tensor:
         if not self.ste_fine_grained:
             return dy
-        beyond = self._power(x.abs()) > self._high
-        return dy.masked_fill(beyond if self.sign else beyond | (x < 0), 0)
-
-    @staticmethod
-    def _power(size: Tensor) -> Tensor:
-        """The power of two that is nearest to a positive number on a logarithmic scale; 0 for 0."""
-        mantissa, _ = torch.frexp(size)
-        # The mantissa is in [0.5, 1), so this quotient is a power of two, and exact.
-        above = size / mantissa
-        nearest = torch.where(mantissa < 0.5**0.5, above * 0.5, above)
-        return torch.where(size > 0, nearest, 0)
+        # The square root of 2 is no floating point number: nothing lies at the ends.
+        end = self._high * 2**0.5
+        return passed(dy, x, -end if self.sign else 0.0, end)
 
 
 @public
 def pow2_quantize(
-    x: Any,
+    x: Array,
     sign: bool = True,
     with_zero: bool = True,
     n: int = 8,
@@ -242,10 +251,12 @@ def pow2_quantize(
     ste_fine_grained: bool = True,
     outputs: Any = None,
 ) -> Any:
-    r"""The nearest power of two, on a logarithmic scale, that fits in `n` bits.
+    r"""The nearest power of two, on a logarithmic scale, that fits in `n` bits:
+    :math:`y = \mathrm{sign}(x) \, 2^{\mathrm{round}(\log_2 |x|)}`, with the exponent clipped.
 
-    Args:
+    Inputs:
         x: any shape.
+    Args:
         sign: whether one of the bits is a sign; else negative values become the smallest value.
         with_zero: whether one of the bits is for 0, which becomes of all values below the smallest power,
             divided by the square root of 2.
@@ -264,10 +275,12 @@ def pow2_quantize(
         >>> import nnabla as nn, nnabla.functions as F
         >>> F.pow2_quantize(nn.NdArray.from_numpy_array([0.3, -0.8, 9.0]), n=4).data
         array([ 0.25, -1.  ,  2.  ], dtype=float32)
+
+    Source: NNabla function reference, ``pow2_quantize``.
     """
     if not quantize:
         return x
-    return apply(Pow2Quantize(sign, with_zero, n, m, ste_fine_grained), (x,), outputs=outputs)
+    return invoke(Pow2Quantize, (sign, with_zero, n, m, ste_fine_grained), (x,), outputs=outputs)
 
 
 # ---- ranges ------------------------------------------------------------------------------------------------
@@ -277,17 +290,19 @@ def pow2_quantize(
 class MinMaxQuantize(Operator):
     r"""The nearest of evenly spaced values between a minimum and a maximum, one of which is 0.
 
-    The range is moved a little, so that 0 is one of the values: with :math:`s = (M - m) / (M_q - m_q)` and
-    the zero point :math:`z = \mathrm{round}(m_q - m / s)`, clipped to :math:`[m_q, M_q]`, it becomes
-    :math:`(m_q - z) s` to :math:`(M_q - z) s`.
+    .. math:: y = s \, \mathrm{round}((\mathrm{clip}(x, m', M') - m') / s) + m'
+
+    The range is moved a little, so that 0 is one of the values: with :math:`s = (M - m) / (M_q - m_q)`
+    and the zero point :math:`z = \mathrm{round}(m_q - m / s)`, clipped to :math:`[m_q, M_q]`, it becomes
+    :math:`m' = (m_q - z) s` to :math:`M' = (M_q - z) s`.
 
     Inputs:
         x: any shape.
         qr_min: minimum :math:`m`, a shape that broadcasts to `x`; updated in place, see below.
         qr_max: maximum :math:`M`, shape of `qr_min`; updated in place: made at least `eps` larger than
             `qr_min`.
-        ql_min: smallest level :math:`m_q`, such as 0.
-        ql_max: largest level :math:`M_q`, such as 255.
+        ql_min: smallest level :math:`m_q`, such as 0; a shape that broadcasts to `x`.
+        ql_max: largest level :math:`M_q`, such as 255; shape of `ql_min`.
     Args:
         decay: how much of the running minimum and maximum stays in each step, a ratio.
         x_min_max: whether forward takes minimum and maximum from `x`: for each element of `qr_min`, over the
@@ -318,6 +333,7 @@ class MinMaxQuantize(Operator):
     grad_aliases = True
 
     def output_shape(self, x: Shape, qr_min: Shape, qr_max: Shape, ql_min: Shape, ql_max: Shape) -> Shape:
+        refuse_empty(x, "min_max_quantize")
         name = "min_max_quantize"
         if qr_max != qr_min:
             raise ShapeError(f"{name}: qr_max must have the shape of qr_min, {qr_min}, not {qr_max}")
@@ -325,6 +341,7 @@ class MinMaxQuantize(Operator):
             if broadcast_shape(x, shape, name) != x:
                 raise ShapeError(f"{name}: {argument} must broadcast to x, {x}, not {shape}")
         self._range = qr_min
+        self._half = below_half(self.compute_dtype)
         aligned = (1,) * (len(x) - len(qr_min)) + qr_min
         self._reduced = tuple([a for a, d in enumerate(aligned) if d == 1])
         return x
@@ -343,9 +360,13 @@ class MinMaxQuantize(Operator):
     def recompute(self, x: Tensor, qr_min: Tensor, qr_max: Tensor, ql_min: Tensor, ql_max: Tensor) -> Tensor:
         low, high = qr_min.to(x.dtype), qr_max.to(x.dtype)
         scale = (high - low) / (ql_max - ql_min)
-        zero = torch.minimum(torch.maximum(rounded(ql_min - low / scale), ql_min), ql_max)
-        self.kept = low, high = (ql_min - zero) * scale, (ql_max - zero) * scale
-        return rounded((torch.minimum(torch.maximum(x, low), high) - low) / scale) * scale + low
+        zero = torch.minimum(torch.maximum(rounded(ql_min - low / scale, self._half), ql_min), ql_max)
+        low, high = (ql_min - zero) * scale, (ql_max - zero) * scale
+        if x.is_cpu and low.numel() == scale.numel() == 1:
+            # Kernels for a number are faster than those for an array of one element.
+            low, high, scale = low.item(), high.item(), scale.item()
+        self.kept = low, high
+        return rounded(x.clamp(low, high).sub_(low).div_(scale), self._half).mul_(scale).add_(low)
 
     def grad(self, need: tuple[bool, ...], dy: Tensor, x: Tensor) -> tuple[Any, ...]:
         if need[3] or need[4]:
@@ -353,7 +374,7 @@ class MinMaxQuantize(Operator):
         low, high = self.kept
         dx = dmin = dmax = None
         if need[0]:
-            dx = dy * inside(x, low, high) if self.ste_fine_grained else dy
+            dx = passed(dy, x, low, high) if self.ste_fine_grained else dy
         learned = not (self.x_min_max or self.ema)
         if need[1]:
             dmin = self._summed(dy * (x < low)) if learned else dy.new_zeros(self._range)
@@ -367,11 +388,11 @@ class MinMaxQuantize(Operator):
 
 @public
 def min_max_quantize(
-    x: Any,
-    qr_min: Any,
-    qr_max: Any,
-    ql_min: Any,
-    ql_max: Any,
+    x: Array,
+    qr_min: Array,
+    qr_max: Array,
+    ql_min: Array,
+    ql_max: Array,
     decay: float = 0.999,
     x_min_max: bool = False,
     ema: bool = False,
@@ -382,17 +403,20 @@ def min_max_quantize(
 ) -> Any:
     r"""The nearest of evenly spaced values between a minimum and a maximum, one of which is 0.
 
-    The range is moved a little, so that 0 is one of the values: with :math:`s = (M - m) / (M_q - m_q)` and
-    the zero point :math:`z = \mathrm{round}(m_q - m / s)`, clipped to :math:`[m_q, M_q]`, it becomes
-    :math:`(m_q - z) s` to :math:`(M_q - z) s`.
+    .. math:: y = s \, \mathrm{round}((\mathrm{clip}(x, m', M') - m') / s) + m'
 
-    Args:
+    The range is moved a little, so that 0 is one of the values: with :math:`s = (M - m) / (M_q - m_q)`
+    and the zero point :math:`z = \mathrm{round}(m_q - m / s)`, clipped to :math:`[m_q, M_q]`, it becomes
+    :math:`m' = (m_q - z) s` to :math:`M' = (M_q - z) s`.
+
+    Inputs:
         x: any shape.
         qr_min: minimum :math:`m`, a shape that broadcasts to `x`; updated in place, see below.
         qr_max: maximum :math:`M`, shape of `qr_min`; updated in place: made at least `eps` larger than
             `qr_min`.
-        ql_min: smallest level :math:`m_q`, such as 0.
-        ql_max: largest level :math:`M_q`, such as 255.
+        ql_min: smallest level :math:`m_q`, such as 0; a shape that broadcasts to `x`.
+        ql_max: largest level :math:`M_q`, such as 255; shape of `ql_min`.
+    Args:
         decay: how much of the running minimum and maximum stays in each step, a ratio.
         x_min_max: whether forward takes minimum and maximum from `x`: for each element of `qr_min`, over the
             axes along which it is broadcast.
@@ -425,10 +449,11 @@ def min_max_quantize(
 
 @operator("Prune", "prune")
 class Prune(Elementwise):
-    """0 for the smallest values by size, the others unchanged.
+    r"""0 for the smallest values by size, the others unchanged.
 
-    With ``k = int((x.size - 1) * rate)``, values smaller than the k-th in the order of sizes, counted from 0,
-    become 0; all of them for ``rate=1``. The gradient is `dy` everywhere.
+    :math:`y = x` where :math:`|x| \ge t`, else 0. The threshold :math:`t` is the size of rank
+    ``k = int((x.size - 1) * rate)``, counted from 0 in rising order; for ``rate=1`` all values become 0. The
+    gradient is `dy` everywhere.
 
     Inputs:
         x: any shape.

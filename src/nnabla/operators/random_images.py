@@ -17,6 +17,7 @@ from ..graph.argument import Bool, Float, Floats, Int, Ints, Str, positive
 from ..graph.operator import Shape, operator
 from .axes import normalized
 from .creation import lengths, representable
+from .shapes import refuse_empty
 from .stochastic import SEED, Stochastic
 
 
@@ -98,7 +99,8 @@ class Moved(Stochastic):
 
 @operator("RandomCrop", "random_crop")
 class RandomCrop(Moved):
-    """A part of each sample, at a random place.
+    """A part of each sample, at a random place: :math:`y_i = x_{i + o}` along each axis, with an offset
+    :math:`o` drawn from all that are possible.
 
     Inputs:
         x: shape ``(B_1, ..., B_M, D_1, ..., D_N)`` with ``M = base_axis``.
@@ -116,6 +118,8 @@ class RandomCrop(Moved):
         >>> import nnabla as nn, nnabla.functions as F
         >>> F.random_crop(nn.Variable((8, 3, 32, 32)), (3, 28, 28)).shape
         (8, 3, 28, 28)
+
+    Source: NNabla function reference, ``RandomCrop``.
     """
 
     shape = Ints(None, "Lengths of the part along the last axes.", check=lengths)
@@ -123,6 +127,7 @@ class RandomCrop(Moved):
     seed = Int(-1, SEED)
 
     def output_shape(self, x: Shape) -> Shape:
+        refuse_empty(x, "random_crop")
         if self.shape is None:
             self.shape = x
         first = len(x) - len(self.shape)
@@ -139,7 +144,8 @@ class RandomCrop(Moved):
 
 @operator("RandomFlip", "random_flip")
 class RandomFlip(Moved):
-    """Each sample, mirrored along each of some axes with probability one half.
+    """Each sample, mirrored along each of some axes with probability one half: :math:`y_i = x_{D - 1 - i}`
+    for an axis of length :math:`D`.
 
     Inputs:
         x: shape ``(B_1, ..., B_M, D_1, ..., D_N)`` with ``M = base_axis``.
@@ -157,6 +163,8 @@ class RandomFlip(Moved):
         >>> y = F.random_flip(nn.NdArray.from_numpy_array([[1.0, 2.0]]))
         >>> y.data.tolist() in ([[1.0, 2.0]], [[2.0, 1.0]])
         True
+
+    Source: NNabla function reference, ``RandomFlip``.
     """
 
     axes = Ints(None, "The axes to mirror along.")
@@ -164,6 +172,7 @@ class RandomFlip(Moved):
     seed = Int(-1, SEED)
 
     def output_shape(self, x: Shape) -> Shape:
+        refuse_empty(x, "random_flip")
         if self.axes is None:
             self.axes = (len(x) - 1,)
         self.placed(x, x, {normalized(axis, len(x), "random_flip", "axes") for axis in self.axes}, "random_flip")
@@ -177,7 +186,10 @@ class RandomFlip(Moved):
 
 @operator("RandomShift", "random_shift")
 class RandomShift(Moved):
-    """Each sample, moved along axes by a random distance; what moves in is taken from the border.
+    """Each sample, moved along axes by a random distance, :math:`y_i = x_{i - s}`; what moves in is taken
+    from the border.
+
+    Distances :math:`s` are whole numbers from ``-shifts`` to `shifts`.
 
     Inputs:
         x: shape ``(B_1, ..., B_M, D_1, ..., D_N)`` with ``M = base_axis``; no axis of length 0.
@@ -199,6 +211,8 @@ class RandomShift(Moved):
         >>> y = F.random_shift(nn.NdArray.from_numpy_array([[1.0, 2.0, 3.0]]), (1,))
         >>> y.data.tolist()[0] in ([1.0, 2.0, 3.0], [1.0, 1.0, 2.0], [2.0, 3.0, 3.0])
         True
+
+    Source: NNabla function reference, ``RandomShift``.
     """
 
     shifts = Ints(None, "How far elements move at most along each of the last axes.")
@@ -237,8 +251,10 @@ class RandomErase(Stochastic):
     r"""Images with random rectangles replaced by noise.
 
     A rectangle has the area :math:`S_e = U(s_l, s_h) H W` and the aspect ratio :math:`r_e = U(r_l, r_h)`, so
-    the height :math:`\sqrt{S_e r_e}` and the width :math:`\sqrt{S_e / r_e}`, at most those of the image; and
-    lies anywhere in the image. :math:`U` is the uniform distribution.
+    the height :math:`h = \lfloor \sqrt{S_e r_e} \rfloor` and the width
+    :math:`w = \lfloor \sqrt{S_e / r_e} \rfloor`, at most those of the image. Its first row is one of
+    :math:`0, \ldots, H - h`, and row :math:`h` after the first still belongs to it, if the image has it; so for
+    columns. :math:`U` is the uniform distribution.
 
     Inputs:
         x: shape ``(B_1, ..., B_M, C, H, W)`` with ``M = base_axis``, or ``(B_1, ..., B_M, H, W, C)`` with
@@ -268,7 +284,8 @@ class RandomErase(Stochastic):
         >>> set(y.data.ravel().tolist())
         {5.0}
 
-    Source: Z. Zhong et al., "Random erasing data augmentation", 2017, algorithm 1.
+    Source: Z. Zhong et al., "Random erasing data augmentation", 2017, algorithm 1; the rounding to whole pixels is
+    that of NNabla 1.39.
     """
 
     prob = Float(0.5, "Probability of each rectangle.", check=(lambda p: 0 <= p <= 1, "in [0, 1]"))
@@ -303,12 +320,12 @@ class RandomErase(Stochastic):
         (least, greatest), (flat, high) = self.area_ratios, self.aspect_ratios
         area = (least + (greatest - least) * area) * (self._height * self._width)
         aspect = flat + (high - flat) * aspect
-        height = (area * aspect).sqrt().clamp(max=self._height)
-        width = (area / aspect.clamp(min=1e-12)).sqrt().clamp(max=self._width)
+        height = (area * aspect).sqrt().clamp(max=self._height).floor()
+        width = (area / aspect.clamp(min=1e-12)).sqrt().clamp(max=self._width).floor()
         y = torch.arange(self._height, device=self.device)[:, None]
         x = torch.arange(self._width, device=self.device)
-        top, left = (top * (self._height - height)).floor(), (left * (self._width - width)).floor()
-        inside = (y >= top) & (y < top + height) & (x >= left) & (x < left + width) & (happens < self.prob)
+        top, left = (top * (self._height - height + 1)).floor(), (left * (self._width - width + 1)).floor()
+        inside = (y >= top) & (y <= top + height) & (x >= left) & (x <= left + width) & (happens < self.prob)
         return inside.any(0)
 
     def _layout(self, mask: Tensor) -> Tensor:

@@ -61,6 +61,11 @@ class LeakyReLU(Elementwise):
         inplace: accepted for compatibility; the clear options free memory.
     Returns:
         Shape of `x`. The derivative at 0 is `alpha`.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.leaky_relu(nn.NdArray.from_numpy_array([-1.0, 2.0]), alpha=0.5).data
+        array([-0.5,  2. ], dtype=float32)
+
     Source: NNabla function reference, ``LeakyReLU``; Maas et al. 2013, Rectifier Nonlinearities Improve
     Neural Network Acoustic Models.
     """
@@ -70,13 +75,14 @@ class LeakyReLU(Elementwise):
     keeps = True
 
     def forward(self, x: Tensor) -> Tensor:
-        # A negative slope makes all outputs positive: then only the input says which side it is on.
-        if self.alpha < 0:
+        # A negative slope makes all outputs positive: then only the input says which side it is on. So it is with
+        # one that is not a number.
+        if not self.alpha >= 0:
             self.kept = x > 0
         return functional.leaky_relu(x, self.alpha)
 
     def grad(self, dy: Tensor, y: Tensor) -> Tensor:
-        if self.alpha < 0:
+        if not self.alpha >= 0:
             return torch.where(self.kept, dy, dy * self.alpha)
         return aten.leaky_relu_backward(dy, y, self.alpha, True)
 
@@ -89,6 +95,11 @@ class ReLU6(Elementwise):
         x: any shape.
     Returns:
         Shape of `x`. The derivative at 0 and 6 is 0.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.relu6(nn.NdArray.from_numpy_array([-1.0, 3.0, 8.0])).data
+        array([0., 3., 6.], dtype=float32)
+
     Source: NNabla function reference, ``ReLU6``; Krizhevsky 2010, Convolutional Deep Belief Networks on
     CIFAR-10.
     """
@@ -115,6 +126,12 @@ class PReLU(Operator):
     Raises:
         ArgumentError: `base_axis` is not an axis of `x0`.
         ShapeError: `x1` has neither one element nor the length of that axis.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> x, slopes = nn.NdArray.from_numpy_array([[-1.0, -1.0]]), nn.NdArray.from_numpy_array([0.5, 0.25])
+        >>> F.prelu(x, slopes).data
+        array([[-0.5 , -0.25]], dtype=float32)
+
     Source: NNabla function reference, ``PReLU``; He et al. 2015, Delving Deep into Rectifiers.
     """
 
@@ -173,6 +190,11 @@ class ELU(_Exponential):
         alpha: factor of the exponential; ``-alpha`` is the limit for large negative inputs.
     Returns:
         Shape of `x`. The derivative at 0 is 1.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.elu(nn.NdArray.from_numpy_array([-1.0, 2.0])).data.round(4)
+        array([-0.6321,  2.    ], dtype=float32)
+
     Source: NNabla function reference, ``ELU``; Clevert et al. 2015, Fast and Accurate Deep Network Learning
     by Exponential Linear Units.
     """
@@ -204,6 +226,11 @@ class SELU(Elementwise):
         alpha: factor of the exponential.
     Returns:
         Shape of `x`. The derivative at 0 is ``scale * alpha``.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.selu(nn.NdArray.from_numpy_array([-1.0, 2.0])).data.round(4)
+        array([-1.1113,  2.1014], dtype=float32)
+
     Source: NNabla function reference, ``SELU``; Klambauer et al. 2017, Self-Normalizing Neural Networks,
     equation 2.
     """
@@ -267,7 +294,8 @@ class CReLU(Operator):
 
 @operator("CELU", "celu")
 class CELU(_Exponential):
-    r"""Exponential linear units of both signs: those of `x` and of ``-x``, concatenated.
+    r"""Exponential linear units of both signs, :math:`f(x)` and :math:`f(-x)`, concatenated, where
+    :math:`f(x) = x` for :math:`x > 0`, else :math:`\alpha (e^x - 1)`.
 
     Inputs:
         x: shape ``(D_0, ..., D_N)``.
@@ -278,6 +306,11 @@ class CELU(_Exponential):
         Shape of `x`, with the length of `axis` doubled.
     Raises:
         ArgumentError: `axis` is not an axis of `x`.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.celu(nn.Variable((2, 3, 4))).shape
+        (2, 6, 4)
+
     Source: NNabla function reference, ``CELU``. Not the continuously differentiable unit of the same
     abbreviation.
     """
@@ -327,6 +360,11 @@ class HardSigmoid(_Clipped):
         x: any shape.
     Returns:
         Shape of `x`, in [0, 1]. The derivative is 0.2 in [-2.5, 2.5].
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.hard_sigmoid(nn.NdArray.from_numpy_array([-4.0, 0.0, 1.0])).data
+        array([0. , 0.5, 0.7], dtype=float32)
+
     Source: NNabla function reference, ``HardSigmoid``.
     """
 
@@ -347,6 +385,11 @@ class HardTanh(_Clipped):
         x: any shape.
     Returns:
         Shape of `x`, in [-1, 1]. The derivative is 1 in [-1, 1].
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.hard_tanh(nn.NdArray.from_numpy_array([-4.0, 0.5])).data
+        array([-1. ,  0.5], dtype=float32)
+
     Source: NNabla function reference, ``HardTanh``.
     """
 

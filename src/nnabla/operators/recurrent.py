@@ -13,6 +13,7 @@ from ..errors import ArgumentError, GraphError, ShapeError
 from ..graph.argument import Bool, Float, Int, Str, positive
 from ..graph.derivative import autograd_on
 from ..graph.operator import Shape, operator
+from .shapes import refuse_empty
 from .stochastic import Stochastic
 
 # ATen's kernels for one layer in one or both directions, over all steps. On the CPU an LSTM's two passes take 15 ms
@@ -67,6 +68,7 @@ class Recurrent(Stochastic):
         directions, layers = 1 + self.bidirectional, self.num_layers
         if len(x) != 3:
             raise ShapeError(f"{name}: x must have 3 axes: steps, batch, features")
+        refuse_empty(x, name)
         h = states[0]
         if len(h) != 4 or h[:3] != (layers, directions, x[1]):
             raise ShapeError(f"{name}: h must have shape {(layers, directions, x[1])} + (hidden size,)")
@@ -270,9 +272,9 @@ class LSTM(Recurrent):
     r"""Long short-term memory.
 
     .. math::
-        i_t &= \sigma(W_i x_t + U_i h_{t-1} + b_i), \quad f_t = \sigma(W_f x_t + U_f h_{t-1} + b_f), \
-        g_t &= 	anh(W_g x_t + U_g h_{t-1} + b_g), \quad o_t = \sigma(W_o x_t + U_o h_{t-1} + b_o), \
-        c_t &= f_t \odot c_{t-1} + i_t \odot g_t, \quad h_t = o_t \odot 	anh(c_t)
+        i_t &= \sigma(W_i x_t + U_i h_{t-1} + b_i), \quad f_t = \sigma(W_f x_t + U_f h_{t-1} + b_f), \\
+        g_t &= \tanh(W_g x_t + U_g h_{t-1} + b_g), \quad o_t = \sigma(W_o x_t + U_o h_{t-1} + b_o), \\
+        c_t &= f_t \odot c_{t-1} + i_t \odot g_t, \quad h_t = o_t \odot \tanh(c_t)
 
     Below, T is the number of steps, B the batch size, I the number of features, L the number of layers, D the
     number of directions and H the hidden size; an axis of length 4 holds the gates in the order i, f, g, o.
@@ -367,8 +369,8 @@ class GRU(Recurrent):
     r"""Gated recurrent unit.
 
     .. math::
-        r_t &= \sigma(W_r x_t + U_r h_{t-1} + b_r), \quad z_t = \sigma(W_z x_t + U_z h_{t-1} + b_z), \
-        n_t &= 	anh(W_n x_t + b_n + r_t \odot (U_n h_{t-1} + c_n)), \
+        r_t &= \sigma(W_r x_t + U_r h_{t-1} + b_r), \quad z_t = \sigma(W_z x_t + U_z h_{t-1} + b_z), \\
+        n_t &= \tanh(W_n x_t + b_n + r_t \odot (U_n h_{t-1} + c_n)), \\
         h_t &= (1 - z_t) \odot n_t + z_t \odot h_{t-1}
 
     Below, T is the number of steps, B the batch size, I the number of features, L the number of layers, D the

@@ -11,12 +11,10 @@ from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Float, Int, Ints
-from ..graph.call import apply, public
+from ..graph.call import invoke, public
 from ..graph.operator import Operator, Shape, operator
-from .axes import normalized, normalized_all
-from .constants import WithConstant
-
-Axes = int | Sequence[int] | None
+from .axes import Axes, normalized, normalized_all
+from .constants import Array, WithConstant
 
 
 def listed(axis: Axes) -> Sequence[int] | None:
@@ -76,7 +74,7 @@ class Reduction(Operator):
 
 @operator("Sum", "sum")
 class Sum(Reduction):
-    r"""Sum over axes.
+    r"""Sum over axes, :math:`y = \sum_i x_i`.
 
     Inputs:
         x: any shape.
@@ -125,7 +123,7 @@ class _Average(WithConstant):
 
 @operator("Mean", "mean")
 class Mean(_Average, Reduction):
-    r"""Mean over axes.
+    r"""Mean over axes, :math:`y = \frac{1}{n} \sum_i x_i`.
 
     Inputs:
         x: any shape.
@@ -166,7 +164,7 @@ class Mean(_Average, Reduction):
 
 @operator("Prod", "prod")
 class Prod(Reduction):
-    r"""Product over axes.
+    r"""Product over axes, :math:`y = \prod_i x_i`.
 
     Inputs:
         x: any shape.
@@ -273,12 +271,17 @@ class _Whole(Operator):
 
 @operator("ReduceSum", "reduce_sum")
 class ReduceSum(_Whole):
-    r"""Sum of all elements.
+    r"""Sum of all elements, :math:`y = \sum_i x_i`.
 
     Inputs:
         x: any shape.
     Returns:
         Shape ``()``.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.reduce_sum(nn.NdArray.from_numpy_array([[1.0, 2.0], [3.0, 6.0]])).data
+        array(12., dtype=float32)
+
     Source: NNabla function reference, ``ReduceSum``; `sum` does the same, over any axes.
     """
 
@@ -293,12 +296,17 @@ class ReduceSum(_Whole):
 
 @operator("ReduceMean", "reduce_mean")
 class ReduceMean(_Average, _Whole):
-    r"""Mean of all elements.
+    r"""Mean of all elements, :math:`y = \frac{1}{n} \sum_i x_i`.
 
     Inputs:
         x: any shape.
     Returns:
         Shape ``()``; NaN if there are no elements.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.reduce_mean(nn.NdArray.from_numpy_array([[1.0, 2.0], [3.0, 6.0]])).data
+        array(3., dtype=float32)
+
     Source: NNabla function reference, ``ReduceMean``; `mean` does the same, over any axes.
     """
 
@@ -347,7 +355,7 @@ class CumSum(_Running):
     r"""Running sum along an axis, :math:`y_i = \sum_{j \le i} x_j`.
 
     Inputs:
-        x: at least one axis.
+        x: any shape with at least one axis.
     Args:
         axis: axis to sum along; 0 by default; a negative value counts from the end.
         exclusive: leave out the element itself, :math:`j < i`.
@@ -380,7 +388,7 @@ class CumProd(_Running):
     r"""Running product along an axis, :math:`y_i = \prod_{j \le i} x_j`.
 
     Inputs:
-        x: at least one axis.
+        x: any shape with at least one axis.
     Args:
         axis: axis to multiply along; 0 by default; a negative value counts from the end.
         exclusive: leave out the element itself, :math:`j < i`.
@@ -389,6 +397,11 @@ class CumProd(_Running):
         Shape of `x`.
     Raises:
         ArgumentError: `axis` is not an axis of `x`.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.cumprod(nn.NdArray.from_numpy_array([2.0, 3.0, 4.0])).data
+        array([ 2.,  6., 24.], dtype=float32)
+
     Source: NNabla function reference, ``CumProd``.
     """
 
@@ -404,84 +417,121 @@ class CumProd(_Running):
 
 
 @public
-def sum(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
-    """Sum over axes.
+def sum(x: Array, axis: Axes = None, keepdims: bool = False) -> Any:
+    r"""Sum over axes, :math:`y = \sum_i x_i`.
 
-    Args:
+    Inputs:
         x: Variable or NdArray of any shape.
+    Args:
         axis: an axis or several to sum over; all by default; negative values count from the end.
         keepdims: keep reduced axes, with length 1.
 
     Returns:
         Shape of `x` without `axis`.
 
+    Raises:
+        ArgumentError: `axis` is not an axis of `x`, or one is given twice.
+
     Example:
         >>> import nnabla as nn, nnabla.functions as F
         >>> F.sum(nn.Variable((2, 3, 4)), axis=(0, -1)).shape
         (3,)
     """
-    return apply(Sum(listed(axis), keepdims), (x,))
+    return invoke(Sum, (listed(axis), keepdims), (x,))
 
 
 @public
-def mean(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
-    """Mean over axes.
+def mean(x: Array, axis: Axes = None, keepdims: bool = False) -> Any:
+    r"""Mean over axes, :math:`y = \frac{1}{n} \sum_i x_i`.
 
-    Args:
+    Inputs:
         x: Variable or NdArray of any shape.
+    Args:
         axis: an axis or several to average over; all by default; negative values count from the end.
         keepdims: keep reduced axes, with length 1.
 
     Returns:
         Shape of `x` without `axis`.
+
+    Raises:
+        ArgumentError: `axis` is not an axis of `x`, or one is given twice.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.mean(nn.NdArray.from_numpy_array([[1.0, 2.0], [3.0, 6.0]]), axis=0).data
+        array([2., 4.], dtype=float32)
     """
-    return apply(Mean(listed(axis), keepdims), (x,))
+    return invoke(Mean, (listed(axis), keepdims), (x,))
 
 
 @public
-def prod(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
-    """Product over axes.
+def prod(x: Array, axis: Axes = None, keepdims: bool = False) -> Any:
+    r"""Product over axes, :math:`y = \prod_i x_i`.
 
-    Args:
+    Inputs:
         x: Variable or NdArray of any shape.
+    Args:
         axis: an axis or several to multiply over; all by default; negative values count from the end.
         keepdims: keep reduced axes, with length 1.
 
     Returns:
         Shape of `x` without `axis`.
+
+    Raises:
+        ArgumentError: `axis` is not an axis of `x`, or one is given twice.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.prod(nn.NdArray.from_numpy_array([[1.0, 2.0], [3.0, 6.0]]), axis=0).data
+        array([ 3., 12.], dtype=float32)
     """
-    return apply(Prod(listed(axis), keepdims), (x,))
+    return invoke(Prod, (listed(axis), keepdims), (x,))
 
 
 @public
-def norm(x: Any, p: float | None = None, axis: Axes = None, keepdims: bool = False) -> Any:
-    r"""Norm over axes, :math:`(\sum_i |x_i|^p)^{1/p}`.
+def norm(x: Array, p: float | None = None, axis: Axes = None, keepdims: bool = False) -> Any:
+    r"""Norm over axes, :math:`y = (\sum_i |x_i|^p)^{1/p}`.
 
-    Args:
+    Inputs:
         x: Variable or NdArray of any shape.
+    Args:
         p: order of the norm, at least 1; 2 by default.
         axis: an axis or several to reduce; all by default; negative values count from the end.
         keepdims: keep reduced axes, with length 1.
 
     Returns:
         Shape of `x` without `axis`.
+
+    Raises:
+        ArgumentError: `p` is less than 1; or `axis` is not an axis of `x`, or one is given twice.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.norm(nn.NdArray.from_numpy_array([[3.0, 4.0], [0.0, 1.0]]), axis=1).data
+        array([5., 1.], dtype=float32)
     """
-    return apply(Norm(p, listed(axis), keepdims), (x,))
+    return invoke(Norm, (p, listed(axis), keepdims), (x,))
 
 
 @public
-def reduce(x: Any, op: str = "sum") -> Any:
-    """Sum or mean of all elements; `sum` and `mean` do the same, over any axes.
+def reduce(x: Array, op: str = "sum") -> Any:
+    r"""Sum or mean of all elements, :math:`y = \sum_i x_i` or :math:`y = \frac{1}{n} \sum_i x_i`; `sum` and
+    `mean` do the same, over any axes.
 
-    Args:
+    Inputs:
         x: Variable or NdArray of any shape.
+    Args:
         op: ``"sum"`` or ``"mean"``.
+
+    Returns:
+        Shape ``()``.
 
     Raises:
         ArgumentError: `op` is something else.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> F.reduce(nn.NdArray.from_numpy_array([[1.0, 2.0], [3.0, 6.0]]), op="mean").data
+        array(3., dtype=float32)
     """
     if op == "sum":
-        return apply(ReduceSum(), (x,))
+        return invoke(ReduceSum, (), (x,))
     if op == "mean":
-        return apply(ReduceMean(), (x,))
+        return invoke(ReduceMean, (), (x,))
     raise ArgumentError(f"reduce: op must be 'sum' or 'mean', not {op!r}")

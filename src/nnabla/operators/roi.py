@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -10,18 +11,23 @@ from torch import Tensor
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Floats, Int, Ints
 from ..graph.operator import Operator, Shape, operator
+from .shapes import refuse_empty
 
 # Elements of an intermediate result that the gradient adds up at a time.
 _CHUNK = 1 << 24
+# Of all boxes together; they take 12 bytes each.
+_MOST_SAMPLES = 1 << 28
 
 
 @operator("RoiAlign", "roi_align")
 class RoiAlign(Operator):
     r"""Averages of bilinear samples on a grid of cells inside of each box.
 
-    Coordinates are scaled by `spatial_scale` and moved by half a pixel, so that pixel `i` covers ``[i, i +
-    1)``. A box is divided into `output_size` cells; a cell's value is the mean over its evenly spaced
-    sampling points. Points more than one pixel outside of the image count as 0.
+    :math:`y_{k, c, i, j} = \frac{1}{|P|} \sum_{p \in P} x_{n_k, c}(p)` over the evenly spaced sampling
+    points :math:`P` of cell :math:`(i, j)` of box :math:`k`, in image :math:`n_k`. A box is divided into
+    `output_size` cells. Its coordinates are scaled by `spatial_scale` and moved by half a pixel, so that
+    pixel `i` covers ``[i, i + 1)``. Between pixels the image is interpolated bilinearly; points more than one
+    pixel outside of it count as 0.
 
     Inputs:
         input: images, shape ``(N, C, H, W)``; ``(N, H, W, C)`` with `channel_last`.
@@ -60,6 +66,7 @@ class RoiAlign(Operator):
     full_precision = True
 
     def output_shape(self, input: Shape, boxes: Shape) -> Shape:
+        refuse_empty(input, "roi_align", "input")
         if self.sampling_ratio is None:
             self.sampling_ratio = -1
         if self.channel_last is None:
@@ -70,8 +77,11 @@ class RoiAlign(Operator):
             raise ShapeError("roi_align: boxes must have shape (K, 5)")
         if len(self.output_size) != 2 or min(self.output_size) < 1:
             raise ArgumentError(f"roi_align: output_size must have 2 entries, each at least 1, not {self.output_size}")
-        if len(self.spatial_scale) != 2:
-            raise ArgumentError(f"roi_align: spatial_scale must have 2 entries, not {self.spatial_scale}")
+        if len(self.spatial_scale) != 2 or not all(map(math.isfinite, self.spatial_scale)):
+            raise ArgumentError(f"roi_align: spatial_scale must have 2 finite entries, not {self.spatial_scale}")
+        if max(self.sampling_ratio, 0) ** 2 * 4 * boxes[0] * math.prod(self.output_size) > _MOST_SAMPLES:
+            words = f"smaller than {self.sampling_ratio} for {boxes[0]} boxes"
+            raise ArgumentError(f"roi_align: sampling_ratio must be {words}")
         self._n = input[0]
         self._size = input[1:3] if self.channel_last else input[2:]
         self._channels = input[3] if self.channel_last else input[1]
@@ -95,6 +105,8 @@ class RoiAlign(Operator):
             raise ArgumentError(f"roi_align: boxes[:, 0] must be in [0, {self._n}), the images, not {wrong}")
         y, y_weight = self._along(boxes[:, 2], boxes[:, 4], 0)
         x, x_weight = self._along(boxes[:, 1], boxes[:, 3], 1)
+        if y.shape[0] * y.shape[1] * y.shape[2] * x.shape[1] * x.shape[2] > _MOST_SAMPLES:
+            raise ArgumentError("roi_align: boxes are too large to take a sample of every pixel; set sampling_ratio")
         # Pairs of a vertical and a horizontal sample: (K, rows, columns, points * points).
         index = y[:, :, None, :, None] * self._size[1] + x[:, None, :, None, :]
         index = index + (image * (self._size[0] * self._size[1])).view(-1, 1, 1, 1, 1)
@@ -112,10 +124,13 @@ class RoiAlign(Operator):
         step = (end - start) / cells
         if self.sampling_ratio > 0:
             counts = torch.full_like(step, self.sampling_ratio)
-            most = self.sampling_ratio
         else:
             counts = step.ceil()
-            most = max(1, int(counts.max())) if counts.numel() else 1
+        largest = float(counts.max()) if counts.numel() else 1.0
+        # Not-a-number fails this, too.
+        if not largest * step.numel() * cells <= _MOST_SAMPLES:
+            raise ArgumentError(f"roi_align: boxes must be finite, and not need {largest:g} sampling points in a cell")
+        most = max(1, int(largest))
         point = torch.arange(most, dtype=step.dtype, device=step.device)
         cell = torch.arange(cells, dtype=step.dtype, device=step.device)
         at = (cell.view(1, -1, 1) + (point + 0.5) / counts.view(-1, 1, 1)) * step.view(-1, 1, 1)

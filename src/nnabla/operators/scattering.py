@@ -10,9 +10,10 @@ from torch import Tensor
 from .._nd_array import NdArray
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Int, Ints
-from ..graph.call import apply, public
+from ..graph.call import invoke, public
 from ..graph.operator import Operator, Shape, operator
 from .axes import normalized
+from .constants import Array
 from .creation import lengths
 from .indexing import Rows, as_indices, check_indices, indexed_shape
 
@@ -21,7 +22,7 @@ from .indexing import Rows, as_indices, check_indices, indexed_shape
 class ScatterNd(Operator):
     """Elements, or whole slices, written to positions given by one index for each leading axis.
 
-    The inverse of `gather_nd`.
+    That is ``y[indices[0, j], ..., indices[M - 1, j]] = data[j]``, the inverse of `gather_nd`.
 
     Inputs:
         data: shape ``(Y_0, ..., Y_{K-1}, X_M, ..., X_{N-1})``.
@@ -87,10 +88,10 @@ class ScatterNd(Operator):
 
 
 @public
-def scatter_nd(data: Any, indices: Any, shape: Any = None, out: Any = None, add: bool = False) -> Any:
+def scatter_nd(data: Array, indices: Any, shape: Any = None, out: Any = None, add: bool = False) -> Any:
     if (shape is None) == (out is None):
         raise TypeError("scatter_nd: either shape or out must be given, and not both")
-    y = apply(ScatterNd(shape, add), (data, as_indices(indices, data), out))
+    y = invoke(ScatterNd, (shape, add), (data, as_indices(indices, data), out))
     if isinstance(y, NdArray) and isinstance(out, NdArray):
         written = out._own(y._realize().dtype, y._realize().device)
         y._set(written.copy_(y._realize()))
@@ -104,15 +105,18 @@ scatter_nd.__doc__ = ScatterNd.__doc__
 class ScatterAdd(Operator):
     """Values added to elements whose index along one axis is given.
 
+    For axis 0 of a matrix, the result starts as ``y = x0``, and then ``y[indices[i, j], j] += x1[i, j]``
+    for all ``i`` and ``j``.
+
     Inputs:
-        x0: what to add to.
+        x0: what to add to; any shape with at least one axis.
         indices: integers in ``[0, x0.shape[axis])``, as many axes as `x0`; no longer than `x1`, and on the
             other axes no longer than `x0`.
         x1: the values, as many axes as `x0`; what `indices` does not cover is left out.
     Args:
         axis: the axis of `x0` that indices count along; a negative value counts from the end. Default: 0.
     Returns:
-        Shape of `x0`: ``y[indices[i, j]][j] += x1[i, j]`` for axis 0 of a matrix.
+        Shape of `x0`.
     Raises:
         ArgumentError: an index is out of range, or `axis` is.
         ShapeError: shapes do not fit together.
@@ -159,8 +163,8 @@ class ScatterAdd(Operator):
 
 
 @public
-def scatter_add(x0: Any, indices: Any, x1: Any, axis: int | None = None) -> Any:
-    return apply(ScatterAdd(axis), (x0, as_indices(indices, x0), x1))
+def scatter_add(x0: Array, indices: Any, x1: Array, axis: int | None = None) -> Any:
+    return invoke(ScatterAdd, (axis,), (x0, as_indices(indices, x0), x1))
 
 
 scatter_add.__doc__ = ScatterAdd.__doc__
@@ -168,10 +172,10 @@ scatter_add.__doc__ = ScatterAdd.__doc__
 
 @operator("Assign", "assign")
 class Assign(Operator):
-    """Write the values of one array to another, when the graph runs.
+    """Write the values of one array to another when the graph runs, ``dst = src``.
 
     Inputs:
-        dst: what to write to; a Variable that no function made, such as a parameter.
+        dst: what to write to, any shape; a Variable that no function made, such as a parameter.
         src: the values, shape of `dst`.
     Returns:
         Shape of `dst`: the values written. `dst` receives the gradient of the result, `src` none.

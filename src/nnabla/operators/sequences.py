@@ -13,6 +13,7 @@ from ..graph.argument import Bool, Float, Int
 from ..graph.call import apply, public
 from ..graph.operator import Operator, Shape, operator
 from ..graph.variable import Variable
+from .constants import Array
 
 
 def values_now(array: Any) -> list[int] | None:
@@ -20,12 +21,16 @@ def values_now(array: Any) -> list[int] | None:
     array = array.data if isinstance(array, Variable) else array
     if not isinstance(array, NdArray) or array._tensor is None or array.ndim != 1:
         return None
-    return [int(v) for v in array._tensor.tolist()]
+    # As the cast that comes with running: what is not finite becomes the least of all integers.
+    return array._tensor.long().tolist()
 
 
 @operator("PackPaddedSequence", "pack_padded_sequence")
 class PackPaddedSequence(Operator):
-    """The elements of sequences that were padded to one length, without the padding, ordered by time.
+    r"""The elements of sequences that were padded to one length, without the padding, ordered by time.
+
+    With the numbers :math:`n_t` of sequences that have an element at time :math:`t`, the one of sequence
+    :math:`b` is :math:`y_{n_0 + \ldots + n_{t-1} + b} = x_{t, b}`.
 
     Inputs:
         padded_sequence: shape ``(T, B, ...)``: ``B`` sequences of length ``T``; the longest first.
@@ -34,9 +39,8 @@ class PackPaddedSequence(Operator):
         batch_first: `padded_sequence` has shape ``(B, T, ...)``.
     Returns:
         A tuple: the packed elements, shape ``(sum of lengths, ...)``: the first of all sequences, then the
-            second of
-        all sequences that have one, and so on; and 32 bit integers of shape ``(T,)``: how many sequences have
-        an element at each time.
+        second of all sequences that have one, and so on; and 32 bit integers of shape ``(T,)``: how many
+        sequences have an element at each time.
     Raises:
         ShapeError: shapes do not fit together.
         ArgumentError: a length is out of range or greater than the one before it.
@@ -87,11 +91,11 @@ class PackPaddedSequence(Operator):
 
 @public
 def pack_padded_sequence(
-    padded_sequence: Any, lengths: Any, batch_first: bool = False, n_outputs: int = -1, outputs: Any = None
+    padded_sequence: Array, lengths: Array, batch_first: bool = False, n_outputs: int = -1, outputs: Any = None
 ) -> Any:
     pack = PackPaddedSequence(batch_first)
     found = values_now(lengths)
-    pack.total = None if found is None else sum(found)
+    pack.total = None if found is None or min(found, default=0) < 0 else sum(found)
     return apply(pack, (padded_sequence, lengths), n_outputs, outputs)
 
 
@@ -100,7 +104,10 @@ pack_padded_sequence.__doc__ = PackPaddedSequence.__doc__
 
 @operator("PadPackedSequence", "pad_packed_sequence")
 class PadPackedSequence(Operator):
-    """Packed sequences padded to one length; the inverse of `pack_padded_sequence`.
+    r"""Packed sequences padded to one length; the inverse of `pack_padded_sequence`.
+
+    With `batch_sizes` :math:`n_t`, :math:`y_{t, b} = x_{n_0 + \ldots + n_{t-1} + b}` for :math:`b < n_t`,
+    and the padding value elsewhere.
 
     Inputs:
         packed_sequence: shape ``(N, ...)``.
@@ -112,7 +119,7 @@ class PadPackedSequence(Operator):
         total_length: pad to at least this length. Default: to the longest sequence.
     Returns:
         A tuple: the padded sequences, shape ``(T, B, ...)``, and their lengths, 32 bit integers of shape
-            ``(B,)``.
+        ``(B,)``.
     Raises:
         ShapeError: `batch_sizes` is not a vector.
         ArgumentError: there are more elements in `batch_sizes` than in `packed_sequence`.
@@ -155,6 +162,10 @@ class PadPackedSequence(Operator):
 
     def forward(self, packed_sequence: Tensor, batch_sizes: Tensor) -> tuple[Tensor, Tensor]:
         self.batch = batch = int(batch_sizes.max()) if batch_sizes.numel() else 0
+        if batch > self._packed[0] or (batch_sizes.numel() and int(batch_sizes.min()) < 0):
+            raise ArgumentError(
+                f"pad_packed_sequence: batch_sizes must be in [0, {self._packed[0]}], not {batch_sizes.tolist()}"
+            )
         mask = self._mask(batch_sizes, batch)
         count = int(mask.sum())
         if count > self._packed[0]:
@@ -178,8 +189,8 @@ class PadPackedSequence(Operator):
 
 @public
 def pad_packed_sequence(
-    packed_sequence: Any,
-    batch_sizes: Any,
+    packed_sequence: Array,
+    batch_sizes: Array,
     batch_first: bool = False,
     padding_value: float | None = None,
     total_length: int | None = None,
@@ -188,7 +199,7 @@ def pad_packed_sequence(
 ) -> Any:
     pad = PadPackedSequence(batch_first, padding_value, total_length)
     found = values_now(batch_sizes)
-    pad.batch = max(found) if found else None
+    pad.batch = max(*found, 0) if found else None
     return apply(pad, (packed_sequence, batch_sizes), n_outputs, outputs)
 
 

@@ -24,6 +24,19 @@ def broadcast_shape(x0: Shape, x1: Shape, function: str) -> Shape:
     return tuple(found)
 
 
+def refuse_empty(shape: Shape, function: str, name: str = "x", first: int = 0) -> None:
+    """Refuse an input without elements where the kernel has no answer for it.
+
+    Args:
+        first: the first axis that must not have length 0; an empty batch may be all right.
+
+    Raises:
+        ShapeError: one has.
+    """
+    if 0 in shape[first:]:
+        raise ShapeError(f"{function}: {name} must not have an axis of length 0, as shape {shape} does")
+
+
 class Elementwise(Operator):
     """A function of one array, element by element: the output has the shape of the input."""
 

@@ -12,9 +12,13 @@ from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Int, Str, positive
-from ..graph.call import apply, public
+from ..graph.call import invoke, public
 from ..graph.operator import Operator, Shape, operator
+from .constants import Array
+from .shapes import refuse_empty
 
+# Frames of more samples are a slip of the pen; a window of that length is made with the graph.
+_FRAME = (lambda n: 0 < n <= 1 << 28, "in [1, 2**28]")
 _DIMENSIONS = (lambda n: n in (1, 2, 3), "1, 2 or 3")
 
 
@@ -30,6 +34,7 @@ class Fourier(Operator):
         if len(x) < self.signal_ndim + 1 or x[-1] != 2:
             axes = self.signal_ndim + 1
             raise ShapeError(f"{name}: x must have at least {axes} axes, the last of length 2, not shape {x}")
+        refuse_empty(x, name)
         self._axes = tuple(range(len(x) - 1 - self.signal_ndim, len(x) - 1))
         return x
 
@@ -53,6 +58,8 @@ class FFT(Fourier):
         >>> F.fft(nn.NdArray.from_numpy_array([[1.0, 0.0], [2.0, 0.0]]), 1).data
         array([[ 3.,  0.],
                [-1.,  0.]], dtype=float32)
+
+    Source: NNabla function reference, ``FFT``.
     """
 
     signal_ndim = Int(doc="Number of axes to transform.", check=_DIMENSIONS)
@@ -89,6 +96,8 @@ class IFFT(Fourier):
         >>> F.ifft(nn.NdArray.from_numpy_array([[3.0, 0.0], [-1.0, 0.0]]), 1).data
         array([[1., 0.],
                [2., 0.]], dtype=float32)
+
+    Source: NNabla function reference, ``IFFT``.
     """
 
     signal_ndim = Int(doc="Number of axes to transform.", check=_DIMENSIONS)
@@ -265,8 +274,8 @@ class STFT(Operator):
         stride: from one frame to the next, in samples.
         fft_size: length of a frame in samples, at least `window_size`.
         window_type: ``"hanning"``, ``"hamming"`` or ``"rectangular"``; ``None`` means the last one.
-        center: pad the signal with half a frame on both sides, so that frame ``t`` is centered at sample ``t
-            * stride``.
+        center: pad the signal with half a frame on both sides, so that frame ``t`` is centered at sample
+            ``t * stride``.
         pad_mode: with ``"reflect"`` or ``"constant"`` (zeros).
         as_istft_backward: compute the gradient of `istft` instead, from one with respect to its result.
     Returns:
@@ -278,11 +287,13 @@ class STFT(Operator):
         >>> import nnabla as nn, nnabla.functions as F
         >>> [y.shape for y in F.stft(nn.Variable((2, 100)), window_size=16, stride=4, fft_size=16)]
         [(2, 9, 26), (2, 9, 26)]
+
+    Source: NNabla function reference, ``STFT``.
     """
 
     window_size = Int(doc="Length of the window in samples.", check=positive)
     stride = Int(doc="From one frame to the next, in samples.", check=positive)
-    fft_size = Int(doc="Length of a frame in samples.", check=positive)
+    fft_size = Int(doc="Length of a frame in samples.", check=_FRAME)
     window_type = Str("hanning", "The window.", choices=WINDOWS)
     center = Bool(True, "Pad the signal with half a frame on both sides.")
     pad_mode = Str("reflect", "What to pad with.", choices=PADS)
@@ -291,6 +302,7 @@ class STFT(Operator):
     full_precision = True
 
     def output_shape(self, x: Shape) -> list[Shape]:
+        refuse_empty(x, "stft")
         if len(x) != 2:
             raise ShapeError(f"stft: x must have shape (batch, samples), not {x}")
         pad_mode = "constant" if self.as_istft_backward else self.pad_mode
@@ -311,7 +323,7 @@ class STFT(Operator):
 
 @public
 def stft(
-    x: Any,
+    x: Array,
     window_size: int,
     stride: int,
     fft_size: int,
@@ -321,7 +333,7 @@ def stft(
     as_istft_backward: bool = False,
 ) -> Any:
     window = "rectangular" if window_type is None else window_type
-    return apply(STFT(window_size, stride, fft_size, window, center, pad_mode, as_istft_backward), (x,))
+    return invoke(STFT, (window_size, stride, fft_size, window, center, pad_mode, as_istft_backward), (x,))
 
 
 stft.__doc__ = STFT.__doc__
@@ -329,10 +341,14 @@ stft.__doc__ = STFT.__doc__
 
 @operator("ISTFT", "istft")
 class ISTFT(Operator):
-    """Inverse short-time Fourier transform: a signal from the spectra of its overlapping frames.
+    r"""Inverse short-time Fourier transform: a signal from the spectra of its overlapping frames.
 
-    Frames are weighted with the window, added up where they overlap, and divided by the sum of the squares of
-    the windows there. So ``istft(stft(x))`` restores ``x``, but for samples at the end that are in no frame.
+    .. math:: x_n = \sum_t w_{n - st} f_{t, n - st} \Big/ \sum_t w_{n - st}^2
+
+    The frames :math:`f_t`, which begin :math:`s` samples after each other, are the inverse Fourier
+    transforms of the spectra. They are weighted with the window :math:`w`, added up where they overlap, and
+    divided by the sum of the squares of the windows there. So ``istft(stft(x))`` restores ``x``, but for
+    samples at the end that are in no frame.
 
     Inputs:
         y_r: real part, shape ``(B, fft_size // 2 + 1, T)``.
@@ -363,7 +379,7 @@ class ISTFT(Operator):
 
     window_size = Int(doc="Length of the window in samples.", check=positive)
     stride = Int(doc="From one frame to the next, in samples.", check=positive)
-    fft_size = Int(doc="Length of a frame in samples.", check=positive)
+    fft_size = Int(doc="Length of a frame in samples.", check=_FRAME)
     window_type = Str("hanning", "The window.", choices=WINDOWS)
     center = Bool(True, "Cut off half a frame on both sides.")
     pad_mode = Str("reflect", "How the signal was padded.", choices=PADS)
@@ -372,6 +388,7 @@ class ISTFT(Operator):
     full_precision = True
 
     def output_shape(self, y_r: Shape, y_i: Shape) -> Shape:
+        refuse_empty(y_r, "istft", "y_r")
         bins = self.fft_size // 2 + 1
         if len(y_r) != 3 or y_r != y_i or y_r[1] != bins or not y_r[2]:
             raise ShapeError(f"istft: y_r and y_i must both have shape (batch, {bins}, frames)")
@@ -400,8 +417,8 @@ class ISTFT(Operator):
 
 @public
 def istft(
-    y_r: Any,
-    y_i: Any,
+    y_r: Array,
+    y_i: Array,
     window_size: int,
     stride: int,
     fft_size: int,
@@ -411,7 +428,7 @@ def istft(
     as_stft_backward: bool = False,
 ) -> Any:
     window = "rectangular" if window_type is None else window_type
-    return apply(ISTFT(window_size, stride, fft_size, window, center, pad_mode, as_stft_backward), (y_r, y_i))
+    return invoke(ISTFT, (window_size, stride, fft_size, window, center, pad_mode, as_stft_backward), (y_r, y_i))
 
 
 istft.__doc__ = ISTFT.__doc__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -48,10 +49,12 @@ def cut(axis: int, length: int, bounds: slice) -> Cut:
     """The cut that Python's slice `bounds` means on an axis of that length."""
     chosen = range(length)[bounds]
     if chosen.step > 0:
-        return Cut(axis, length, chosen.start, max(chosen.start, chosen.stop), chosen.step, False)
+        # A longer step leads past the end all the same, and kernels multiply it by strides.
+        step = min(chosen.step, max(length, 1))
+        return Cut(axis, length, chosen.start, max(chosen.start, chosen.stop), step, False)
     if not chosen:
         return Cut(axis, length, 0, 0, 1, False)
-    return Cut(axis, length, chosen[-1], chosen[0] + 1, -chosen.step, True)
+    return Cut(axis, length, chosen[-1], chosen[0] + 1, min(-chosen.step, length), True)
 
 
 class Cutter:
@@ -105,10 +108,11 @@ class Cutter:
 
 @operator("Slice", "slice")
 class Slice(Operator):
-    """A part of an array, by Python's rules for slices on every axis.
+    r"""A part of an array, by Python's rules for slices on every axis:
+    :math:`y_i = x_{\mathrm{start} + i \cdot \mathrm{step}}` along each.
 
     Inputs:
-        x: at least one axis.
+        x: any shape with at least one axis.
     Args:
         start: first index on each axis; negative ones count from the end. ``None``, for all or one axis,
             means the beginning, or the end where the step is negative.
@@ -209,7 +213,7 @@ def selected(x: Tensor, axis: int, index: Tensor) -> Tensor:
     """
     if axis != x.ndim - 1 or axis == 1:
         return x.index_select(axis, index)
-    return x.reshape(-1, x.shape[-1]).index_select(1, index).view(*x.shape[:-1], index.shape[0])
+    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1]).index_select(1, index).view(*x.shape[:-1], index.shape[0])
 
 
 class Reindexing:
@@ -250,7 +254,8 @@ class Reindexing:
 
 @operator("Pad", "pad")
 class Pad(Operator):
-    """An array with a border around it.
+    """An array with a border around it: along each axis :math:`y_{i + b} = x_i`, where :math:`b` is the
+    width of the border before it.
 
     Inputs:
         x: any shape.
@@ -335,7 +340,7 @@ class Pad(Operator):
 
 @operator("Shift", "shift")
 class Shift(Operator):
-    """Elements moved along axes; what moves in is taken from the border.
+    """Elements moved along axes, :math:`y_i = x_{i - s}`; what moves in is taken from the border.
 
     Inputs:
         x: any shape without axes of length 0.

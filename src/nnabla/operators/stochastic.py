@@ -14,6 +14,7 @@ from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Float, Int, Ints, positive, probability
 from ..graph.operator import Operator, Shape, operator
 from .creation import lengths
+from .shapes import refuse_empty
 
 SEED = "Seed of the function's own random numbers; -1: follow nn.seed."
 
@@ -170,7 +171,8 @@ class Source(Stochastic):
 
 @operator("Rand", "rand")
 class Rand(Source):
-    """Numbers from the uniform distribution over ``[low, high)``.
+    r"""Numbers from the uniform distribution over ``[low, high)``, with density
+    :math:`1 / (\mathrm{high} - \mathrm{low})`.
 
     Args:
         low: least value.
@@ -196,6 +198,8 @@ class Rand(Source):
     seed = Int(-1, SEED)
 
     def check(self) -> None:
+        if not (math.isfinite(self.low) and math.isfinite(self.high)):
+            raise ArgumentError(f"rand: low and high must be finite, not {self.low} and {self.high}")
         if not self.low < self.high:
             raise ArgumentError(f"rand: high must be above low, got low {self.low} and high {self.high}")
 
@@ -205,7 +209,8 @@ class Rand(Source):
 
 @operator("Randint", "randint")
 class Randint(Source):
-    """Integers from the uniform distribution over ``low, ..., high - 1``.
+    r"""Integers from the uniform distribution over ``low, ..., high - 1``, each with probability
+    :math:`1 / (\mathrm{high} - \mathrm{low})`.
 
     Args:
         low: least value.
@@ -246,7 +251,8 @@ class Randint(Source):
 
 @operator("Randn", "randn")
 class Randn(Source):
-    """Numbers from the normal distribution.
+    r"""Numbers from the normal distribution, with density proportional to
+    :math:`\exp(-(x - \mu)^2 / (2 \sigma^2))`.
 
     Args:
         mu: mean.
@@ -275,7 +281,8 @@ class Randn(Source):
 
 @operator("RandBinomial", "rand_binomial")
 class RandBinomial(Source):
-    """Numbers from the binomial distribution: how many of `n` trials succeed.
+    r"""Numbers from the binomial distribution: how many of `n` trials succeed. The probability of :math:`k`
+    is :math:`\binom{n}{k} p^k (1 - p)^{n - k}`.
 
     Args:
         n: number of trials, positive.
@@ -377,7 +384,8 @@ class RandGamma(Source):
 
 @operator("RandomChoice", "random_choice")
 class RandomChoice(Stochastic):
-    """Elements of populations, drawn with the probabilities that weights give.
+    r"""Elements of populations, drawn with the probabilities that weights give:
+    :math:`P(x_i) = w_i / \sum_j w_j`.
 
     Inputs:
         x: populations along the last axis, shape ``(B_1, ..., B_M, N)``.
@@ -407,6 +415,7 @@ class RandomChoice(Stochastic):
     def output_shape(self, x: Shape, w: Shape) -> Shape:
         if not x or x != w:
             raise ShapeError(f"random_choice: w must have the shape of x, at least one axis, not {w}")
+        refuse_empty(x, "random_choice")
         self._x = x
         self._rows = (math.prod(x[:-1]), x[-1])
         self._count = math.prod(self.shape)
@@ -414,6 +423,8 @@ class RandomChoice(Stochastic):
             raise ArgumentError(
                 f"random_choice: without replace, shape must have at most {x[-1]} elements, not {self._count}"
             )
+        if not self._count:
+            raise ArgumentError(f"random_choice: shape must have elements, not be {self.shape}")
         self._y = x[:-1] + (self.shape or (1,))
         return self._y
 

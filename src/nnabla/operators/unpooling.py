@@ -13,6 +13,7 @@ from ..graph.argument import Bool, Ints
 from ..graph.operator import Operator, Shape, operator
 from .layout import fast_format, into_format
 from .pooling import MaxPooling
+from .shapes import refuse_empty
 
 _nn: Any = torch._C._nn
 _aten: Any = torch.ops.aten
@@ -55,6 +56,7 @@ class Unpooling(Operator):
     channel_last = Bool(False, "Channels are the last axis of x and the result.")
 
     def output_shape(self, x: Shape) -> Shape:
+        refuse_empty(x, "unpooling")
         kernel, n = self.kernel, len(self.kernel)
         if n < 1 or min(kernel) < 1:
             raise ArgumentError(f"unpooling: kernel must have entries of at least 1, not {kernel}")
@@ -103,6 +105,9 @@ class Unpooling(Operator):
 @operator("MaxPoolingBackward", "max_pooling_backward")
 class MaxPoolingBackward(MaxPooling):
     r"""The gradient of `max_pooling` as a function: each `dy` goes to the maximum of its window in `x`.
+
+    So :math:`y_j` is the sum of those :math:`dy_i` for which window :math:`i` has its first maximum at
+    :math:`j`.
 
     Inputs:
         dy: shape of the result of ``max_pooling(x, ...)``.

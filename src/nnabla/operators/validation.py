@@ -22,9 +22,10 @@ class Measure(Operator):
 
 @operator("TopNError", "top_n_error")
 class TopNError(Measure):
-    """1 where the score of the label is not among the `n` highest, else 0.
+    r"""1 where the score of the label is not among the `n` highest, else 0.
 
-    Among equal scores the label's counts as the lowest.
+    :math:`y = 1` where at least :math:`n` other classes :math:`j` have :math:`x_j \ge x_t`, with the
+    label :math:`t`: among equal scores the label's counts as the lowest.
 
     Inputs:
         x: scores, shape ``(D_0, ..., D_i, ..., D_N)``.
@@ -64,7 +65,9 @@ class TopNError(Measure):
 
 @operator("BinaryError", "binary_error")
 class BinaryError(Measure):
-    """1 where `x` and `target` lie on different sides of 0.5, else 0; 0.5 itself belongs to the upper side.
+    r"""1 where `x` and `target` lie on different sides of 0.5, else 0; 0.5 itself belongs to the upper side.
+
+    That is :math:`y = 1` where :math:`[x \ge 0.5] \ne [t \ge 0.5]`.
 
     Inputs:
         x: probabilities, any shape.
@@ -95,7 +98,8 @@ class BinaryError(Measure):
 
 @operator("ConfusionMatrix", "confusion_matrix")
 class ConfusionMatrix(Measure):
-    """How often each label was taken for each class.
+    r"""How often each label was taken for each class: :math:`y_{t, p}` is the number of samples of label
+    :math:`t` with :math:`p = \arg\max_i x_i`.
 
     Inputs:
         x: scores, shape ``(D_0, ..., D_i, ..., D_N)``; the first of the highest is the prediction.

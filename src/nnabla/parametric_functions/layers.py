@@ -18,6 +18,9 @@ from .registration import parametric_function_api
 Initializer = Callable[..., Any] | np.ndarray | None
 Hook = Callable[[Any], Any] | None
 
+ZEROS = ConstantInitializer(0)
+ONES = ConstantInitializer(1)
+
 
 def weight(
     name: str,
@@ -35,7 +38,7 @@ def bias_or_none(with_bias: bool, shape: tuple[int, ...], init: Initializer, fix
     """The parameter ``b``, zeros at first, or None."""
     if not with_bias:
         return None
-    return weight("b", shape, ConstantInitializer(0) if init is None else init, fix_parameters, apply)
+    return weight("b", shape, ZEROS if init is None else init, fix_parameters, apply)
 
 
 def glorot(
@@ -46,7 +49,10 @@ def glorot(
     rng: np.random.RandomState | None = None,
 ) -> Any:
     """`init`, or Glorot's uniform distribution for a layer of that size if it is None."""
-    return UniformInitializer(calc_uniform_lim_glorot(inmaps, outmaps, kernel), rng=rng) if init is None else init
+    if init is not None:
+        return init
+    # Made when it is drawn from: in dynamic graphs the parameter is there already but for the first time.
+    return lambda shape: UniformInitializer(calc_uniform_lim_glorot(inmaps, outmaps, kernel), rng=rng)(shape)
 
 
 def affine_sizes(

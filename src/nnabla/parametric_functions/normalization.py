@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from .. import functions as F
-from ..initializer import ConstantInitializer
 from ..operators.axes import normalized_all
 from ..parameter import get_parameter_or_create
+from .layers import ONES, ZEROS, Initializer
 from .registration import parametric_function_api
 
 
@@ -23,13 +23,13 @@ def statistics_shape(inp: Any, axes: Sequence[int], function: str) -> tuple[int,
 def initialized(
     name: str,
     shape: tuple[int, ...],
-    value: float,
+    default: Initializer,
     param_init: Mapping[str, Callable[..., Any] | np.ndarray] | None,
     need_grad: bool,
     as_need_grad: bool,
 ) -> Any:
-    """The parameter `name`: from `param_init`, or `value` everywhere."""
-    init = (param_init or {}).get(name, ConstantInitializer(value))
+    """The parameter `name`: from `param_init`, or `default`."""
+    init = param_init[name] if param_init and name in param_init else default
     return get_parameter_or_create(name, shape, init, need_grad, as_need_grad)
 
 
@@ -51,15 +51,15 @@ def shift_and_scale(
 ) -> tuple[Any, Any]:
     """The parameters ``beta`` and ``gamma``, each None if it is left out."""
     train = not fix_parameters
-    beta = None if no_bias else initialized("beta", shape, 0, param_init, True, train)
-    gamma = None if no_scale else initialized("gamma", shape, 1, param_init, True, train)
+    beta = None if no_bias else initialized("beta", shape, ZEROS, param_init, True, train)
+    gamma = None if no_scale else initialized("gamma", shape, ONES, param_init, True, train)
     return beta, gamma
 
 
 def running_statistics(shape: tuple[int, ...], param_init: Inits) -> tuple[Any, Any]:
     """The parameters ``mean`` and ``var``."""
-    mean = initialized("mean", shape, 0, param_init, False, False)
-    return mean, initialized("var", shape, 1, param_init, False, False)
+    mean = initialized("mean", shape, ZEROS, param_init, False, False)
+    return mean, initialized("var", shape, ONES, param_init, False, False)
 
 
 @parametric_function_api("bn", [*SHIFT_AND_SCALE, *STATISTICS])
@@ -313,8 +313,8 @@ def mean_subtraction(
         Shape of `inp`.
     """
     shape = inp.shape[base_axis:]
-    mean = initialized("mean", shape, 0, None, False, False)
-    count = initialized("t", (1,), 0, None, False, False)
+    mean = initialized("mean", shape, ZEROS, None, False, False)
+    count = initialized("t", (1,), ZEROS, None, False, False)
     return F.mean_subtraction(inp, mean, count, base_axis, update_running_mean)
 
 

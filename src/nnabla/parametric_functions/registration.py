@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from functools import wraps
 from typing import Any
 
@@ -43,17 +42,8 @@ def parametric_function_api(
         def call(*args: Any, name: str | None = None, **kwargs: Any) -> Any:
             if len(args) > position:
                 name, args = args[position], args[:position]
-            with ExitStack() as stack:
-                if name is not None:
-                    stack.enter_context(parameter.parameter_scope(name))
-                inner = stack.enter_context(parameter.parameter_scope(scope))
-                before = parameter.names_below(inner)
-                try:
-                    return function(*args, **kwargs)
-                except BaseException:
-                    for created in parameter.names_below(inner) - before:
-                        parameter.pop_parameter(created)
-                    raise
+            with parameter.building(scope if name is None else f"{name}/{scope}"):
+                return function(*args, **kwargs)
 
         signature = inspect.signature(function)
         position = len(signature.parameters)

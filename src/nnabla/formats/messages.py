@@ -1,0 +1,160 @@
+"""Protobuf messages declared in tables: Python classes for them, without generated code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from ..errors import ArgumentError, FormatError
+
+Field = tuple[str, int, str]
+"""Name, number and type.
+
+A type is ``"int64"``, ``"uint32"``, ``"float"``, ``"double"``, ``"bool"``, ``"string"``, ``"bytes"``, ``"array"`` or
+the name of a message of the same schema. Before it may stand ``"repeated"``, ``"map"`` (from strings), or
+``"oneof GROUP"``: at most one field of a group is set. An ``"array"`` is a packed ``repeated float`` of possibly many
+numbers.
+"""
+Tables = Mapping[str, Sequence[Field]]
+
+LARGEST = 2**31 - 1
+"""Size in bytes that no protobuf message can exceed: its readers count in 32 bits."""
+
+_SCALARS = ("int64", "uint32", "float", "double", "bool", "string", "bytes")
+
+
+class Schema:
+    """The messages of a table, in a descriptor pool of their own: other definitions of the same names do not matter.
+
+    Args:
+        tables: fields by message name, or a function that returns them, which is called when they are first needed.
+
+    There are two classes for each message, which read and write the same bytes. In those of `message`, an array is a
+    list of floats, as users of the model format know it. In those of `packed_message`, it is a list of `bytes` objects
+    that hold little-endian float32 numbers one after the other: numbers move there without becoming Python objects.
+
+    Example:
+        >>> schema = Schema({"Point": [("name", 1, "string"), ("at", 2, "array")]})
+        >>> point = schema.message("Point")(name="a", at=[1, 2])
+        >>> schema.packed_message("Point").FromString(point.SerializeToString()).at
+        [b'\\x00\\x00\\x80?\\x00\\x00\\x00@']
+    """
+
+    def __init__(self, tables: Tables | Callable[[], Tables]) -> None:
+        self._given = tables
+
+    @cached_property
+    def tables(self) -> Tables:
+        """Fields by message name."""
+        return self._given() if callable(self._given) else self._given
+
+    def message(self, name: str) -> Any:
+        """The class of the message `name`, arrays being lists of floats."""
+        return self._classes[name]
+
+    def packed_message(self, name: str) -> Any:
+        """The class of the message `name`, arrays being lists of bytes."""
+        return self._packed_classes[name]
+
+    @cached_property
+    def _classes(self) -> dict[str, Any]:
+        return _classes(self.tables, "repeated float")
+
+    @cached_property
+    def _packed_classes(self) -> dict[str, Any]:
+        # On the wire, a packed field is one of bytes. Writers may split it, hence repeated.
+        return _classes(self.tables, "repeated bytes")
+
+
+def _classes(tables: Tables, array: str) -> dict[str, Any]:
+    """All classes by name, those of the entries of maps, too.
+
+    They are all held because protobuf 4 loses classes that nobody holds, even while there are messages of them.
+    """
+    from google.protobuf.descriptor_pb2 import FileDescriptorProto
+    from google.protobuf.descriptor_pool import DescriptorPool
+    from google.protobuf.message_factory import GetMessageClass
+
+    file = FileDescriptorProto(name="nnabla.proto", syntax="proto3")
+    for name, fields in tables.items():
+        message = file.message_type.add(name=name)
+        for field, number, declared in fields:
+            _add_field(message, field, number, array if declared == "array" else declared)
+    pool = DescriptorPool()
+    pool.Add(file)
+    descriptors = [pool.FindMessageTypeByName(name) for name in tables]
+    entries = [entry for descriptor in descriptors for entry in descriptor.nested_types]
+    return {descriptor.full_name: GetMessageClass(descriptor) for descriptor in (*descriptors, *entries)}
+
+
+def _add_field(message: Any, name: str, number: int, declared: str) -> None:
+    from google.protobuf.descriptor_pb2 import FieldDescriptorProto
+
+    label, _, kind = declared.rpartition(" ")
+    field = message.field.add(name=name, number=number, label=FieldDescriptorProto.LABEL_OPTIONAL)
+    if label == "map":
+        # A map is a list of messages with a key and a value, named after the field.
+        entry = message.nested_type.add(name="".join(part.title() for part in name.split("_")) + "Entry")
+        entry.options.map_entry = True
+        _add_field(entry, "key", 1, "string")
+        _add_field(entry, "value", 2, kind)
+        kind = f"{message.name}.{entry.name}"
+    elif label.startswith("oneof "):
+        group = label.removeprefix("oneof ")
+        names = [declaration.name for declaration in message.oneof_decl]
+        if group not in names:
+            message.oneof_decl.add(name=group)
+            names.append(group)
+        field.oneof_index = names.index(group)
+    if label in ("repeated", "map"):
+        field.label = FieldDescriptorProto.LABEL_REPEATED
+    if kind in _SCALARS:
+        field.type = getattr(FieldDescriptorProto, f"TYPE_{kind.upper()}")
+    else:
+        field.type, field.type_name = FieldDescriptorProto.TYPE_MESSAGE, f".{kind}"
+
+
+def parse(message: Any, data: bytes, where: str) -> None:
+    """Fill an empty message from its binary form.
+
+    Raises:
+        FormatError: `where`, and what is wrong with the data.
+    """
+    from google.protobuf.message import DecodeError
+
+    try:
+        message.ParseFromString(data)
+    except DecodeError as error:
+        raise FormatError(f"{where}: {error}") from error
+
+
+def parse_text(message: Any, data: bytes, where: str) -> None:
+    """Fill an empty message from its text form; fields that the schema lacks are passed over.
+
+    Raises:
+        FormatError: `where`, and what is wrong with the text.
+    """
+    from google.protobuf import text_format
+
+    try:
+        text_format.Parse(data.decode(), message, allow_unknown_field=True)
+    except (text_format.ParseError, UnicodeDecodeError, RecursionError) as error:
+        raise FormatError(f"{where}: {error}") from error
+
+
+def serialize(message: Any, where: str) -> bytes:
+    """The binary form; equal messages give equal bytes.
+
+    Raises:
+        ArgumentError: `where`, and that it is larger than a message may be.
+    """
+    from google.protobuf.message import EncodeError
+
+    try:
+        data = message.SerializeToString(deterministic=True)
+    except EncodeError as error:
+        raise ArgumentError(f"{where}: {error}") from error
+    if len(data) > LARGEST:
+        raise ArgumentError(f"{where}: {len(data)} bytes are more than a protobuf message can have ({LARGEST})")
+    return bytes(data)
