@@ -43,7 +43,8 @@ class Case:
     """A call ``F.<function>(*inputs, **args)``; `case` makes it, and its table gives it category and number.
 
     Args:
-        function: public name in `nnabla.functions`.
+        function: public name in `nnabla.functions`; or the name of a class in `nnabla.function`, whose calls reach
+            what no public function does.
         inputs: what the inputs hold, in calling order; ``None`` is an omitted optional input.
         args: keyword arguments, as sorted pairs.
         grad: positions of the inputs that want a gradient.
@@ -55,6 +56,7 @@ class Case:
         tolerance: against the record.
         beyond: why the original is no judge of this case (it refuses what this package can do, or computes
             nonsense); such a case has no record, and only the other suites run it.
+        dtype: what the inputs hold their values in.
         category: name of the table.
         number: counts the function's cases in the table.
     """
@@ -67,6 +69,7 @@ class Case:
     updates: tuple[int, ...]
     tolerance: Tolerance
     beyond: str
+    dtype: str = "float32"
     category: str = ""
     number: int = 0
 
@@ -78,12 +81,19 @@ class Case:
     def __str__(self) -> str:
         """The readable name of a test: the key and the arguments."""
         words = [f"{name}={value}".replace(" ", "") for name, value in self.args]
+        words += [self.dtype] if self.dtype != "float32" else []
         return "-".join([self.category, self.key, *words])
 
     @property
     def definition(self) -> str:
         """All that decides the recorded numbers; a record with another text is stale."""
-        return repr((self.function, self.inputs, self.args, self.grad, self.updates))
+        text = repr((self.function, self.inputs, self.args, self.grad, self.updates))
+        return text if self.dtype == "float32" else f"{text} {self.dtype}"
+
+    @property
+    def is_node(self) -> bool:
+        """Whether `function` is the name of a class."""
+        return self.function[0].isupper()
 
     def random_state(self, purpose: str) -> np.random.RandomState:
         """The case's own stream of random numbers for `purpose`, independent of every other case."""
@@ -104,6 +114,7 @@ def case(
     updates: tuple[int, ...] = (),
     tolerance: Tolerance = STRICT,
     beyond: str = "",
+    dtype: str = "float32",
 ) -> Case:
     """A case of `function`; `grad` defaults to every real input, except those that the function updates."""
     if tolerance != STRICT and not tolerance.reason:
@@ -112,7 +123,7 @@ def case(
         real = [i for i, spec in enumerate(inputs) if spec is not None and spec.real]
         grad = tuple(i for i in real if i not in updates)
     frozen = tuple(sorted((args or {}).items()))
-    return Case(function, inputs, frozen, grad, derivative, updates, tolerance, beyond)
+    return Case(function, inputs, frozen, grad, derivative, updates, tolerance, beyond, dtype)
 
 
 def numbered(category: str, cases: list[Case]) -> list[Case]:

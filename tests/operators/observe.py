@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 import nnabla as nn
+import nnabla.function as nodes
 import nnabla.functions as F
 
 from .case import Case
@@ -48,21 +49,24 @@ class Observation:
 
 def call(case: Case, inputs: Sequence[Any]) -> list[Any]:
     """The case's function on variables or arrays; always a list of outputs."""
-    outputs = getattr(F, case.function)(*inputs, **dict(case.args))
+    args = dict(case.args)
+    if case.is_node:
+        node = getattr(nodes, case.function)(nn.get_current_context(), **args)
+        outputs = node(*[x for x in inputs if x is not None])
+    else:
+        outputs = getattr(F, case.function)(*inputs, **args)
     return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
 
 
-def variables(
-    case: Case, arrays: Sequence[np.ndarray | None], dtype: str = "float32"
-) -> list[nn.Variable | None]:
-    """The inputs as variables that hold `arrays` as `dtype`; those in `Case.grad` want a gradient."""
+def variables(case: Case, arrays: Sequence[np.ndarray | None]) -> list[nn.Variable | None]:
+    """The inputs as variables that hold `arrays`; those in `Case.grad` want a gradient."""
     result: list[nn.Variable | None] = []
     for i, array in enumerate(arrays):
         if array is None:
             result.append(None)
             continue
         x = nn.Variable(array.shape, need_grad=i in case.grad)
-        x.d = array.astype(dtype)
+        x.d = array.astype(case.dtype)
         result.append(x)
     return result
 
@@ -168,7 +172,7 @@ def dynamic(case: Case) -> tuple[list[np.ndarray], list[np.ndarray]]:
 
 def imperative(case: Case) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Outputs and updated inputs, when the function is called on NdArrays: no graph."""
-    xs = ndarrays(case.arrays())
+    xs = ndarrays(case.arrays(), case.dtype)
     outputs = call(case, xs)
     for y in outputs:
         if not isinstance(y, nn.NdArray):

@@ -50,6 +50,36 @@ def test_seeds(call: Callable[[Any], Any]) -> None:
     assert np.array_equal(forward(y), first)
 
 
+# The same with a seed of their own.
+SEEDED: dict[str, Callable[..., Any]] = {
+    "crop": lambda x, **seed: F.random_crop(x, (3, 4), **seed),
+    "flip": lambda x, **seed: F.random_flip(x, (2, 3), **seed),
+    "shift": lambda x, **seed: F.random_shift(x, (2, 3), **seed),
+    "erase": lambda x, **seed: F.random_erase(x, 1.0, **seed),
+    "augmentation": lambda x, **seed: F.image_augmentation(x, angle=0.3, noise=0.1, **seed),
+    "choice": lambda x, **seed: F.random_choice(x, F.constant(1, x.shape), (4,), **seed),
+    "beta": lambda x, **seed: F.rand_beta(shape=(100,), **seed),
+    "gamma": lambda x, **seed: F.rand_gamma(shape=(100,), **seed),
+    "binomial": lambda x, **seed: F.rand_binomial(1000, 0.5, shape=(100,), **seed),
+}
+
+
+@pytest.mark.parametrize("call", SEEDED.values(), ids=SEEDED)
+def test_seeds_of_their_own(call: Callable[..., Any]) -> None:
+    """They repeat in a new function, whatever nn.seed says; others go on meanwhile, and take nothing away."""
+    y = call(images(), seed=5)
+    first, second = forward(y), forward(y)
+    nn.seed(1)
+    again, common = call(images(), seed=5), call(images())
+    assert np.array_equal(forward(again), first)
+    without = forward(common)
+    assert np.array_equal(forward(again), second)
+    assert not np.array_equal(first, second)
+    assert not np.array_equal(forward(call(images(), seed=6)), first)
+    nn.seed(1)
+    assert np.array_equal(forward(call(images())), without)
+
+
 @by_call
 def test_recomputation_repeats_the_last_draw(call: Callable[[Any], Any]) -> None:
     """A variable to be recomputed has the same values in backward as in forward, though others drew meanwhile."""
@@ -193,6 +223,23 @@ def test_erased_rectangles() -> None:
     assert mask.any((0, 1)).all() and mask.any((0, 2)).all()
 
 
+@pytest.mark.parametrize("area,aspect,height,width", [(16, 1, 4, 4), (21, 1, 4, 4), (16, 2.25, 6, 2), (95, 1, 9, 9)])
+def test_erased_pixels(area: float, aspect: float, height: int, width: int) -> None:
+    """As observed with NNabla 1.39 on images of 10 x 10: where a rectangle begins is even from 0 to 10 - h, and it has
+    h + 1 rows, of which the last may lie outside; so for columns."""
+    x = nn.Variable((20000, 1, 10, 10))
+    x.d = 0
+    settings: dict[str, Any] = {"area_ratios": (area / 100,) * 2, "aspect_ratios": (aspect,) * 2}
+    nn.seed(72)
+    mask = forward(F.random_erase(x, 1.0, replacements=(1.0, 1.0), **settings))[:, 0] == 1
+    lengths = rectangles(mask)
+    for axis, expected in ((1, height), (2, width)):
+        first = mask.any(3 - axis).argmax(1)
+        shares = np.bincount(first) / len(first)
+        assert len(shares) == 11 - expected and np.max(np.abs(shares - 1 / len(shares))) <= deviation(len(first))
+        assert np.array_equal(lengths[axis - 1], np.minimum(expected + 1, 10 - first))
+
+
 def test_erasing_with_a_probability() -> None:
     """Of each rectangle; channels share it or not; the layout does not matter."""
     x = nn.Variable((MANY, 2, 4, 6))
@@ -289,11 +336,14 @@ def test_augmentation_changes_the_aspect_ratio() -> None:
 
 
 def test_augmentation_distorts() -> None:
-    """The stretch falls with the square of the distance, and is none at the middle of the edges."""
+    """The stretch falls with the square of the distance from pixel (32, 32), and is none at the middle of the edges."""
     nn.seed(64)
-    columns, _ = coordinates(200, distortion=0.4)
-    distance = np.arange(SIZE) - 31.5
-    ratio = (columns[:, 31, 36:44] - 31.5) / distance[36:44]
+    columns, rows = coordinates(200, distortion=0.4)
+    distance = np.arange(SIZE) - 32
+    np.testing.assert_allclose(columns[:, 32, 32], 32, atol=1e-3)
+    np.testing.assert_allclose(rows[:, 32, 32], 32, atol=1e-3)
+    np.testing.assert_allclose(columns[:, 32, 0], 0, atol=1e-3)
+    ratio = (columns[:, 31, 36:44] - 32) / distance[36:44]
     squares = (2 * distance[36:44] / SIZE) ** 2 + (2 * distance[31] / SIZE) ** 2
     bulge = (ratio - 1) / (1 - squares)
     np.testing.assert_allclose(bulge, np.broadcast_to(bulge[:, :1], bulge.shape), atol=2e-3)
@@ -411,7 +461,7 @@ def test_rand_gamma(k: float, theta: float) -> None:
 
 @pytest.mark.parametrize("type_config", ["half", "double"])
 def test_types(type_config: str) -> None:
-    """Random numbers come in the type of the context."""
+    """Random numbers come in the type of the context, integers with 32 bits."""
     from nnabla.ext_utils import get_extension_context
 
     with nn.context_scope(get_extension_context("cpu", type_config=type_config)):
@@ -422,8 +472,22 @@ def test_types(type_config: str) -> None:
             F.rand_gamma(shape=(3,)),
             F.rand_binomial(shape=(3,)),
             F.dropout(images()),
-            F.random_crop(images(), (2, 2)),
+            *[call(images()) for call in CALLS.values()],
         ]
-        nn.forward_all(ys)
+        whole = F.randint(0, 5, shape=(3,))
+        nn.forward_all([*ys, whole])
     wanted = np.dtype("float16" if type_config == "half" else "float64")
     assert {y.d.dtype for y in ys} == {wanted}
+    assert whole.d.dtype == np.int32
+
+
+@pytest.mark.parametrize("name", [name for name in CALLS if name != "choice"])
+def test_images_of_integers(name: str) -> None:
+    """Are taken for the numbers that they hold."""
+    call = CALLS[name]
+    whole = nn.NdArray.from_numpy_array(IMAGES.astype(np.int32))
+    nn.seed(74)
+    y = call(whole)
+    nn.seed(74)
+    assert y.data.dtype == np.float32
+    assert np.array_equal(y.data, call(nn.NdArray.from_numpy_array(IMAGES)).data)

@@ -60,6 +60,11 @@ def ones(*shape: int, need_grad: bool = False) -> nn.Variable:
     return x
 
 
+def counted(size: int) -> nn.Variable:
+    """A variable of 0, 1, 2, ..."""
+    return nn.Variable.from_numpy_array(np.arange(size, dtype=np.float32))
+
+
 @pytest.mark.parametrize("low,high", [(0.0, 1.0), (-2.0, 3.0), (10.0, 10.5)])
 def test_rand_is_uniform(low: float, high: float) -> None:
     """Values of rand lie in [low, high), evenly and independently."""
@@ -106,7 +111,7 @@ def test_randint_default_range() -> None:
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (3, 4), (2, 1, 5), [2, 3]])
-@pytest.mark.parametrize("name", ["rand", "randn", "randint"])
+@pytest.mark.parametrize("name", ["rand", "randn", "randint", "rand_beta", "rand_gamma", "rand_binomial"])
 def test_shapes(name: str, shape: tuple[int, ...]) -> None:
     """The shape is the one asked for, and wants no gradient."""
     y = getattr(F, name)(shape=shape)
@@ -188,6 +193,10 @@ SOURCES = {
     "rand": lambda **seed: F.rand(shape=(100,), **seed),
     "randn": lambda **seed: F.randn(shape=(100,), **seed),
     "randint": lambda **seed: F.randint(0, 1000, shape=(100,), **seed),
+    "rand_beta": lambda **seed: F.rand_beta(shape=(100,), **seed),
+    "rand_gamma": lambda **seed: F.rand_gamma(shape=(100,), **seed),
+    "rand_binomial": lambda **seed: F.rand_binomial(1000, 0.5, shape=(100,), **seed),
+    "random_choice": lambda **seed: F.random_choice(counted(1000), ones(1000), (5,), False, **seed),
 }
 by_source = pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 
@@ -259,6 +268,49 @@ def test_dynamic_mode_draws_what_static_mode_draws(source: Callable[..., nn.Vari
     with nn.auto_forward():
         at_once = np.array(source().d)
     assert np.array_equal(at_once, later)
+
+
+@by_source
+@pytest.mark.parametrize("seed", [-1, 5])
+def test_recomputation_repeats_the_last_draw(source: Callable[..., nn.Variable], seed: int) -> None:
+    """The gradient that computes a variable again sees the values of forward, though others drew meanwhile."""
+    w = nn.Variable.from_numpy_array(np.float32(1), need_grad=True)
+    with nn.recompute():
+        y = source(seed=seed)
+    z = F.sum(F.mul2(F.pow_scalar(y, 2.0), F.reshape(w, (1,) * y.ndim)))
+    z.forward(clear_no_need_grad=True)
+    F.rand(shape=(3,)).forward()
+    w.grad.zero()
+    z.backward(clear_buffer=True)
+    # The derivative by w is the sum of the squares as they were in forward.
+    assert w.g == pytest.approx(float(z.d), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["rnn", "lstm", "gru"])
+def test_recurrent_layers_drop_a_share(name: str) -> None:
+    """Between two layers, an element is dropped or divided by 1 - p, as often as p says; nn.seed repeats."""
+    gates: tuple[int, ...] = {"rnn": (), "lstm": (4,), "gru": (3,)}[name]
+    rng = np.random.RandomState(23)
+    first, second = rng.standard_normal((1, *gates, 1, 2)), rng.standard_normal((1, 1, *gates, 1, 2))
+    batch = 4000
+
+    def layers(dropout: float, factor: float) -> nn.Variable:
+        inner = second.copy()
+        inner[..., :1] *= factor
+        states = [ones(2, 1, batch, 1)] * (2 if name == "lstm" else 1)
+        weights = [nn.Variable.from_numpy_array(w) for w in (first, inner)]
+        outputs = getattr(F, name)(ones(1, batch, 1), *states, *weights, None, num_layers=2, dropout=dropout)
+        return outputs[0]
+
+    nn.seed(24)
+    y = layers(0.25, 1.0)
+    drawn, again = forward(y), forward(y)
+    assert not np.array_equal(drawn, again)
+    kept = np.isclose(drawn, forward(layers(0.0, 1 / 0.75)), rtol=1e-5)
+    assert np.array_equal(~kept, np.isclose(drawn, forward(layers(0.0, 0.0)), rtol=1e-5))
+    assert abs(kept.mean() - 0.75) <= deviation(batch)
+    nn.seed(24)
+    assert np.array_equal(forward(layers(0.25, 1.0)), drawn)
 
 
 def test_functions_draw_in_the_order_of_running() -> None:

@@ -1,6 +1,7 @@
 """The tables of cases: every module beside this file is one, with a list `CASES`.
 
-A table holds a category of functions, or with ``_more`` at the end of its name what was added to one.
+A table holds a category of functions, or with ``_more`` at the end of its name what was added to one; ``variants``
+holds the sizes, axes and arguments that the others leave out.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Remainders; `test_integers.py` has what the original refuses: their gradient, and bits."""
+"""Remainders and shifts of bits; `test_integers.py` has what the original refuses."""
 
-from ..arrays import explicit, normal, positive
+from ..arrays import explicit, integers, normal, positive
 from ..case import Case, case
 
 CASES: list[Case] = [
@@ -17,4 +17,20 @@ CASES: list[Case] = [
     case("mod2", normal(2, 1, scale=9.0), positive(2, 3), grad=()),
     case("mod2", normal(), positive(), grad=()),
     case("mod2", normal(2, 3), positive(3), grad=()),
+    # Where no bit leaves the type of x: the results here have 64.
+    *[
+        case(
+            "bit_shift",
+            explicit([1, 5, 100, 31, 0]),
+            explicit([0, 2, 1, 3, 4]),
+            args={"direction": direction},
+            grad=(),
+            dtype=dtype,
+        )
+        for dtype in ("uint8", "uint16", "uint32", "uint64")
+        for direction in ("LEFT", "RIGHT")
+    ],
+    case("bit_shift", integers(2, 1, high=8), integers(1, 3, high=5), grad=(), dtype="uint8"),
+    case("bit_shift", explicit(5), explicit(2), grad=(), dtype="uint32"),
+    case("bit_shift", integers(2, 3, high=9), integers(3, high=4), grad=(), dtype="uint8"),
 ]
