@@ -19,6 +19,7 @@ ROOMS = [
     ["_arithmetic_ops", "_indexing"],
     ["formats", "parameter"],
     ["parametric_functions", "solvers", "solver"],
+    ["core", "experimental"],
 ]
 LEVEL = {name: level for level, names in enumerate(ROOMS) for name in names}
 

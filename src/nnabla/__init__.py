@@ -24,6 +24,10 @@ from .callback import (
     unset_solver_post_hook,
     unset_solver_pre_hook,
 )
+from .core import graph_def
+from .core.graph_def import ProtoVariable
+from .core.module import Module
+from .core.sequential import Sequential
 from .context import Context, context_scope, get_current_context, set_default_context
 from .graph.forward import forward_all
 from .graph.modes import no_grad

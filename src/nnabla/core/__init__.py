@@ -1,0 +1,1 @@
+"""Models above single functions: modules, which own their parameters."""

@@ -1,0 +1,54 @@
+"""Networks as values: described by names, types and shapes, without memory or kernels.
+
+A `ProtoGraph` holds `ProtoNetwork`s, and these hold `ProtoFunction`s and `ProtoVariable`s. There are three ways to come
+by one: from Variables (`create_graph_from_variable`), by calling functions with ProtoVariables (`graph`), and piece by
+piece (`ProtoNetwork.add_variable`, `ProtoNetwork.add_function`). Calling a network builds a graph of Variables.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .from_variables import create_graph_from_variable
+from .proto_function import ProtoFunction
+from .proto_graph import ProtoGraph
+from .proto_network import ProtoNetwork
+from .proto_variable import ProtoVariable
+from .tracing import (
+    FlatModule,
+    ProtoGraphBuilder,
+    current_graph_builder,
+    current_module,
+    current_network,
+    get_default_graph,
+    get_default_graph_by_variable,
+    graph,
+    graph_name,
+    module_scope,
+    reset_default_graph,
+)
+
+__all__ = [
+    "FlatModule",
+    "ProtoFunction",
+    "ProtoGraph",
+    "ProtoGraphBuilder",
+    "ProtoNetwork",
+    "ProtoVariable",
+    "create_graph_from_variable",
+    "current_graph_builder",
+    "current_module",
+    "current_network",
+    "get_default_graph",
+    "get_default_graph_by_variable",
+    "graph",
+    "graph_name",
+    "module_scope",
+    "reset_default_graph",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "proto_graph_builder":
+        return current_graph_builder()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
