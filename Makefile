@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= auto
 
-.PHONY: demo test bench lint clean
+.PHONY: demo test bench bench-functions docs lint clean
 
 demo: $(VENV)/.examples
 	$(BIN)/python examples/train_digits.py --output demo-output
@@ -16,8 +16,15 @@ test: $(VENV)/.test
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
 
+# Each function on its own; e.g. BENCH_ARGS="--only relu,softmax --sizes small".
+bench-functions: $(VENV)/.test
+	PYTHONPATH=benchmarks $(BIN)/python -m functions $(BENCH_ARGS)
+
+docs: $(VENV)/.docs
+	$(BIN)/python tools/make_docs.py
+
 lint: $(VENV)/.lint
-	$(BIN)/ruff check src tests benchmarks examples
+	$(BIN)/ruff check src tests benchmarks examples tools docs
 	$(BIN)/mypy
 
 $(VENV)/bin/python:
@@ -30,4 +37,4 @@ $(VENV)/.%: $(VENV)/bin/python pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo-output tutorial-output
+	rm -rf $(VENV) docs/_build demo-output tutorial-output

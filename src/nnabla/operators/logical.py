@@ -18,6 +18,10 @@ from ..graph.operator import Operator, Shape, operator
 from .shapes import Binary
 
 
+# Elements from which on it is faster to convert truth values afterwards.
+_WORTH_CONVERTING = 1 << 15
+
+
 class _Truth(Operator):
     """A function that says 1 or 0 of each element; it has no gradient.
 
@@ -58,6 +62,17 @@ class _OfTwo(_Truth, Binary):
     def forward(self, x0: Tensor, x1: Tensor) -> Tensor:
         # Straight into an array of numbers: to convert truth values afterwards takes twice as long.
         return self._test(x0, x1, out=x0.new_empty(self._y))
+
+
+class _LogicOfTwo(_OfTwo):
+    """Logic of two arrays, whose kernels write numbers one by one."""
+
+    _sections = _OfTwo._sections
+
+    def forward(self, x0: Tensor, x1: Tensor) -> Tensor:
+        if math.prod(self._y) < _WORTH_CONVERTING:
+            return super().forward(x0, x1)
+        return self._test(x0, x1).to(x0.dtype)
 
 
 class _OfNumber(_Truth):
@@ -298,7 +313,7 @@ class LessEqualScalar(_OfNumber):
 
 
 @operator("LogicalAnd", "logical_and")
-class LogicalAnd(_OfTwo):
+class LogicalAnd(_LogicOfTwo):
     r"""Whether both :math:`x_0` and :math:`x_1` are true.
 
     Example:
@@ -308,12 +323,11 @@ class LogicalAnd(_OfTwo):
         array([0., 0., 0., 1.], dtype=float32)
     """
 
-    def forward(self, x0: Tensor, x1: Tensor) -> Tensor:
-        return torch.logical_and(x0, x1).to(x0.dtype)
+    _test = staticmethod(torch.logical_and)
 
 
 @operator("LogicalOr", "logical_or")
-class LogicalOr(_OfTwo):
+class LogicalOr(_LogicOfTwo):
     r"""Whether :math:`x_0` or :math:`x_1` or both are true.
 
     Example:
@@ -323,12 +337,11 @@ class LogicalOr(_OfTwo):
         array([0., 1., 1., 1.], dtype=float32)
     """
 
-    def forward(self, x0: Tensor, x1: Tensor) -> Tensor:
-        return torch.logical_or(x0, x1).to(x0.dtype)
+    _test = staticmethod(torch.logical_or)
 
 
 @operator("LogicalXor", "logical_xor")
-class LogicalXor(_OfTwo):
+class LogicalXor(_LogicOfTwo):
     r"""Whether exactly one of :math:`x_0` and :math:`x_1` is true.
 
     Example:
@@ -338,8 +351,7 @@ class LogicalXor(_OfTwo):
         array([0., 1., 1., 0.], dtype=float32)
     """
 
-    def forward(self, x0: Tensor, x1: Tensor) -> Tensor:
-        return torch.logical_xor(x0, x1).to(x0.dtype)
+    _test = staticmethod(torch.logical_xor)
 
 
 @operator("LogicalAndScalar", "logical_and_scalar")

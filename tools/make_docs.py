@@ -1,0 +1,149 @@
+"""Make the documentation: pages from the declarations and docstrings, built to HTML.
+
+The functions have one page for each category, and each module that users import has a page; the hand-written pages
+are README.md, as the first one, and docs/*.md. Warnings are errors.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from doc_pages import (
+    FUNCTION_PAGES,
+    MODULE_PAGES,
+    Entry,
+    documented,
+    function_entries,
+    imported,
+    module_entries,
+    page_entries,
+)
+from doc_rst import Writer
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = ROOT / "docs" / "_build"
+
+FUNCTIONS = """\
+Functions
+=========
+
+{count} functions in {pages} categories, all in ``nnabla.functions``, which scripts import as ``F``.
+
+They take Variables and build a graph, which computes when it is told to; or NdArrays, and compute at once. Arguments
+come after the inputs, by position or by name. Two more exist for every function that does not say otherwise:
+
+* **n_outputs** – accepted for compatibility; the number of outputs follows from the inputs.
+* **outputs** – a list of NdArrays that the results are written to, instead of new ones.
+
+An error says which function and argument it is about, what was given, and the shapes of all inputs. Where an entry
+names a function in model files, that is its type name there, and the arguments are those that are stored with it.
+
+.. toctree::
+   :maxdepth: 1
+
+{names}
+"""
+
+INDEX = """
+```{{toctree}}
+:hidden:
+:caption: Reference
+
+functions/index
+{modules}
+```
+
+```{{toctree}}
+:hidden:
+:caption: Design
+
+{written}
+```
+"""
+
+
+def title(text: str) -> str:
+    """A heading in reStructuredText."""
+    return f"{text}\n{'=' * len(text)}\n\n"
+
+
+def module_stem(name: str) -> str:
+    """File name of a module's page."""
+    return name.replace(".", "_")
+
+
+def in_place(markdown: str, pages: set[str]) -> str:
+    """Hand-written text with its links to files of the repository as links to pages, or as plain text."""
+
+    def link(match: re.Match[str]) -> str:
+        text, target = match[1], match[2]
+        if "://" in target or target.startswith("#"):
+            return match[0]
+        name = target.rpartition("/")[2]
+        return f"[{text}]({name})" if name in pages else text
+
+    return re.sub(r"\[([^\]]+)\]\(([^)\s]+)\)", link, markdown)
+
+
+def write_sources(folder: Path) -> tuple[int, int]:
+    """Write all pages as sources below `folder`, which is made anew.
+
+    Returns:
+        How many pages there are, and how many functions they document.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "functions").mkdir(parents=True)
+    functions = function_entries()
+    modules: dict[str, list[Entry]] = {}
+    seen = {id(entry.thing) for entry in functions.values()}
+    for name, _ in MODULE_PAGES:
+        modules[name] = module_entries(imported(name), seen)
+    writer = Writer(e.path for entries in (functions.values(), *modules.values()) for e in entries)
+
+    for page in FUNCTION_PAGES:
+        entries = page_entries(page, functions)
+        text = title(page.title) + writer.summary(entries) + "\n" + "\n".join(writer.entry(e) for e in entries)
+        (folder / "functions" / f"{page.name}.rst").write_text(text, encoding="utf-8")
+    names = "\n".join(f"   {page.name}" for page in FUNCTION_PAGES)
+    text = FUNCTIONS.format(count=len(functions), pages=len(FUNCTION_PAGES), names=names)
+    (folder / "functions" / "index.rst").write_text(text, encoding="utf-8")
+
+    for name, heading in MODULE_PAGES:
+        entries = modules[name]
+        about = writer.text(documented(name, imported(name)), name)
+        text = title(heading) + f"Module ``{name}``.\n\n" + about + "\n" + writer.summary(entries) + "\n"
+        text += "\n".join(writer.entry(e) for e in entries)
+        (folder / f"{module_stem(name)}.rst").write_text(text, encoding="utf-8")
+
+    written = sorted((ROOT / "docs").glob("*.md"))
+    pages = {path.name for path in written}
+    for path in written:
+        (folder / path.name).write_text(in_place(path.read_text(encoding="utf-8"), pages), encoding="utf-8")
+    index = INDEX.format(
+        modules="\n".join(module_stem(name) for name, _ in MODULE_PAGES),
+        written="\n".join(path.stem for path in written),
+    )
+    readme = in_place((ROOT / "README.md").read_text(encoding="utf-8"), pages)
+    (folder / "index.md").write_text(readme + index, encoding="utf-8")
+    return len(FUNCTION_PAGES) + 1 + len(MODULE_PAGES) + len(written) + 1, len(functions)
+
+
+def main() -> int:
+    """Make everything; the exit status."""
+    # Not above: the tests write the pages, but build nothing, and do without Sphinx.
+    from sphinx.cmd.build import main as sphinx
+
+    pages, functions = write_sources(BUILD / "source")
+    configuration = str(ROOT / "docs")
+    options = ["-q", "-W", "--keep-going", "-n", "-j", "auto", "-c", configuration, "-d", str(BUILD / "doctrees")]
+    status = sphinx([*options, "-b", "html", str(BUILD / "source"), str(BUILD / "html")])
+    if status == 0:
+        print(f"{pages} pages, {functions} functions: {(BUILD / 'html' / 'index.html').relative_to(ROOT)}")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
