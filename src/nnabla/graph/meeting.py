@@ -24,6 +24,9 @@ _LARGEST = torch.finfo(torch.float32).max
 _N_OUTPUTS = Int(-1)
 _N_OUTPUTS.name = "n_outputs"
 
+# The argument that says that there is no such input, where an operator has it.
+_RULED_OUT_BY = {"beta": "no_bias", "gamma": "no_scale"}
+
 
 def meet(operator: Operator, inputs: Sequence[Any], given: list[Any], n_outputs: int) -> list[Shape]:
     """Settle what depends on the context and the inputs; shapes of the outputs."""
@@ -57,6 +60,11 @@ def presence(operator: Operator, inputs: Sequence[Any]) -> tuple[bool, ...]:
         raise TypeError(f"{declaration.name}: input {name} must be a Variable or an NdArray, not None")
     if declaration.variadic or len(present) == len(declaration.inputs):
         return present
+    # Nodes are called without the inputs that their arguments rule out.
+    gone = [getattr(operator, _RULED_OUT_BY.get(i.name, ""), False) for i in declaration.inputs]
+    if any(gone) and len(present) + sum(gone) <= len(declaration.inputs):
+        rest = iter(present)
+        return tuple([not ruled_out and next(rest, False) for ruled_out in gone])
     missing = declaration.inputs[len(present) :]
     if len(present) > len(declaration.inputs) or not all(i.optional for i in missing):
         raise TypeError(f"{declaration.name} takes {len(declaration.inputs)} inputs, {len(present)} were given")
