@@ -161,6 +161,11 @@ class NdArray:
             self._tensor = self._tensor.to(device)
         return self._tensor if self._tensor.dtype is dtype else self._tensor.to(dtype)
 
+    def _whole_type(self) -> torch.dtype | None:
+        """The type of the values if they are integers."""
+        dtype = self._dtype if self._tensor is None else self._tensor.dtype
+        return None if dtype is None or dtype.is_floating_point or dtype is torch.bool else dtype
+
     def _own(self, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
         """Like `_as`, but the array itself is converted, so that writing to the tensor writes to the array."""
         tensor = self._as(dtype, device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -12,6 +13,8 @@ from .meeting import with_gaps
 from .operator import Kind, Operator
 from .steps import NO_SLOT, CastSlot, LeafSlot, Slot, Step, cast_step, free_step
 from .variable import Variable
+
+ANY_TYPE = object()
 
 # Elements; below that a free step costs more time than the memory is worth.
 _WORTH_A_STEP = 1 << 16
@@ -27,8 +30,9 @@ class Binder:
     def __init__(self, order: Sequence[Function]) -> None:
         self.steps: list[Step] = []
         self.functions: list[Function | None] = []
-        self._leaves: dict[tuple[int, torch.dtype, bool], LeafSlot] = {}
-        self._produced: dict[int, torch.dtype] = {}
+        self._leaves: dict[tuple[int, torch.dtype, Kind], LeafSlot] = {}
+        # The type that each intermediate array will have; ANY_TYPE where that depends on the leaves.
+        self._produced: dict[int, Any] = {}
         self._dying_arrays: list[NdArray] = []
         self._dying_size = 0
         self._dying_operators: list[Operator] = []
@@ -36,7 +40,8 @@ class Binder:
         for function in order:
             operator = function._operator
             for i, buffers in enumerate(function._outputs):
-                self._produced[id(buffers.data)] = operator.output_types.get(i, operator.compute_dtype)
+                known = ANY_TYPE if operator.whole else operator.output_types.get(i, operator.compute_dtype)
+                self._produced[id(buffers.data)] = known
 
     @property
     def leaves(self) -> list[LeafSlot]:
@@ -75,13 +80,13 @@ class Binder:
         array = variable._buffers.data
         produced = self._produced.get(id(array))
         if produced is None:
-            key = (id(variable._buffers), wanted, kind is Kind.UPDATED)
+            key = (id(variable._buffers), wanted, kind)
             slot = self._leaves.get(key)
             if slot is None:
-                slot = LeafSlot(variable._buffers, wanted, operator.device, kind is Kind.UPDATED)
+                slot = LeafSlot(variable._buffers, wanted, operator.device, kind)
                 self._leaves[key] = slot
             return slot
-        if produced is wanted:
+        if produced is wanted or kind is Kind.WHOLE:
             return array
         return self.cast(array, wanted)
 

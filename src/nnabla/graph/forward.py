@@ -147,6 +147,9 @@ def input_tensors(operator: Operator, arrays: Sequence[NdArray]) -> list[torch.T
             tensors.append(next(rest)._as(dtype, device))
         elif kind is Kind.INDEX:
             tensors.append(next(rest)._as(torch.int64, device))
+        elif kind is Kind.WHOLE:
+            array = next(rest)
+            tensors.append(array._as(array._whole_type() or dtype, device))
         else:
             tensors.append(next(rest)._own(operator.input_dtype(kind), device))
     return tensors
@@ -166,9 +169,10 @@ def _run(operator: Operator, arrays: Sequence[NdArray], results: Sequence[NdArra
     if len(results) == 1:
         outputs = (outputs,)
     for result, tensor in zip(results, outputs, strict=True):
+        result._tensor = tensor
+        result._fill = None
         if operator.dynamic_shape:
             result._shape = tuple(tensor.shape)
-        result._set(tensor)
 
 
 def run_imperative(operator: Operator, arrays: Sequence[NdArray], results: Sequence[NdArray]) -> None:
@@ -176,8 +180,9 @@ def run_imperative(operator: Operator, arrays: Sequence[NdArray], results: Seque
     if isinstance(operator, PythonFunction):
         operator.forward_impl([_variable(a) for a in arrays], [_variable(a) for a in results])
         return
-    _run(operator, arrays, results, kernel_of(operator, keep=False))
-    operator.kept = None
+    _run(operator, arrays, results, operator.infer or operator.forward)
+    if operator.keeps:
+        operator.kept = None
 
 
 def run_function(

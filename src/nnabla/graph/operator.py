@@ -55,6 +55,7 @@ class Kind(IntEnum):
     COMPUTE = 0  # in the type to compute in
     INDEX = 1  # as int64
     UPDATED = 2  # the array's own memory, which forward changes
+    WHOLE = 3  # integers in the type they have, anything else in the type to compute in
 
 
 class Declaration(NamedTuple):
@@ -99,6 +100,8 @@ class Operator:
     indices: ClassVar[tuple[str, ...]] = ()
     # Inputs by name that forward changes in place: they arrive as the array's own memory.
     updated: ClassVar[tuple[str, ...]] = ()
+    # Computes with integers in the type of its first input, where that holds integers.
+    whole: ClassVar[bool] = False
     # Computes in float32 under half and bfloat16 contexts.
     full_precision: ClassVar[bool] = False
     # forward may return a view of its input; the engine copies where a user could see the sharing.
@@ -243,8 +246,9 @@ def _declare(cls: type[Operator], type_name: str, name: str) -> Declaration:
             if parameter not in known:
                 raise TypeError(f"{type_name}.grad: {parameter!r} is none of {sorted(known)}")
             roles.append(known[parameter])
+    usual = Kind.WHOLE if cls.whole else Kind.COMPUTE
     kinds = tuple(
-        Kind.INDEX if i.name in cls.indices else Kind.UPDATED if i.name in cls.updated else Kind.COMPUTE for i in inputs
+        Kind.INDEX if i.name in cls.indices else Kind.UPDATED if i.name in cls.updated else usual for i in inputs
     )
     plain = all(kind is Kind.COMPUTE for kind in kinds)
     return Declaration(

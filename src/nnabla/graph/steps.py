@@ -15,7 +15,7 @@ import torch
 from .._nd_array import NdArray
 from .derivative import autograd_on
 from .function import PythonFunction
-from .operator import Operator
+from .operator import Kind, Operator
 from .variable import Buffers, Variable
 
 Step = Callable[[], None]
@@ -35,13 +35,13 @@ NO_SLOT = NoSlot()
 class LeafSlot:
     """A variable that no function of the graph made, in the type and on the device that its readers want."""
 
-    __slots__ = ("_tensor", "buffers", "converts", "device", "dtype", "source", "updated")
+    __slots__ = ("_tensor", "buffers", "converts", "device", "dtype", "kind", "source")
 
-    def __init__(self, buffers: Buffers, dtype: torch.dtype, device: torch.device, updated: bool) -> None:
+    def __init__(self, buffers: Buffers, dtype: torch.dtype, device: torch.device, kind: Kind) -> None:
         self.buffers = buffers
         self.dtype = dtype
         self.device = device
-        self.updated = updated
+        self.kind = kind
         self.source: torch.Tensor | None = None
         self.converts = False
         self._tensor: torch.Tensor | None = None
@@ -49,7 +49,11 @@ class LeafSlot:
     def load(self) -> None:
         """Read the array again: its tensor is another one than last time, or has to be converted each time."""
         array = self.buffers.data
-        if self.updated:
+        if self.kind is Kind.WHOLE and array._whole_type() is not None:
+            self._tensor = self.source = array._realize()
+            self.converts = self._tensor.device != self.device
+            return
+        if self.kind is Kind.UPDATED:
             self._tensor = self.source = array._own(self.dtype, self.device)
             return
         before = self._tensor

@@ -14,14 +14,16 @@ from .shapes import Binary
 class Mod2(Binary):
     r"""Remainder of a division, element by element, :math:`y = x_0 - x_1 \, \mathrm{trunc}(x_0 / x_1)`.
 
+    Integers are divided in the type of `x0`; without `fmod` their quotient is rounded down, not towards zero.
+
     Inputs:
         x0: the dividend, any shape.
         x1: the divisor, as many axes as `x0`; an axis of length 1, here or in `x0`, is broadcast.
     Args:
-        fmod: accepted for compatibility: functions compute with real numbers, of which NNabla 1.39 takes the
-            remainder with the sign of the dividend, whatever this says.
+        fmod: for integers, whether the remainder has the sign of the dividend; else it has that of the divisor.
+            With real numbers NNabla 1.39 takes the sign of the dividend whatever this says.
     Returns:
-        The broadcast shape, with the sign of `x0`; NaN where `x1` is 0.
+        The broadcast shape; NaN where a real `x1` is 0. Integers in the type of `x0`.
     Raises:
         ShapeError: the shapes cannot be broadcast to each other, or have different numbers of axes.
     Example:
@@ -33,11 +35,15 @@ class Mod2(Binary):
     Source: NNabla function reference, ``Mod2``, which has no gradient there; `numpy.fmod`.
     """
 
-    fmod = Bool(False, "Accepted for compatibility.")
+    fmod = Bool(False, "For integers: the sign of the dividend, not of the divisor.")
     grad_aliases = True
+    whole = True
 
     def forward(self, x0: Tensor, x1: Tensor) -> Tensor:
-        return torch.fmod(x0, x1)
+        if x0.is_floating_point():
+            return torch.fmod(x0, x1)
+        kernel = torch.fmod if self.fmod else torch.remainder
+        return kernel(x0.long(), x1.long()).to(x0.dtype)
 
     def grad(
         self, need: tuple[bool, ...], dy: Tensor, x0: Tensor, x1: Tensor
@@ -57,8 +63,8 @@ class BitShift(Binary):
     Args:
         direction: ``"LEFT"`` or ``"RIGHT"``.
     Returns:
-        The broadcast shape, 64-bit integers; NNabla 1.39 keeps the type of `x` and drops the bits that leave
-        it. There is no gradient.
+        The broadcast shape, in the type of `x`, if it holds integers, without the bits that leave it; else in
+        64 bits. There is no gradient.
     Raises:
         ArgumentError: `direction` is something else.
         ShapeError: the shapes cannot be broadcast to each other, or have different numbers of axes.
@@ -73,8 +79,9 @@ class BitShift(Binary):
 
     direction = Str("LEFT", "To the left or to the right.", choices=("LEFT", "RIGHT"))
     differentiable = False
-    indices = ("x", "shift")
+    whole = True
 
     def forward(self, x: Tensor, shift: Tensor) -> Tensor:
         kernel = torch.bitwise_left_shift if self.direction == "LEFT" else torch.bitwise_right_shift
-        return kernel(x, shift)
+        y = kernel(x.long(), shift.long())
+        return y if x.is_floating_point() else y.to(x.dtype)
