@@ -6,13 +6,9 @@ a model file stores, such as ``no_scale``.
 
 from __future__ import annotations
 
-from typing import Any
-
-from . import operators  # noqa: F401  (declares them all)
+from . import function_bases
 from .auto_forward import get_auto_forward as get_auto_forward
 from .context import get_current_context as get_current_context
-from .graph.call import public_call
-from .graph.operator import registry
 from .operators.batch_normalization import BatchNormalizationInOutAdapter, batch_normalization
 from .operators.batch_normalization_variants import fused_batch_normalization, sync_batch_normalization
 from .operators.normalization import (
@@ -36,12 +32,4 @@ __all__ = [
 ]
 
 
-def _registered_calls() -> dict[str, Any]:
-    return {
-        cls.declaration.name: public_call(cls, "nnabla.function_bases")
-        for cls in registry.values()
-        if cls.declaration.name not in __all__
-    }
-
-
-globals().update(_registered_calls())
+globals().update({name: call for name, call in function_bases.calls.items() if name not in __all__})

@@ -131,8 +131,10 @@ class ProtoNetwork:
         return function
 
     def check_adoptable(self, variables: Iterable[ProtoVariable]) -> None:
-        """Raises:
-        ValueError: a variable that is in no network has a name that another one has here.
+        """See to it that `adopt` will take all of `variables`.
+
+        Raises:
+            ValueError: a variable that is in no network has a name that another one has here.
         """
         fresh = {v for v in variables if v.name and not v._in_network}
         for variable in fresh:
