@@ -11,6 +11,7 @@ from torch.nn import functional
 from ..graph.argument import Float, Int, positive
 from ..graph.operator import Operator, Shape, operator
 from .axes import normalized
+from .losses import differentiated
 from .shapes import Elementwise
 
 aten = torch.ops.aten
@@ -171,9 +172,10 @@ class LogSigmoid(Elementwise):
     def forward(self, x: Tensor) -> Tensor:
         return functional.logsigmoid(x)
 
-    def grad(self, dy: Tensor, y: Tensor) -> Tensor:
-        # The derivative is 1 - sigmoid(x) = 1 - exp(y), and expm1 keeps it precise where y is next to 0.
-        return -(dy * torch.expm1(y))
+    def grad(self, dy: Tensor, x: Tensor) -> Tensor:
+        if differentiated(x) or differentiated(dy):
+            return dy * torch.sigmoid(-x)
+        return x.neg().sigmoid_().mul_(dy)
 
 
 # Above this the logarithm of 1 + exp(x) is x itself, in double precision, too.
@@ -250,11 +252,17 @@ class TanhShrink(Elementwise):
     Source: NNabla function reference, ``TanhShrink``.
     """
 
+    keeps = True
+
     def forward(self, x: Tensor) -> Tensor:
+        self.kept = torch.tanh(x)
+        return x - self.kept
+
+    def infer(self, x: Tensor) -> Tensor:
         return x - torch.tanh(x)
 
-    def grad(self, dy: Tensor, x: Tensor) -> Tensor:
-        return dy * torch.square(torch.tanh(x))
+    def grad(self, dy: Tensor) -> Tensor:
+        return torch.square(self.kept).mul_(dy)
 
 
 # Nearer to 0 than this, the derivative is a difference of nearly equal numbers; there its series takes over.

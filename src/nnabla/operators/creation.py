@@ -90,9 +90,18 @@ class Arange(Operator):
                 f"arange: the range from {self.start} to {self.stop} by {self.step} has no finite length"
             )
         self._count = max(0, math.ceil(count))
+        # Whole numbers that every type has: nothing to be rounded.
+        self._whole = (
+            float(self.start).is_integer()
+            and float(self.step).is_integer()
+            and abs(self.start) + self._count * abs(self.step) < 1 / torch.finfo(self.compute_dtype).eps
+        )
         return (self._count,)
 
     def forward(self) -> Tensor:
+        if self._whole:
+            stop = self.start + self._count * self.step
+            return torch.arange(self.start, stop, self.step, dtype=self.compute_dtype, device=self.device)
         steps = torch.arange(self._count, dtype=torch.float64, device=self.device)
         return steps.mul_(self.step).add_(self.start).to(self.compute_dtype)
 

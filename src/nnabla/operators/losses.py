@@ -186,7 +186,7 @@ class SigmoidCrossEntropy(SameShape):
     indices = ("target",)
 
     def forward(self, x: Tensor, target: Tensor) -> Tensor:
-        rest = torch.nn.functional.softplus(-x.abs())
+        rest = torch.nn.functional.softplus(x.abs().neg_())
         return rest.add_(x.clamp_min(0)).addcmul_(x, target.to(x.dtype), value=-1)
 
     def grad(self, need: tuple[bool, ...], dy: Tensor, x: Tensor, target: Tensor) -> tuple[Tensor, None]:
@@ -337,9 +337,13 @@ class HuberLoss(Binary):
     def forward(self, x0: Tensor, x1: Tensor) -> Tensor:
         if not self.delta:
             return torch.zeros_like(x0 - x1)
+        if x0.shape != x1.shape:
+            x0, x1 = torch.broadcast_tensors(x0, x1)
         return torch._C._nn.huber_loss(x0, x1, _NONE, self.delta).mul_(2)
 
     def grad(self, need: tuple[bool, ...], dy: Tensor, x0: Tensor, x1: Tensor) -> Pair:
+        if x0.shape != x1.shape:
+            x0, x1 = torch.broadcast_tensors(x0, x1)
         return opposite(need, huber_loss_backward(dy, x0, x1, _NONE, self.delta) * 2)
 
 

@@ -45,18 +45,12 @@ class Abs(Elementwise):
     Source: NNabla function reference, ``Abs``.
     """
 
-    def output_shape(self, x: Shape) -> Shape:
-        found = torch.finfo(self.compute_dtype)
-        self._least = found.tiny * found.eps
-        return x
-
     def forward(self, x: Tensor) -> Tensor:
         return torch.abs(x)
 
     def grad(self, dy: Tensor, x: Tensor) -> Tensor:
-        # The kernel takes dy for numbers above 0 and -dy for others; the least number moves 0, and nothing else, to
-        # the other side. A selection by a mask takes eight times as long.
-        return leaky_relu_backward(dy, x + self._least, -1.0, False)
+        # -dy where -x is above 0, else dy. A selection by a mask takes four times as long.
+        return leaky_relu_backward(dy, -x, -1.0, False).neg_()
 
 
 @operator("Exp", "exp")

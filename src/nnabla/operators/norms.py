@@ -18,8 +18,11 @@ from .arithmetic import Div2, Mul2, MulScalar, PowScalar
 from .axes import Axes, normalized, normalized_all
 from .constants import Array
 from .extrema import Maximum2, MaximumScalar
+from .losses import differentiated
 from .reductions import Sum, listed
 from .shapes import Elementwise, broadcast_shape, refuse_empty
+
+weight_norm_backward = torch.ops.aten._weight_norm_interface_backward.default
 
 at_least_one: Check = (lambda value: value >= 1, "at least 1")
 
@@ -131,20 +134,33 @@ class WeightNormalization(Operator):
         if g != (w[dim],):
             raise ShapeError(f"weight_normalization: g must have shape ({w[dim]},), the length of axis {dim} of w")
         self._wide = (1,) * dim + g + (1,) * (len(w) - dim - 1)
+        self._others = tuple([a for a in range(len(w)) if a != dim])
+        # ATen has a kernel for the first and the last axis.
+        self._dim = dim
+        self._fused = len(w) > 1 and dim in (0, len(w) - 1) and 0 not in w
         return w
 
     def forward(self, w: Tensor, g: Tensor) -> Tensor:
         return w * (self._inverse(w) * g.view(self._wide))
 
     def grad(self, need: tuple[bool, ...], dw_wn: Tensor, w: Tensor, g: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        wide = g.view(self._wide)
+        if self._fused and not (differentiated(w) or differentiated(g) or differentiated(dw_wn)):
+            dw, dg = weight_norm_backward(dw_wn.contiguous(), w, wide, self._inverse(w).reciprocal_(), self._dim)
+            return (dw if need[0] else None), (dg.view(g.shape) if need[1] else None)
         inverse = self._inverse(w)
         unit = w * inverse
         along = (dw_wn * unit).sum_to_size(self._wide)
-        dw = (dw_wn - unit * along) * (inverse * g.view(self._wide)) if need[0] else None
+        dw = (dw_wn - unit * along) * (inverse * wide) if need[0] else None
         return dw, (along.reshape(g.shape) if need[1] else None)
 
     def _inverse(self, w: Tensor) -> Tensor:
-        return ((w * w).sum_to_size(self._wide) + self.eps).rsqrt()
+        return (self._square(w) + self.eps).rsqrt()
+
+    def _square(self, w: Tensor) -> Tensor:
+        if differentiated(w) or not self._fused:
+            return (w * w).sum_to_size(self._wide)
+        return torch.linalg.vector_norm(w, dim=self._others, keepdim=True).square_()
 
 
 @operator("SpectralNorm", "spectral_norm")

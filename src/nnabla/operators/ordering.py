@@ -92,13 +92,23 @@ class TopK(Operator):
     def places(self, rows: Tensor, largest: bool = True) -> Tensor:
         """Where the `k` first elements of each row are, in order; of equal ones, those in front."""
         keys = rows.abs() if self.abs else rows
-        border = keys.topk(self.k, 1, largest).values[:, -1:]
+        first, found = keys.topk(min(self.k + 1, keys.shape[1]), 1, largest)
+        found = found[:, : self.k].contiguous()
+        # Mostly they all differ, and there is one answer. Where one is not a number, this does not say so.
+        clear = (first[:, 1:] < first[:, :-1]) if largest else (first[:, 1:] > first[:, :-1])
+        if not bool(clear.all()):
+            ties = (~clear.all(1)).nonzero()[:, 0]
+            found[ties] = self._in_front(keys[ties], first[ties, self.k - 1 : self.k], largest)
+        return found
+
+    def _in_front(self, keys: Tensor, border: Tensor, largest: bool) -> Tensor:
+        """The same for rows with equal elements, given the last one that is chosen."""
         better = keys > border if largest else keys < border
         # Of the elements equal to the last one that is chosen, as many as there is room for.
         equal = keys == border
         room = self.k - better.sum(1, keepdim=True)
         chosen = (better | (equal & (equal.cumsum(1) <= room))).nonzero()[:, 1]
-        if len(chosen) != len(rows) * self.k:
+        if len(chosen) != len(keys) * self.k:
             # NaN is equal to nothing.
             return keys.sort(stable=True, dim=1, descending=largest).indices[:, : self.k]
         chosen = chosen.view(-1, self.k)
@@ -168,7 +178,7 @@ class TopKData(TopK):
     def grad(self, dy: Tensor) -> Tensor:
         if not self.reduce:
             return dy
-        dx = dy.new_zeros(self._rows).scatter(1, self.kept, dy.reshape(-1, self.k))
+        dx = dy.new_zeros(self._rows).scatter_(1, self.kept, dy.reshape(-1, self.k))
         return dx.view(self._x)
 
 
@@ -212,7 +222,7 @@ class TopKGrad(TopK):
     def grad(self, dy: Tensor) -> Tensor:
         rows = dy.reshape(self._rows)
         places = self.places(rows)
-        return torch.zeros_like(rows).scatter(1, places, rows.gather(1, places)).view(self._x)
+        return torch.zeros_like(rows).scatter_(1, places, rows.gather(1, places)).view(self._x)
 
 
 @operator("Unique", "unique")

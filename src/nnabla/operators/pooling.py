@@ -79,6 +79,9 @@ class Pooling(Operator):
         self._y_shape = (*outer, *counts, *((x[-1],) if self.channel_last else ()))
         self._plain = len(outer) == 2 and not self.channel_last
         self._enter = into_format(self._flat, fast_format(self, n))
+        # Where each element is read once, kernels save less than a change of format takes. With one channel
+        # there is none to change.
+        self._stays = self._flat[1] > 1 and all(k <= s for k, s in zip(self.kernel, self.stride, strict=True))
 
         # ATen counts windows by two rules. Where neither gives NNabla's number, or a pad is more than half of
         # a window, x itself is extended.
@@ -153,7 +156,8 @@ class Pooling(Operator):
                 x = x.reshape(self._flat[0], *self._flat[2:], self._flat[1]).movedim(-1, 1)
             else:
                 x = x.reshape(self._flat)
-        x = self._enter(x)
+        if not (self._stays and x.is_contiguous()):
+            x = self._enter(x)
         if self._extension is not None:
             x = torch.constant_pad_nd(x, self._extension, self._outside if outside is None else outside)
         return x
@@ -175,9 +179,9 @@ class Pooling(Operator):
             dx = dx[self._inside]
         return self._close(dx, self._user_shape)
 
-    def _like_x(self, dy: Tensor) -> Tensor:
+    def _like_x(self, dy: Tensor, y: Tensor) -> Tensor:
         """A tensor with shape and strides of the kernel's input, for kernels that read nothing else of it."""
-        if self._like_strides is None:
+        if self._like_strides is None or (self._stays and y.is_contiguous()):
             return dy.new_empty(self._extended)
         return dy.new_empty_strided(self._extended, self._like_strides)
 
@@ -235,7 +239,7 @@ class MaxPooling(Pooling):
     def grad(self, dy: Tensor) -> Tensor:
         if not self._plain:
             dy = self._open_gradient(dy)
-        dx = self._max_backward(dy, self._like_x(dy), *self._windows, self._dilation, self._ceil, self.kept)
+        dx = self._max_backward(dy, self._like_x(dy, self.kept), *self._windows, self._dilation, self._ceil, self.kept)
         return self._close_gradient(dx)
 
 
@@ -276,7 +280,7 @@ class Averaging(Pooling):
             dy = self._open_gradient(dy)
         if self._scale is not None:
             dy = dy * self._scale
-        return self._close_gradient(self._average_backward(dy, self._like_x(dy), *self._options))
+        return self._close_gradient(self._average_backward(dy, self._like_x(dy, dy), *self._options))
 
 
 @operator("AveragePooling", "average_pooling")

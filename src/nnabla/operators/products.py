@@ -69,6 +69,9 @@ def dot(a: Any, b: Any, out: Any = None) -> Any:
         >>> F.dot(nn.Variable((2, 3)), nn.Variable((5, 3, 4))).shape
         (2, 5, 4)
     """
+    for name, x in (("a", a), ("b", b)):
+        if not isinstance(x, (Variable, NdArray)) and np.asarray(x).dtype.kind not in "biuf":
+            raise TypeError(f"dot: {name} must be a Variable, an NdArray, or real numbers, not {x!r}")
     if not isinstance(a, (Variable, NdArray)) and not isinstance(b, (Variable, NdArray)):
         return np.dot(a, b, out=out)
     y = _dot(a, b)

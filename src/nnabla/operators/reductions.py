@@ -15,6 +15,7 @@ from ..graph.call import invoke, public
 from ..graph.operator import Operator, Shape, operator
 from .axes import Axes, normalized, normalized_all
 from .constants import Array, WithConstant
+from .losses import differentiated
 
 
 def listed(axis: Axes) -> Sequence[int] | None:
@@ -185,6 +186,8 @@ class Prod(Reduction):
     def output_shape(self, x: Shape) -> Shape:
         y = super().output_shape(x)
         self.settle_one_axis()
+        self._wide = [1 if i == self._axis else d for i, d in enumerate(self._flat)]
+        self._least = torch.finfo(self.compute_dtype).tiny
         return y
 
     def forward(self, x: Tensor) -> Tensor:
@@ -192,12 +195,16 @@ class Prod(Reduction):
             return x.prod()
         return self.as_one(x).prod(self._axis).view(self._y)
 
-    def grad(self, dy: Tensor, x: Tensor) -> Tensor:
-        # The product of all other factors is that of those before and those behind; a quotient y / x would
-        # save one of the running products, but fail for zeros.
+    def grad(self, dy: Tensor, x: Tensor, y: Tensor) -> Tensor:
         flat, axis = self.as_one(x), self._axis
+        size = y.abs()
+        # Neither a factor nor the product is 0 or so small or large that digits are lost.
+        if bool(((size >= self._least) & (size < math.inf)).all()) and not differentiated(x):
+            quotient = y.reshape(self._wide) / flat
+            return self.as_many(quotient.mul_(dy.reshape(self._wide)))
+        # The product of all other factors is that of those before and those behind.
         others = _exclusive_product(flat, axis) * _exclusive_product(flat.flip(axis), axis).flip(axis)
-        return self.as_many(dy.reshape([1 if i == axis else d for i, d in enumerate(self._flat)]) * others)
+        return self.as_many(dy.reshape(self._wide) * others)
 
 
 def _exclusive_product(x: Tensor, axis: int) -> Tensor:
@@ -411,6 +418,20 @@ class CumProd(_Running):
 
     def forward(self, x: Tensor) -> Tensor:
         return self._run(x, torch.cumprod, 1.0, self.reverse)
+
+    def grad(self, dy: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        axis, length = self._axis, self._length
+        if not length:
+            return torch.zeros_like(x)
+        if self.reverse:
+            dy, x, y = dy.flip(axis), x.flip(axis), y.flip(axis)
+        if self.exclusive:
+            # The first product is 1, and the last factor in none.
+            dy, y, x = dy.narrow(axis, 1, length - 1), y.narrow(axis, 1, length - 1), x.narrow(axis, 0, length - 1)
+        dx = cumprod_backward(dy, x, axis, y)
+        if self.exclusive:
+            dx = torch.cat((dx, torch.zeros_like(dy.narrow(axis, 0, 1)) if length > 1 else dy.new_zeros(self._one)), axis)
+        return dx.flip(axis) if self.reverse else dx
 
 
 # ---- public calls, with NumPy's names of the arguments -----------------------------------------------------

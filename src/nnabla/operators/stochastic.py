@@ -432,10 +432,13 @@ class RandomChoice(Stochastic):
         """Raise ArgumentError for weights that nothing can be drawn with; on the CPU, where looking costs little."""
         if not weights.is_cpu:
             return
-        if bool((weights < 0).any()) or not bool(weights.isfinite().all()):
+        # Both are NaN if one weight is.
+        least, largest = weights.aminmax()
+        if not (least.item() >= 0 and largest.item() < math.inf):
             raise ArgumentError("random_choice: w must be finite and not negative")
         needed = 1 if self.replace else self._count
-        if bool(((weights > 0).sum(1) < needed).any()):
+        enough = weights.amax(1) > 0 if needed == 1 else (weights > 0).sum(1) >= needed
+        if not bool(enough.all()):
             raise ArgumentError(f"random_choice: w must have at least {needed} positive weights in each population")
 
     def _chosen(self, x: Tensor, places: Tensor) -> Tensor:
@@ -454,5 +457,5 @@ class RandomChoice(Stochastic):
         return self._chosen(x, self.kept)
 
     def grad(self, need: tuple[bool, ...], dy: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        dx = dy.new_zeros(self._rows).scatter_add(1, self.kept, dy.reshape(self._rows[0], -1)).view(self._x)
+        dx = dy.new_zeros(self._rows).scatter_add_(1, self.kept, dy.reshape(self._rows[0], -1)).view(self._x)
         return (dx if need[0] else None), (dx.clone() if need[1] else None)
