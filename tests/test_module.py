@@ -6,6 +6,7 @@ import copy
 import gc
 import io
 import json
+import pickle
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -296,6 +297,14 @@ def test_circles() -> None:
     assert not outer.inner.training
 
 
+def test_training_reaches_all_levels() -> None:
+    model = Model(a=Model(b=[Model(c=Dense(1))]))
+    model.training = False
+    assert not model.a.b[0].c.training
+    model.a.training = True
+    assert model.a.b[0].c.training and not model.training
+
+
 def test_static_methods_and_functions_of_a_class() -> None:
     class Mixed(nn.Module):
         @staticmethod
@@ -380,6 +389,12 @@ def test_copies() -> None:
     assert own.inner.parent is own and own.blocks[0].get_path_name() == "@model/@blocks/@0"
     assert model.inner.parent is model
     own(x23()).forward()
+
+
+def test_modules_that_were_not_called_can_be_pickled() -> None:
+    unit = pickle.loads(pickle.dumps(ResUnit(8)))
+    assert unit.conv1.get_path_name() == "@res_unit/@conv1"
+    assert unit(nn.Variable((1, 8, 4, 4))).shape == (1, 8, 4, 4)
 
 
 # Sequential and ready-made modules

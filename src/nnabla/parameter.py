@@ -393,9 +393,9 @@ def load_parameters(path: Any, proto: Any = None, needs_proto: bool = False, ext
 
     loaded, model = load(path, extension)
     registered = names_below(current_scope)
-    _register(loaded, "load_parameters")
+    register_stored(loaded, "load_parameters")
     if registered:
-        _report(registered, {name for name, _, _ in loaded}, path)
+        report_names(registered, {name for name, _, _ in loaded}, path)
     return parameter_messages.merged(proto, model, loaded if needs_proto else [])
 
 
@@ -409,13 +409,13 @@ def set_parameter_from_proto(proto: Any) -> None:
     from .formats.stored import checked
 
     where = "set_parameter_from_proto"
-    _register(checked(parameter_messages.contents(proto, where), where), where)
+    register_stored(checked(parameter_messages.contents(proto, where), where), where)
 
 
-def _register(loaded: list[StoredParameter], function: str) -> None:
+def register_stored(loaded: list[StoredParameter], function: str) -> None:
     """Set values and flags of parameters, after a check of them all."""
     for name, values, _ in loaded:
-        _check_fits(name, values.shape, function)
+        check_fits(name, values.shape, function)
     for name, values, need_grad in loaded:
         param = get_parameter(name)
         if param is None:
@@ -426,7 +426,13 @@ def _register(loaded: list[StoredParameter], function: str) -> None:
         param.need_grad = need_grad
 
 
-def _check_fits(name: str, shape: tuple[int, ...], function: str) -> None:
+def check_fits(name: str, shape: tuple[int, ...], function: str) -> None:
+    """See to it that `name` in the current scope is free, or a parameter of that shape.
+
+    Raises:
+        ArgumentError: it is a scope, or lies below a parameter.
+        ShapeError: the parameter has another shape.
+    """
     entry: Any = current_scope
     for part in name.split("/"):
         if isinstance(entry, Variable):
@@ -440,7 +446,8 @@ def _check_fits(name: str, shape: tuple[int, ...], function: str) -> None:
         raise ShapeError(f"{function}: parameter {name!r} has shape {entry.shape}, the file has {shape}")
 
 
-def _report(registered: set[str], loaded: set[str], path: Any) -> None:
+def report_names(registered: set[str], loaded: set[str], path: Any) -> None:
+    """Log which names the file lacks, and which it adds: a warning if it covers only a part of what is there."""
     missing, new = sorted(registered - loaded), sorted(loaded - registered)
     parts = [f"{what}: {_some(names)}" for what, names in (("not in it", missing), ("new", new)) if names]
     if parts:

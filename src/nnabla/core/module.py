@@ -379,7 +379,7 @@ class Module(metaclass=MetaClass):
         for module, key, _ in placed:
             with parameter.parameter_scope("", module.parameter_scope):
                 present = parameter.get_parameter(key)
-                parameter._check_fits(key, () if present is None else present.shape, function)
+                parameter.check_fits(key, () if present is None else present.shape, function)
         for module, key, param in placed:
             with parameter.parameter_scope("", module.parameter_scope):
                 parameter.set_parameter(key, param)
@@ -444,12 +444,12 @@ class Module(metaclass=MetaClass):
             entries[:] = checked(entries, where)  # a module that is there by two names may stand in the file twice
             with parameter.parameter_scope("", module.parameter_scope):
                 for name, values, _ in entries:
-                    parameter._check_fits(name, values.shape, where)
+                    parameter.check_fits(name, values.shape, where)
         for module, entries in placed.values():
             with parameter.parameter_scope("", module.parameter_scope):
-                parameter._register(entries, "load_parameters")
+                parameter.register_stored(entries, "load_parameters")
         if registered:
-            parameter._report(registered, {name for name, owner in owners.items() if owner is not None}, path)
+            parameter.report_names(registered, {name for name, owner in owners.items() if owner is not None}, path)
 
 
 _OWN = {name: value for name, value in vars(Module).items() if not name.startswith("_")}

@@ -1,0 +1,1 @@
+"""What NNabla calls experimental."""
