@@ -51,7 +51,10 @@ def test_numpy_numbers_lose_no_digits():
         assert given.get_learning_rate(np.int64(i)) == exact.get_learning_rate(i)
 
 
-@pytest.mark.parametrize("steps", [(2, 4), {2, 4}, range(2, 5, 2), np.array([2, 4]), iter([2, 4])], ids=lambda steps: type(steps).__name__)
+STEPS = [(2, 4), {2, 4}, range(2, 5, 2), np.array([2, 4]), iter([2, 4])]
+
+
+@pytest.mark.parametrize("steps", STEPS, ids=lambda steps: type(steps).__name__)
 def test_steps_in_any_collection(steps):
     schedule = L.StepScheduler(1.0, 0.5, steps)
     for _ in range(2):

@@ -331,7 +331,7 @@ class _Backward:
         if not free:
             return {}
         last: dict[int, tuple[int, NdArray]] = {}
-        for position, (function, again) in enumerate(schedule):
+        for position, (function, _) in enumerate(schedule):
             for variable in function._inputs:
                 data = variable._buffers.data
                 if id(data) in free:
