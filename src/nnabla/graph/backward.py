@@ -265,8 +265,7 @@ class _Backward:
         declaration = operator.declaration
         ys = [b.data for b in function._outputs]
         xs = [_Gathered(inputs)] if declaration.variadic else inputs
-        sources = {"dy": dys, "x": xs, "y": ys}
-        slots = [sources[role][i] for role, i in declaration.grad_roles]
+        slots = operator.named_by_grad(dys, xs, ys)
         kernel = operator.grad
         return (partial(kernel, need) if declaration.grad_takes_need else kernel), slots
 

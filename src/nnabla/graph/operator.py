@@ -76,6 +76,9 @@ class Declaration(NamedTuple):
     plain: bool
 
 
+# The roles of a gradient ``grad(self, *dy)``, of an operator whose number of outputs follows from its inputs.
+ALL_GRADIENTS = (("dy", -1),)
+
 registry: dict[str, type[Operator]] = {}
 
 
@@ -189,9 +192,16 @@ class Operator:
     def call_grad(self, need: tuple[bool, ...], dys: Sequence[Any], xs: Sequence[Any], ys: Sequence[Any]) -> Any:
         """What `grad` returns, called with what its signature names."""
         assert self.grad is not None
-        sources = {"dy": dys, "x": [tuple(xs)] if self.declaration.variadic else xs, "y": ys}
-        values = [sources[role][i] for role, i in self.declaration.grad_roles]
+        values = self.named_by_grad(dys, [tuple(xs)] if self.declaration.variadic else xs, ys)
         return self.grad(need, *values) if self.declaration.grad_takes_need else self.grad(*values)
+
+    def named_by_grad(self, dys: Sequence[Any], xs: Sequence[Any], ys: Sequence[Any]) -> list[Any]:
+        """Of one entry for each output gradient, declared input and output those that the signature of `grad` names."""
+        roles = self.declaration.grad_roles
+        if roles is ALL_GRADIENTS:
+            return list(dys)
+        sources = {"dy": dys, "x": xs, "y": ys}
+        return [sources[role][i] for role, i in roles]
 
     def input_dtype(self, kind: Kind) -> torch.dtype:
         """The type that an input of that kind is read in."""
@@ -235,24 +245,26 @@ def _declare(cls: type[Operator], type_name: str, name: str) -> Declaration:
     bases = reversed(cls.__mro__)
     arguments = {k: v for base in bases for k, v in vars(base).items() if isinstance(v, Argument)}
     roles: list[tuple[str, int]] = []
+    grad_roles: tuple[tuple[str, int], ...] = ()
     takes_need = False
     if cls.grad is not None:
-        names, _, _ = _parameters(cls.grad)
+        names, _, all_gradients = _parameters(cls.grad)
         takes_need = names[0] == "need"
         known = {f"d{out}": ("dy", i) for i, out in enumerate(cls.outputs)}
         known |= {out: ("y", i) for i, out in enumerate(cls.outputs)}
         known |= {inp.name: ("x", i) for i, inp in enumerate(inputs)}
-        for parameter in names[takes_need:]:
+        for parameter in () if all_gradients else names[takes_need:]:
             if parameter not in known:
                 raise TypeError(f"{type_name}.grad: {parameter!r} is none of {sorted(known)}")
             roles.append(known[parameter])
+        grad_roles = ALL_GRADIENTS if all_gradients else tuple(roles)
     usual = Kind.WHOLE if cls.whole else Kind.COMPUTE
     kinds = tuple(
         Kind.INDEX if i.name in cls.indices else Kind.UPDATED if i.name in cls.updated else usual for i in inputs
     )
     plain = all(kind is Kind.COMPUTE for kind in kinds)
     return Declaration(
-        type_name, name, inputs, tuple(arguments.values()), tuple(roles), takes_need, kinds, variadic, plain
+        type_name, name, inputs, tuple(arguments.values()), grad_roles, takes_need, kinds, variadic, plain
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import cache
 from typing import Any
 
 import torch
@@ -111,11 +110,6 @@ class Stack(Operator):
         return dy.unbind(self._axis)
 
 
-@cache
-def _one_role_each(count: int) -> tuple[tuple[str, int], ...]:
-    return tuple([("dy", i) for i in range(count)])
-
-
 @operator("Split", "split")
 class Split(Operator):
     """Take an array apart along an axis; that axis disappears. For ``axis=1``, ``y_n[i, j] = x[i, n, j]``.
@@ -142,8 +136,6 @@ class Split(Operator):
         self._axis = axis = normalized(self.axis, len(x), "split")
         if x[axis] < 2:
             raise ShapeError(f"split: x must have at least 2 elements along axis {axis}, not {x[axis]}")
-        # The number of outputs, and with it what grad receives, follows from the shape.
-        self.declaration = self.declaration._replace(grad_roles=_one_role_each(x[axis]))
         return [x[:axis] + x[axis + 1 :]] * x[axis]
 
     def forward(self, x: Tensor) -> Any:
@@ -199,7 +191,6 @@ class Meshgrid(Operator):
         # For each input, its shape as an array that broadcasts to the grid.
         self._aligned = [tuple([lengths[j] if j == i else 1 for j in order]) for i in range(len(x))]
         self._shapes = x
-        self.declaration = self.declaration._replace(grad_roles=_one_role_each(len(x)))
         return [self._grid] * len(x)
 
     def forward(self, *x: Tensor) -> Any:
