@@ -6,12 +6,14 @@ import inspect
 
 import numpy as np
 import pytest
+import torch
 
 import nnabla as nn
 import nnabla.functions as F
 import nnabla.solver
 import nnabla.solvers as S
 from nnabla.errors import ArgumentError, ShapeError
+from nnabla.solvers import multi_tensor
 
 from .reference.record_solvers import CASES, SETTINGS, load, run
 from .sample_solvers import SOLVERS, every_rule, fast, parameter, solver_of, state
@@ -47,6 +49,36 @@ def test_trajectory(case):
     }
     assert found.learning_rate == expected.learning_rate
     assert found.fused == expected.fused
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if SOLVERS[case.solver].in_pieces], ids=lambda case: case.key)
+def test_trajectory_of_parameters_cut_into_pieces(case, monkeypatch):
+    """As those are that do not fit into the caches; here the matrix is cut into four pieces, the vectors into more."""
+    monkeypatch.setattr(multi_tensor, "_ELEMENTS", 2)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    test_trajectory(case)
+
+
+@pytest.mark.parametrize(
+    "shapes, lengths",
+    [
+        ([(2, 3), (1,), (), (7,), (4,), (5,), (0,)], [[5], [1], [5], [2], [1, 1], [4], [5, 0]]),
+        ([(5,), (5,)], [[5], [5]]),
+        ([(3, 4)], [[5], [5], [2]]),
+        ([(2,), (3,)], [[2, 3]]),
+        ([], []),
+    ],
+)
+def test_pieces(shapes, lengths, monkeypatch):
+    monkeypatch.setattr(multi_tensor, "_ELEMENTS", 5)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    tensors = [torch.zeros(shape) for shape in shapes]
+    cut = multi_tensor.pieces(tensors)
+    assert [[piece.numel() for piece in pieces] for pieces in cut] == lengths
+    for pieces in cut:
+        for piece in pieces:
+            piece += 1
+    assert all(bool((tensor == 1).all()) for tensor in tensors)
 
 
 def test_the_comparison_sees_a_wrong_rule(monkeypatch):
@@ -374,6 +406,20 @@ def test_checks(value, inf, nan, where, dtype):
     assert solver.check_inf_grad() is inf
     assert solver.check_nan_grad() is nan
     assert solver.check_inf_or_nan_grad() is (inf or nan)
+
+
+def test_checks_of_both_at_once_and_of_nothing():
+    x, y, empty = parameter([0, 0]), parameter([0, 0]), parameter(np.zeros((0, 3)))
+    solver = solver_of(S.Sgd(), x=x, y=y, empty=empty)
+    x.g, y.g, empty.g = [np.nan, -np.inf], [1, 2], np.zeros((0, 3))
+    assert solver.check_inf_grad() is True
+    assert solver.check_nan_grad() is True
+    x.g, y.g = [np.nan, 1], [1, np.inf]
+    assert solver.check_inf_grad() is True
+    x.g, y.g = [np.nan, 1], [1, 2]
+    assert solver.check_inf_grad() is False
+    solver = solver_of(S.Sgd(), empty=empty)
+    assert not solver.check_inf_grad() and not solver.check_nan_grad() and not solver.check_inf_or_nan_grad()
 
 
 def test_gradients_that_share_memory_are_not_decayed_twice():

@@ -10,7 +10,7 @@ import numpy as np
 from .. import functions as F
 from ..errors import ArgumentError
 from ..graph.variable import Variable
-from .layers import Hook, Initializer, bias_or_none, channels_of, filter_shape, glorot, weight
+from .layers import Hook, Initializer, bias_or_none, channels_of, filters, glorot, weight
 from .registration import parametric_function_api
 
 
@@ -40,16 +40,7 @@ def depthwise_convolution(
     Args:
         inp: shape ``(batch..., inmaps, *spatial)``.
         kernel: size of the filters along each spatial axis, one or two.
-        pad: zeros added at both ends of each spatial axis; default 0.
-        stride: step of the filters along each spatial axis; default 1.
-        dilation: distance of neighbouring filter elements; default 1.
         multiplier: number of filters for each channel.
-        w_init: initializer or array for the filters; default Glorot's uniform distribution.
-        b_init: initializer or array for the bias; default zeros.
-        base_axis: number of leading batch axes.
-        fix_parameters: do not train the parameters.
-        rng: random generator of the default initializer; default nnabla's.
-        with_bias: whether to add a bias.
 
     Returns:
         Shape ``(batch..., inmaps * multiplier, *spatial)``.
@@ -95,14 +86,7 @@ def depthwise_deconvolution(
         kernel: size of the filters along each spatial axis, one or two.
         pad: rows cut off at both ends of each spatial axis; default 0.
         stride: step of the filters along each spatial axis of the output; default 1.
-        dilation: distance of neighbouring filter elements; default 1.
         divisor: number of input channels that are summed for each output channel.
-        w_init: initializer or array for the filters; default Glorot's uniform distribution.
-        b_init: initializer or array for the bias; default zeros.
-        base_axis: number of leading batch axes.
-        fix_parameters: do not train the parameters.
-        rng: random generator of the default initializer; default nnabla's.
-        with_bias: whether to add a bias.
 
     Returns:
         Shape ``(batch..., inmaps / divisor, *spatial)``.
@@ -151,24 +135,10 @@ def deformable_convolution(
 
     Args:
         inp: shape ``(batch..., inmaps, height, width)``, or channels last with `channel_last`.
-        outmaps: number of filters.
         kernel: height and width of the filters.
         offset: displacements, shape ``(batch..., 2 * deformable_group * height * width of the kernel, ...)``.
         mask: factors of the filter elements, with half the channels of `offset`; default ones.
-        pad: zeros added at both ends of each spatial axis; default 0.
-        stride: step of the filters along each spatial axis; default 1.
-        dilation: distance of neighbouring filter elements; default 1.
-        group: number of groups that channels are split into.
         deformable_group: number of groups of channels with displacements of their own.
-        channel_last: whether channels are the last axis; then so are those of the filters.
-        w_init: initializer or array for the filters; default Glorot's uniform distribution.
-        b_init: initializer or array for the bias; default zeros.
-        base_axis: number of leading batch axes.
-        fix_parameters: do not train the parameters.
-        rng: random generator of the default initializer; default nnabla's.
-        with_bias: whether to add a bias.
-        apply_w: called with the filters; what it returns is used.
-        apply_b: called with the bias; what it returns is used.
 
     Returns:
         Shape ``(batch..., outmaps, height, width)``, or with channels last.
@@ -176,10 +146,7 @@ def deformable_convolution(
     Source: Dai et al., "Deformable Convolutional Networks", arXiv:1703.06211; with `mask`: Zhu et al.,
         "Deformable ConvNets v2", arXiv:1811.11168.
     """
-    kernel = tuple(kernel)
-    inmaps = channels_of(inp, base_axis, "deformable_convolution", channel_last, group)
-    w_init = glorot(w_init, inmaps, outmaps, kernel, rng)
-    shape = filter_shape(outmaps, inmaps, kernel, channel_last, group)
+    shape, w_init = filters("deformable_convolution", inp, outmaps, kernel, base_axis, w_init, rng, channel_last, group)
     w = weight("W", shape, w_init, fix_parameters, apply_w)
     b = bias_or_none(with_bias, (outmaps,), b_init, fix_parameters, apply_b)
     return F.deformable_convolution(

@@ -12,7 +12,7 @@ from .. import functions as F
 from ..errors import ArgumentError, ShapeError
 from ..graph.variable import Variable
 from ..parameter import get_parameter
-from .layers import Initializer, affine_sizes, bias_or_none, channels_of, glorot, weight
+from .layers import Initializer, affine_weight, bias_or_none, filters, weight
 from .registration import parametric_function_api
 
 
@@ -74,15 +74,9 @@ def svd_affine(
 
     Args:
         inp: shape ``(M_1, ..., M_B, D_1, ..., D_N)`` with ``B = base_axis``; ``D`` is the product of the ``D_i``.
-        n_outmaps: number of output features, or the shape of one output.
         r: the rank, at most the smaller side of the weight.
-        base_axis: number of leading axes kept as batch.
         uv_init: initializer or array for the full weight, shape ``(D, L_1, ...)``; default Glorot's uniform
             distribution.
-        b_init: initializer or array for the bias; default zeros.
-        fix_parameters: do not train the parameters.
-        rng: random generator of the default initializer; default nnabla's.
-        with_bias: whether to add a bias.
 
     Returns:
         Shape ``(M_1, ..., M_B, L_1, ...)``.
@@ -91,17 +85,17 @@ def svd_affine(
         ArgumentError: `r` is out of range.
         ShapeError: `uv_init` is an array of another shape.
     """
-    features, outmaps = affine_sizes(inp, n_outmaps, base_axis, "svd_affine")
+    shape, init = affine_weight("svd_affine", inp, n_outmaps, base_axis, uv_init, rng)
+    features, *outmaps = shape
     count = math.prod(outmaps)
     _check_rank(r, min(features, count), "svd_affine")
 
     def decompose() -> tuple[np.ndarray, ...]:
-        init = glorot(uv_init, features, count, rng=rng)
-        full = _full_weight(init, (features, *outmaps), "svd_affine", "uv_init")
+        full = _full_weight(init, shape, "svd_affine", "uv_init")
         return _truncated(full.reshape(features, count), r)
 
     u, v = _factors({"U": (features, r), "V": (r, *outmaps)}, decompose, fix_parameters)
-    b = bias_or_none(with_bias, outmaps, b_init, fix_parameters, None)
+    b = bias_or_none(with_bias, shape[1:], b_init, fix_parameters, None)
     axis = base_axis if base_axis >= 0 else base_axis + inp.ndim
     return F.affine(F.affine(inp, u, None, axis), v, b, axis)
 
@@ -135,19 +129,10 @@ def svd_convolution(
 
     Args:
         inp: shape ``(batch..., inmaps, *spatial)``.
-        outmaps: number of filters.
         kernel: size of the filters along each spatial axis, one or two.
         r: the rank, at most the smaller of `outmaps` and the number of elements of a kernel.
-        pad: zeros added at both ends of each spatial axis; default 0.
-        stride: step of the filters along each spatial axis; default 1.
-        dilation: distance of neighbouring filter elements; default 1.
         uv_init: initializer or array for the full weight, shape ``(outmaps, inmaps, *kernel)``; default Glorot's
             uniform distribution.
-        b_init: initializer or array for the bias; default zeros.
-        base_axis: number of leading batch axes.
-        fix_parameters: do not train the parameters.
-        rng: random generator of the default initializer; default nnabla's.
-        with_bias: whether to add a bias.
 
     Returns:
         Shape ``(batch..., outmaps, *spatial)``.
@@ -157,12 +142,12 @@ def svd_convolution(
         ShapeError: `uv_init` is an array of another shape.
     """
     kernel = tuple(kernel)
-    inmaps = channels_of(inp, base_axis, "svd_convolution")
+    shape, init = filters("svd_convolution", inp, outmaps, kernel, base_axis, uv_init, rng)
+    inmaps = shape[1]
     _check_rank(r, min(outmaps, math.prod(kernel)), "svd_convolution")
 
     def decompose() -> tuple[np.ndarray, ...]:
-        init = glorot(uv_init, inmaps, outmaps, kernel, rng)
-        full = _full_weight(init, (outmaps, inmaps, *kernel), "svd_convolution", "uv_init")
+        full = _full_weight(init, shape, "svd_convolution", "uv_init")
         pairs = [_truncated(full[:, i].reshape(outmaps, -1).T, r) for i in range(inmaps)]
         return np.concatenate([u.T for u, _ in pairs]), np.concatenate([v.T for _, v in pairs], axis=1)
 
@@ -241,19 +226,10 @@ def cpd3_convolution(
 
     Args:
         inp: shape ``(batch..., inmaps, *spatial)``.
-        outmaps: number of filters.
         kernel: size of the filters along each spatial axis, one or two.
         r: number of terms.
-        pad: zeros added at both ends of each spatial axis; default 0.
-        stride: step of the filters along each spatial axis; default 1.
-        dilation: distance of neighbouring filter elements; default 1.
         oik_init: initializer or array for the full weight, shape ``(outmaps, inmaps, *kernel)``; default Glorot's
             uniform distribution.
-        b_init: initializer or array for the bias; default zeros.
-        base_axis: number of leading batch axes.
-        fix_parameters: do not train the parameters.
-        rng: random generator of the default initializer; default nnabla's.
-        with_bias: whether to add a bias.
         max_iter: most iterations of the decomposition.
         stopping_criterion: change of the relative error below which it ends; negative for never.
         lambda_reg: factor of the squares of the factors' elements, added to the error.
@@ -269,13 +245,13 @@ def cpd3_convolution(
         arXiv:1412.6553.
     """
     kernel = tuple(kernel)
-    inmaps = channels_of(inp, base_axis, "cpd3_convolution")
+    shape, init = filters("cpd3_convolution", inp, outmaps, kernel, base_axis, oik_init, rng)
+    inmaps = shape[1]
     if r < 1 or max_iter < 1:
         raise ArgumentError(f"cpd3_convolution: r and max_iter must be at least 1, not {r} and {max_iter}")
 
     def decompose() -> tuple[np.ndarray, ...]:
-        init = glorot(oik_init, inmaps, outmaps, kernel, rng)
-        full = _full_weight(init, (outmaps, inmaps, *kernel), "cpd3_convolution", "oik_init")
+        full = _full_weight(init, shape, "cpd3_convolution", "oik_init")
         tensor = full.reshape(outmaps, inmaps, -1)
         o, i, k = _canonical(tensor, r, max_iter, stopping_criterion, lambda_reg)
         return i.T, o, k.T

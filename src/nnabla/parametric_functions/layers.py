@@ -55,14 +55,20 @@ def glorot(
     return lambda shape: UniformInitializer(calc_uniform_lim_glorot(inmaps, outmaps, kernel), rng=rng)(shape)
 
 
-def affine_sizes(
-    inp: Any, n_outmaps: int | Sequence[int], base_axis: int, function: str
-) -> tuple[int, tuple[int, ...]]:
-    """Number of input features, and the shape of one output."""
+def affine_weight(
+    function: str,
+    inp: Any,
+    n_outmaps: int | Sequence[int],
+    base_axis: int,
+    init: Initializer,
+    rng: np.random.RandomState | None,
+) -> tuple[tuple[int, ...], Any]:
+    """Shape of an affine layer's weight, ``(D, L_1, ...)``, and its initializer, by default Glorot's."""
     outmaps = (n_outmaps,) if isinstance(n_outmaps, (int, np.integer)) else tuple(n_outmaps)
     if not outmaps or any(n < 1 for n in outmaps):
         raise ArgumentError(f"{function}: n_outmaps must be at least 1, not {n_outmaps}")
-    return inp.size_from_axis(base_axis if base_axis >= 0 else base_axis + inp.ndim), outmaps
+    features = inp.size_from_axis(base_axis if base_axis >= 0 else base_axis + inp.ndim)
+    return (features, *outmaps), glorot(init, features, math.prod(outmaps), rng=rng)
 
 
 @parametric_function_api("affine", [("W", "Weight", "``(D, L_1, ...)``", True), ("b", "Bias", "``(L_1, ...)``", True)])
@@ -82,24 +88,13 @@ def affine(
 
     Args:
         inp: shape ``(M_1, ..., M_B, D_1, ..., D_N)`` with ``B = base_axis``.
-        n_outmaps: number of output features, or the shape ``(L_1, ...)`` of one output.
-        base_axis: number of leading axes kept as batch.
-        w_init: initializer or array for the weight; default Glorot's uniform distribution (Glorot and Bengio,
-            "Understanding the difficulty of training deep feedforward neural networks", 2010, equation 16).
-        b_init: initializer or array for the bias; default zeros.
-        fix_parameters: do not train the parameters.
-        rng: random generator of the default initializer; default nnabla's.
-        with_bias: whether to add a bias.
-        apply_w: called with the weight; what it returns is used.
-        apply_b: called with the bias; what it returns is used.
 
     Returns:
         Shape ``(M_1, ..., M_B, L_1, ...)``.
     """
-    features, outmaps = affine_sizes(inp, n_outmaps, base_axis, "affine")
-    w_init = glorot(w_init, features, math.prod(outmaps), rng=rng)
-    w = weight("W", (features, *outmaps), w_init, fix_parameters, apply_w)
-    b = bias_or_none(with_bias, outmaps, b_init, fix_parameters, apply_b)
+    shape, w_init = affine_weight("affine", inp, n_outmaps, base_axis, w_init, rng)
+    w = weight("W", shape, w_init, fix_parameters, apply_w)
+    b = bias_or_none(with_bias, shape[1:], b_init, fix_parameters, apply_b)
     return F.affine(inp, w, b, base_axis)
 
 
@@ -120,6 +115,23 @@ def filter_shape(
     """Shape of the filters of a convolution."""
     per_group = inmaps // group
     return (outmaps, *kernel, per_group) if channel_last else (outmaps, per_group, *kernel)
+
+
+def filters(
+    function: str,
+    inp: Any,
+    outmaps: int,
+    kernel: Sequence[int],
+    base_axis: int,
+    init: Initializer,
+    rng: np.random.RandomState | None,
+    channel_last: bool = False,
+    group: int = 1,
+) -> tuple[tuple[int, ...], Any]:
+    """Shape of a convolution's filters, and their initializer, by default Glorot's."""
+    kernel = tuple(kernel)
+    inmaps = channels_of(inp, base_axis, function, channel_last, group)
+    return filter_shape(outmaps, inmaps, kernel, channel_last, group), glorot(init, inmaps, outmaps, kernel, rng)
 
 
 @parametric_function_api(
@@ -147,29 +159,11 @@ def convolution(
 
     Args:
         inp: shape ``(batch..., inmaps, *spatial)``, or ``(batch..., *spatial, inmaps)`` with `channel_last`.
-        outmaps: number of filters.
-        kernel: size of the filters along each spatial axis.
-        pad: zeros added at both ends of each spatial axis; default 0.
-        stride: step of the filters along each spatial axis; default 1.
-        dilation: distance of neighbouring filter elements; default 1.
-        group: number of groups that channels are split into.
-        channel_last: whether channels are the last axis; then so are those of the filters.
-        w_init: initializer or array for the filters; default Glorot's uniform distribution.
-        b_init: initializer or array for the bias; default zeros.
-        base_axis: number of leading batch axes.
-        fix_parameters: do not train the parameters.
-        rng: random generator of the default initializer; default nnabla's.
-        with_bias: whether to add a bias.
-        apply_w: called with the filters; what it returns is used.
-        apply_b: called with the bias; what it returns is used.
 
     Returns:
         Shape ``(batch..., outmaps, *spatial)``, or with channels last.
     """
-    kernel = tuple(kernel)
-    inmaps = channels_of(inp, base_axis, "convolution", channel_last, group)
-    w_init = glorot(w_init, inmaps, outmaps, kernel, rng)
-    shape = filter_shape(outmaps, inmaps, kernel, channel_last, group)
+    shape, w_init = filters("convolution", inp, outmaps, kernel, base_axis, w_init, rng, channel_last, group)
     w = weight("W", shape, w_init, fix_parameters, apply_w)
     b = bias_or_none(with_bias, (outmaps,), b_init, fix_parameters, apply_b)
     return F.convolution(inp, w, b, base_axis, pad, stride, dilation, group, channel_last)
@@ -201,22 +195,9 @@ def deconvolution(
 
     Args:
         inp: shape ``(batch..., inmaps, *spatial)``, or ``(batch..., *spatial, inmaps)`` with `channel_last`.
-        outmaps: number of output channels.
-        kernel: size of the filters along each spatial axis.
         pad: rows cut off at both ends of each spatial axis; default 0.
         stride: step of the filters along each spatial axis of the output; default 1.
-        dilation: distance of neighbouring filter elements; default 1.
-        group: number of groups that channels are split into.
-        channel_last: whether channels are the last axis; then so are those of the filters.
         output_padding: rows added at the end of each spatial axis of the output; default 0.
-        w_init: initializer or array for the filters; default Glorot's uniform distribution.
-        b_init: initializer or array for the bias; default zeros.
-        base_axis: number of leading batch axes.
-        fix_parameters: do not train the parameters.
-        rng: random generator of the default initializer; default nnabla's.
-        with_bias: whether to add a bias.
-        apply_w: called with the filters; what it returns is used.
-        apply_b: called with the bias; what it returns is used.
 
     Returns:
         Shape ``(batch..., outmaps, *spatial)``, or with channels last.
@@ -248,8 +229,6 @@ def embed(
         n_inputs: number of rows.
         n_features: length of a row.
         initializer: initializer or array for the table; default uniform in ``[-sqrt(3), sqrt(3))``, variance 1.
-        fix_parameters: do not train the table.
-        apply_w: called with the table; what it returns is used.
 
     Returns:
         Shape of `inp` with `n_features` appended.

@@ -11,8 +11,8 @@ from .. import functions as F
 from ..graph.variable import Variable
 from ..initializer import ConstantInitializer
 from ..parameter import get_parameter_or_create
-from .layers import Initializer
-from .quantized import PARAMETERS, Quantizer, quantized_affine, quantized_convolution
+from .layers import Initializer, affine_weight, filters
+from .quantized import PARAMETERS, Quantizer, quantized_parameters
 from .registration import parametric_function_api
 
 
@@ -52,7 +52,6 @@ def min_max_quantize(
         eps: least difference of maximum and minimum.
         qr_min_init: initializer or array for the minimum; default -6.
         qr_max_init: initializer or array for the maximum; default 6.
-        fix_parameters: do not train minimum and maximum.
         outputs: arrays for the result.
 
     Returns:
@@ -81,30 +80,46 @@ def min_max_quantize(
     )
 
 
-def _min_max(
-    quantize: bool,
+# The arguments of one parameter: quantize, ql_min, ql_max, min_max, qr_min_init, qr_max_init, ste_fine_grained.
+Settings = tuple[bool, float, float, bool, Initializer, Initializer, bool]
+
+
+def _quantizers(
+    of_weight: Settings, of_bias: Settings, eps: float, fix_parameters: bool
+) -> tuple[Quantizer, Quantizer]:
+    """Quantizers of weight and bias, with ranges of [-2, 2] and [-6, 6] at first."""
+    return (
+        _quantizer("min_max_quantize_w", 2, *of_weight, eps, fix_parameters),
+        _quantizer("min_max_quantize_b", 6, *of_bias, eps, fix_parameters),
+    )
+
+
+def _quantizer(
     name: str,
-    levels: tuple[float, float],
-    x_min_max: bool,
-    inits: tuple[Initializer, Initializer],
     limit: float,
-    fine: bool,
+    quantize: bool,
+    ql_min: float,
+    ql_max: float,
+    x_min_max: bool,
+    qr_min_init: Initializer,
+    qr_max_init: Initializer,
+    ste_fine_grained: bool,
     eps: float,
     fix_parameters: bool,
 ) -> Quantizer:
-    """Quantizer in the scope `name`, with the range ``[-limit, limit]`` at first."""
+    """`min_max_quantize` in the scope `name`, with the range ``[-limit, limit]`` at first."""
     if not quantize:
         return None
-    low, high = [
-        ConstantInitializer(value) if init is None else init for init, value in zip(inits, (-limit, limit), strict=True)
-    ]
+    low = ConstantInitializer(-limit) if qr_min_init is None else qr_min_init
+    high = ConstantInitializer(limit) if qr_max_init is None else qr_max_init
 
     def quantizer(x: Any, outputs: list[Any]) -> Any:
         return min_max_quantize(
             x,
-            *levels,
+            ql_min,
+            ql_max,
             x_min_max=x_min_max,
-            ste_fine_grained=fine,
+            ste_fine_grained=ste_fine_grained,
             eps=eps,
             qr_min_init=low,
             qr_max_init=high,
@@ -146,67 +161,20 @@ def min_max_quantized_affine(
 
     Args:
         inp: shape ``(M_1, ..., M_B, D_1, ..., D_N)`` with ``B = base_axis``.
-        n_outmaps: number of output features, or the shape of one output.
-        base_axis: number of leading axes kept as batch.
-        w_init: initializer or array for the weight; default Glorot's uniform distribution.
-        b_init: initializer or array for the bias; default zeros.
-        fix_parameters: do not train the parameters.
-        rng: random generator of the default initializer; default nnabla's.
-        with_bias: whether to add a bias.
-        quantize_w: whether to quantize the weight.
-        ql_min_w: smallest level of the weight.
-        ql_max_w: largest level of the weight.
-        w_min_max: take minimum and maximum from the weight, else train them.
-        qr_min_w_init: initializer or array for the minimum; default -2.
-        qr_max_w_init: initializer or array for the maximum; default 2.
-        ste_fine_grained_w: whether the gradient is 0 where the weight lies outside of the range.
-        quantize_b: whether to quantize the bias.
-        ql_min_b: smallest level of the bias.
-        ql_max_b: largest level of the bias.
-        b_min_max: take minimum and maximum from the bias, else train them.
-        qr_min_b_init: initializer or array for the minimum; default -6.
-        qr_max_b_init: initializer or array for the maximum; default 6.
-        ste_fine_grained_b: whether the gradient is 0 where the bias lies outside of the range.
         eps: least difference of maximum and minimum.
 
     Returns:
         Shape ``(M_1, ..., M_B, L_1, ...)``.
     """
-    quantizers = (
-        _min_max(
-            quantize_w,
-            "min_max_quantize_w",
-            (ql_min_w, ql_max_w),
-            w_min_max,
-            (qr_min_w_init, qr_max_w_init),
-            2,
-            ste_fine_grained_w,
-            eps,
-            fix_parameters,
-        ),
-        _min_max(
-            quantize_b,
-            "min_max_quantize_b",
-            (ql_min_b, ql_max_b),
-            b_min_max,
-            (qr_min_b_init, qr_max_b_init),
-            6,
-            ste_fine_grained_b,
-            eps,
-            fix_parameters,
-        ),
-    )
-    return quantized_affine(
-        "min_max_quantized_affine",
-        inp,
-        n_outmaps,
-        base_axis,
-        (w_init, b_init),
+    quantizers = _quantizers(
+        (quantize_w, ql_min_w, ql_max_w, w_min_max, qr_min_w_init, qr_max_w_init, ste_fine_grained_w),
+        (quantize_b, ql_min_b, ql_max_b, b_min_max, qr_min_b_init, qr_max_b_init, ste_fine_grained_b),
+        eps,
         fix_parameters,
-        rng,
-        with_bias,
-        quantizers,
     )
+    shape, w_init = affine_weight("min_max_quantized_affine", inp, n_outmaps, base_axis, w_init, rng)
+    w, b = quantized_parameters(shape, shape[1:], (w_init, b_init), fix_parameters, with_bias, quantizers)
+    return F.affine(inp, w, b, base_axis)
 
 
 @parametric_function_api("min_max_quantized_conv", PARAMETERS)
@@ -245,74 +213,19 @@ def min_max_quantized_convolution(
 
     Args:
         inp: shape ``(batch..., inmaps, *spatial)``.
-        outmaps: number of filters.
-        kernel: size of the filters along each spatial axis.
-        pad: zeros added at both ends of each spatial axis; default 0.
-        stride: step of the filters along each spatial axis; default 1.
-        dilation: distance of neighbouring filter elements; default 1.
-        group: number of groups that channels are split into.
-        channel_last: whether channels are the last axis, of input and filters.
-        w_init: initializer or array for the weight; default Glorot's uniform distribution.
-        b_init: initializer or array for the bias; default zeros.
-        base_axis: number of leading batch axes.
-        fix_parameters: do not train the parameters.
-        rng: random generator of the default initializer; default nnabla's.
-        with_bias: whether to add a bias.
-        quantize_w: whether to quantize the weight.
-        ql_min_w: smallest level of the weight.
-        ql_max_w: largest level of the weight.
-        w_min_max: take minimum and maximum from the weight, else train them.
-        qr_min_w_init: initializer or array for the minimum; default -2.
-        qr_max_w_init: initializer or array for the maximum; default 2.
-        ste_fine_grained_w: whether the gradient is 0 where the weight lies outside of the range.
-        quantize_b: whether to quantize the bias.
-        ql_min_b: smallest level of the bias.
-        ql_max_b: largest level of the bias.
-        b_min_max: take minimum and maximum from the bias, else train them.
-        qr_min_b_init: initializer or array for the minimum; default -6.
-        qr_max_b_init: initializer or array for the maximum; default 6.
-        ste_fine_grained_b: whether the gradient is 0 where the bias lies outside of the range.
         eps: least difference of maximum and minimum.
 
     Returns:
         Shape ``(batch..., outmaps, *spatial)``.
     """
-    quantizers = (
-        _min_max(
-            quantize_w,
-            "min_max_quantize_w",
-            (ql_min_w, ql_max_w),
-            w_min_max,
-            (qr_min_w_init, qr_max_w_init),
-            2,
-            ste_fine_grained_w,
-            eps,
-            fix_parameters,
-        ),
-        _min_max(
-            quantize_b,
-            "min_max_quantize_b",
-            (ql_min_b, ql_max_b),
-            b_min_max,
-            (qr_min_b_init, qr_max_b_init),
-            6,
-            ste_fine_grained_b,
-            eps,
-            fix_parameters,
-        ),
-    )
-    return quantized_convolution(
-        "min_max_quantized_convolution",
-        inp,
-        outmaps,
-        kernel,
-        (pad, stride, dilation),
-        group,
-        channel_last,
-        (w_init, b_init),
-        base_axis,
+    quantizers = _quantizers(
+        (quantize_w, ql_min_w, ql_max_w, w_min_max, qr_min_w_init, qr_max_w_init, ste_fine_grained_w),
+        (quantize_b, ql_min_b, ql_max_b, b_min_max, qr_min_b_init, qr_max_b_init, ste_fine_grained_b),
+        eps,
         fix_parameters,
-        rng,
-        with_bias,
-        quantizers,
     )
+    shape, w_init = filters(
+        "min_max_quantized_convolution", inp, outmaps, kernel, base_axis, w_init, rng, channel_last, group
+    )
+    w, b = quantized_parameters(shape, (outmaps,), (w_init, b_init), fix_parameters, with_bias, quantizers)
+    return F.convolution(inp, w, b, base_axis, pad, stride, dilation, group, channel_last)

@@ -79,15 +79,6 @@ def batch_normalization(
 
     Args:
         inp: any shape.
-        axes: axes with statistics of their own, usually the channels.
-        decay_rate: how much of the running statistics is kept at each step, in [0, 1].
-        eps: added to the variance.
-        batch_stat: normalize by the statistics of the batch (training), else by the running ones.
-        output_stat: return mean and variance of the batch as well.
-        fix_parameters: do not train beta and gamma.
-        param_init: initializers or arrays by name (``beta``, ``gamma``, ``mean``, ``var``).
-        no_scale: leave gamma out.
-        no_bias: leave beta out.
 
     Returns:
         Shape of `inp`; with `output_stat` also mean and variance.
@@ -121,16 +112,7 @@ def fused_batch_normalization(
     Args:
         inp: any shape.
         z: added to the normalized input, shape of `inp`; None for nothing.
-        axes: axes with statistics of their own, usually the channels.
-        decay_rate: how much of the running statistics is kept at each step, in [0, 1].
-        eps: added to the variance.
-        batch_stat: normalize by the statistics of the batch (training), else by the running ones.
         nonlinearity: ``"relu"``.
-        output_stat: return mean and variance of the batch as well.
-        fix_parameters: do not train beta and gamma.
-        param_init: initializers or arrays by name (``beta``, ``gamma``, ``mean``, ``var``).
-        no_scale: leave gamma out.
-        no_bias: leave beta out.
 
     Returns:
         Shape of `inp`; with `output_stat` also mean and variance.
@@ -164,15 +146,6 @@ def sync_batch_normalization(
         inp: any shape.
         comm: the communicator of the processes.
         group: name of the group of processes.
-        axes: axes with statistics of their own, usually the channels.
-        decay_rate: how much of the running statistics is kept at each step, in [0, 1].
-        eps: added to the variance.
-        batch_stat: normalize by the statistics of the batch (training), else by the running ones.
-        output_stat: return mean and variance of the batch as well.
-        fix_parameters: do not train beta and gamma.
-        param_init: initializers or arrays by name (``beta``, ``gamma``, ``mean``, ``var``).
-        no_scale: leave gamma out.
-        no_bias: leave beta out.
 
     Returns:
         Shape of `inp`; with `output_stat` also mean and variance.
@@ -201,12 +174,6 @@ def layer_normalization(
     Args:
         inp: any shape.
         batch_axis: axes with statistics of their own; beta and gamma have size 1 there, all others in full.
-        eps: added to the variance.
-        output_stat: return mean and variance as well.
-        fix_parameters: do not train beta and gamma.
-        param_init: initializers or arrays by name (``beta``, ``gamma``).
-        no_scale: leave gamma out.
-        no_bias: leave beta out.
 
     Returns:
         Shape of `inp`; with `output_stat` also mean and variance.
@@ -235,14 +202,6 @@ def instance_normalization(
 
     Args:
         inp: any shape.
-        channel_axis: the axis of the channels; beta and gamma have an element for each.
-        batch_axis: the axes of the samples.
-        eps: added to the variance.
-        output_stat: return mean and variance as well.
-        fix_parameters: do not train beta and gamma.
-        param_init: initializers or arrays by name (``beta``, ``gamma``).
-        no_scale: leave gamma out.
-        no_bias: leave beta out.
 
     Returns:
         Shape of `inp`; with `output_stat` also mean and variance.
@@ -272,14 +231,6 @@ def group_normalization(
     Args:
         inp: any shape.
         num_groups: number of groups that the channels are split into.
-        channel_axis: the axis of the channels; beta and gamma have an element for each.
-        batch_axis: the axes of the samples.
-        eps: added to the variance.
-        output_stat: return mean and variance as well.
-        fix_parameters: do not train beta and gamma.
-        param_init: initializers or arrays by name (``beta``, ``gamma``).
-        no_scale: leave gamma out.
-        no_bias: leave beta out.
 
     Returns:
         Shape of `inp`; with `output_stat` also mean and variance.

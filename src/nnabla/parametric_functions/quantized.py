@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,9 +9,8 @@ import numpy as np
 
 from .. import functions as F
 from ..graph.variable import Variable
-from ..initializer import ConstantInitializer
 from ..parameter import get_parameter_or_create
-from .layers import Initializer, affine_sizes, channels_of, filter_shape, glorot, weight
+from .layers import ZEROS, Initializer, affine_weight, filters, weight
 from .registration import parametric_function_api
 
 # Given a parameter and a list with the array for the result, returns the quantized parameter.
@@ -38,56 +36,20 @@ def quantized(name: str, shape: tuple[int, ...], init: Initializer, fix_paramete
     return result
 
 
-def quantized_affine(
-    function: str,
-    inp: Any,
-    n_outmaps: int | Sequence[int],
-    base_axis: int,
+def quantized_parameters(
+    weight_shape: tuple[int, ...],
+    bias_shape: tuple[int, ...],
     inits: tuple[Initializer, Initializer],
     fix_parameters: bool,
-    rng: np.random.RandomState | None,
     with_bias: bool,
     quantizers: tuple[Quantizer, Quantizer],
-) -> Any:
-    """`affine` with quantizers for weight and bias."""
-    features, outmaps = affine_sizes(inp, n_outmaps, base_axis, function)
-    w_init = glorot(inits[0], features, math.prod(outmaps), rng=rng)
-    w = quantized("W", (features, *outmaps), w_init, fix_parameters, quantizers[0])
-    b = _bias(outmaps, inits[1], fix_parameters, with_bias, quantizers[1])
-    return F.affine(inp, w, b, base_axis)
-
-
-def quantized_convolution(
-    function: str,
-    inp: Any,
-    outmaps: int,
-    kernel: Sequence[int],
-    geometry: tuple[Sequence[int] | None, Sequence[int] | None, Sequence[int] | None],
-    group: int,
-    channel_last: bool,
-    inits: tuple[Initializer, Initializer],
-    base_axis: int,
-    fix_parameters: bool,
-    rng: np.random.RandomState | None,
-    with_bias: bool,
-    quantizers: tuple[Quantizer, Quantizer],
-) -> Any:
-    """`convolution` with quantizers for weight and bias; `geometry` is pad, stride and dilation."""
-    kernel = tuple(kernel)
-    inmaps = channels_of(inp, base_axis, function, channel_last, group)
-    w_init = glorot(inits[0], inmaps, outmaps, kernel, rng)
-    shape = filter_shape(outmaps, inmaps, kernel, channel_last, group)
-    w = quantized("W", shape, w_init, fix_parameters, quantizers[0])
-    b = _bias((outmaps,), inits[1], fix_parameters, with_bias, quantizers[1])
-    return F.convolution(inp, w, b, base_axis, *geometry, group, channel_last)
-
-
-def _bias(
-    shape: tuple[int, ...], init: Initializer, fix_parameters: bool, with_bias: bool, quantizer: Quantizer
-) -> Any:
+) -> tuple[Any, Any]:
+    """Weight and bias, None without; `inits` and `quantizers` are those of weight and bias."""
+    w = quantized("W", weight_shape, inits[0], fix_parameters, quantizers[0])
     if not with_bias:
-        return None
-    return quantized("b", shape, ConstantInitializer(0) if init is None else init, fix_parameters, quantizer)
+        return w, None
+    b_init = ZEROS if inits[1] is None else inits[1]
+    return w, quantized("b", bias_shape, b_init, fix_parameters, quantizers[1])
 
 
 def _fixed_point(quantize: bool, sign: bool, n: int, delta: float, fine: bool) -> Quantizer:
@@ -127,23 +89,6 @@ def fixed_point_quantized_affine(
 
     Args:
         inp: shape ``(M_1, ..., M_B, D_1, ..., D_N)`` with ``B = base_axis``.
-        n_outmaps: number of output features, or the shape of one output.
-        base_axis: number of leading axes kept as batch.
-        w_init: initializer or array for the weight; default Glorot's uniform distribution.
-        b_init: initializer or array for the bias; default zeros.
-        fix_parameters: do not train the parameters.
-        rng: random generator of the default initializer; default nnabla's.
-        with_bias: whether to add a bias.
-        quantize_w: whether to quantize the weight.
-        sign_w: whether one bit of the weight is the sign.
-        n_w: bits of the weight.
-        delta_w: distance of neighbouring values of the weight.
-        ste_fine_grained_w: whether the gradient is 0 where the weight lies outside of the range.
-        quantize_b: whether to quantize the bias.
-        sign_b: whether one bit of the bias is the sign.
-        n_b: bits of the bias.
-        delta_b: distance of neighbouring values of the bias.
-        ste_fine_grained_b: whether the gradient is 0 where the bias lies outside of the range.
 
     Returns:
         Shape ``(M_1, ..., M_B, L_1, ...)``.
@@ -152,17 +97,9 @@ def fixed_point_quantized_affine(
         _fixed_point(quantize_w, sign_w, n_w, delta_w, ste_fine_grained_w),
         _fixed_point(quantize_b, sign_b, n_b, delta_b, ste_fine_grained_b),
     )
-    return quantized_affine(
-        "fixed_point_quantized_affine",
-        inp,
-        n_outmaps,
-        base_axis,
-        (w_init, b_init),
-        fix_parameters,
-        rng,
-        with_bias,
-        quantizers,
-    )
+    shape, w_init = affine_weight("fixed_point_quantized_affine", inp, n_outmaps, base_axis, w_init, rng)
+    w, b = quantized_parameters(shape, shape[1:], (w_init, b_init), fix_parameters, with_bias, quantizers)
+    return F.affine(inp, w, b, base_axis)
 
 
 @parametric_function_api("fp_quantized_conv", PARAMETERS)
@@ -196,29 +133,6 @@ def fixed_point_quantized_convolution(
 
     Args:
         inp: shape ``(batch..., inmaps, *spatial)``.
-        outmaps: number of filters.
-        kernel: size of the filters along each spatial axis.
-        pad: zeros added at both ends of each spatial axis; default 0.
-        stride: step of the filters along each spatial axis; default 1.
-        dilation: distance of neighbouring filter elements; default 1.
-        group: number of groups that channels are split into.
-        channel_last: whether channels are the last axis, of input and filters.
-        w_init: initializer or array for the weight; default Glorot's uniform distribution.
-        b_init: initializer or array for the bias; default zeros.
-        base_axis: number of leading batch axes.
-        fix_parameters: do not train the parameters.
-        rng: random generator of the default initializer; default nnabla's.
-        with_bias: whether to add a bias.
-        quantize_w: whether to quantize the weight.
-        sign_w: whether one bit of the weight is the sign.
-        n_w: bits of the weight.
-        delta_w: distance of neighbouring values of the weight.
-        ste_fine_grained_w: whether the gradient is 0 where the weight lies outside of the range.
-        quantize_b: whether to quantize the bias.
-        sign_b: whether one bit of the bias is the sign.
-        n_b: bits of the bias.
-        delta_b: distance of neighbouring values of the bias.
-        ste_fine_grained_b: whether the gradient is 0 where the bias lies outside of the range.
 
     Returns:
         Shape ``(batch..., outmaps, *spatial)``.
@@ -227,21 +141,11 @@ def fixed_point_quantized_convolution(
         _fixed_point(quantize_w, sign_w, n_w, delta_w, ste_fine_grained_w),
         _fixed_point(quantize_b, sign_b, n_b, delta_b, ste_fine_grained_b),
     )
-    return quantized_convolution(
-        "fixed_point_quantized_convolution",
-        inp,
-        outmaps,
-        kernel,
-        (pad, stride, dilation),
-        group,
-        channel_last,
-        (w_init, b_init),
-        base_axis,
-        fix_parameters,
-        rng,
-        with_bias,
-        quantizers,
+    shape, w_init = filters(
+        "fixed_point_quantized_convolution", inp, outmaps, kernel, base_axis, w_init, rng, channel_last, group
     )
+    w, b = quantized_parameters(shape, (outmaps,), (w_init, b_init), fix_parameters, with_bias, quantizers)
+    return F.convolution(inp, w, b, base_axis, pad, stride, dilation, group, channel_last)
 
 
 @parametric_function_api("pow2_quantized_affine", PARAMETERS)
@@ -271,25 +175,6 @@ def pow2_quantized_affine(
 
     Args:
         inp: shape ``(M_1, ..., M_B, D_1, ..., D_N)`` with ``B = base_axis``.
-        n_outmaps: number of output features, or the shape of one output.
-        base_axis: number of leading axes kept as batch.
-        w_init: initializer or array for the weight; default Glorot's uniform distribution.
-        b_init: initializer or array for the bias; default zeros.
-        fix_parameters: do not train the parameters.
-        rng: random generator of the default initializer; default nnabla's.
-        with_bias: whether to add a bias.
-        quantize_w: whether to quantize the weight.
-        sign_w: whether one bit of the weight is the sign.
-        with_zero_w: whether 0 is one of the values of the weight.
-        n_w: bits of the weight.
-        m_w: the largest value of the weight is ``2 ** m_w``.
-        ste_fine_grained_w: whether the gradient is 0 where the weight lies outside of the range.
-        quantize_b: whether to quantize the bias.
-        sign_b: whether one bit of the bias is the sign.
-        with_zero_b: whether 0 is one of the values of the bias.
-        n_b: bits of the bias.
-        m_b: the largest value of the bias is ``2 ** m_b``.
-        ste_fine_grained_b: whether the gradient is 0 where the bias lies outside of the range.
 
     Returns:
         Shape ``(M_1, ..., M_B, L_1, ...)``.
@@ -298,9 +183,9 @@ def pow2_quantized_affine(
         _pow2(quantize_w, sign_w, with_zero_w, n_w, m_w, ste_fine_grained_w),
         _pow2(quantize_b, sign_b, with_zero_b, n_b, m_b, ste_fine_grained_b),
     )
-    return quantized_affine(
-        "pow2_quantized_affine", inp, n_outmaps, base_axis, (w_init, b_init), fix_parameters, rng, with_bias, quantizers
-    )
+    shape, w_init = affine_weight("pow2_quantized_affine", inp, n_outmaps, base_axis, w_init, rng)
+    w, b = quantized_parameters(shape, shape[1:], (w_init, b_init), fix_parameters, with_bias, quantizers)
+    return F.affine(inp, w, b, base_axis)
 
 
 @parametric_function_api("pow2_quantized_conv", PARAMETERS)
@@ -335,30 +220,6 @@ def pow2_quantized_convolution(
 
     Args:
         inp: shape ``(batch..., inmaps, *spatial)``.
-        outmaps: number of filters.
-        kernel: size of the filters along each spatial axis.
-        pad: zeros added at both ends of each spatial axis; default 0.
-        stride: step of the filters along each spatial axis; default 1.
-        dilation: distance of neighbouring filter elements; default 1.
-        group: number of groups that channels are split into.
-        w_init: initializer or array for the weight; default Glorot's uniform distribution.
-        b_init: initializer or array for the bias; default zeros.
-        base_axis: number of leading batch axes.
-        fix_parameters: do not train the parameters.
-        rng: random generator of the default initializer; default nnabla's.
-        with_bias: whether to add a bias.
-        quantize_w: whether to quantize the weight.
-        with_zero_w: whether 0 is one of the values of the weight.
-        sign_w: whether one bit of the weight is the sign.
-        n_w: bits of the weight.
-        m_w: the largest value of the weight is ``2 ** m_w``.
-        ste_fine_grained_w: whether the gradient is 0 where the weight lies outside of the range.
-        quantize_b: whether to quantize the bias.
-        with_zero_b: whether 0 is one of the values of the bias.
-        sign_b: whether one bit of the bias is the sign.
-        n_b: bits of the bias.
-        m_b: the largest value of the bias is ``2 ** m_b``.
-        ste_fine_grained_b: whether the gradient is 0 where the bias lies outside of the range.
 
     Returns:
         Shape ``(batch..., outmaps, *spatial)``.
@@ -367,21 +228,9 @@ def pow2_quantized_convolution(
         _pow2(quantize_w, sign_w, with_zero_w, n_w, m_w, ste_fine_grained_w),
         _pow2(quantize_b, sign_b, with_zero_b, n_b, m_b, ste_fine_grained_b),
     )
-    return quantized_convolution(
-        "pow2_quantized_convolution",
-        inp,
-        outmaps,
-        kernel,
-        (pad, stride, dilation),
-        group,
-        False,
-        (w_init, b_init),
-        base_axis,
-        fix_parameters,
-        rng,
-        with_bias,
-        quantizers,
-    )
+    shape, w_init = filters("pow2_quantized_convolution", inp, outmaps, kernel, base_axis, w_init, rng, group=group)
+    w, b = quantized_parameters(shape, (outmaps,), (w_init, b_init), fix_parameters, with_bias, quantizers)
+    return F.convolution(inp, w, b, base_axis, pad, stride, dilation, group)
 
 
 @parametric_function_api("pruned_affine", PARAMETERS)
@@ -403,28 +252,14 @@ def pruned_affine(
 
     Args:
         inp: shape ``(M_1, ..., M_B, D_1, ..., D_N)`` with ``B = base_axis``.
-        n_outmaps: number of output features, or the shape of one output.
-        base_axis: number of leading axes kept as batch.
-        w_init: initializer or array for the weight; default Glorot's uniform distribution.
-        b_init: initializer or array for the bias; default zeros.
-        fix_parameters: do not train the parameters.
-        rng: random generator of the default initializer; default nnabla's.
-        with_bias: whether to add a bias.
-        prune_w: whether to prune the weight.
-        rate_w: share of the weight's elements that become 0.
-        prune_b: whether to prune the bias.
-        rate_b: share of the bias' elements that become 0.
 
     Returns:
         Shape ``(M_1, ..., M_B, L_1, ...)``.
     """
-    quantizers = (
-        _pruned(prune_w, rate_w),
-        _pruned(prune_b, rate_b),
-    )
-    return quantized_affine(
-        "pruned_affine", inp, n_outmaps, base_axis, (w_init, b_init), fix_parameters, rng, with_bias, quantizers
-    )
+    quantizers = (_pruned(prune_w, rate_w), _pruned(prune_b, rate_b))
+    shape, w_init = affine_weight("pruned_affine", inp, n_outmaps, base_axis, w_init, rng)
+    w, b = quantized_parameters(shape, shape[1:], (w_init, b_init), fix_parameters, with_bias, quantizers)
+    return F.affine(inp, w, b, base_axis)
 
 
 @parametric_function_api("pruned_conv", PARAMETERS)
@@ -452,43 +287,11 @@ def pruned_convolution(
 
     Args:
         inp: shape ``(batch..., inmaps, *spatial)``.
-        outmaps: number of filters.
-        kernel: size of the filters along each spatial axis.
-        pad: zeros added at both ends of each spatial axis; default 0.
-        stride: step of the filters along each spatial axis; default 1.
-        dilation: distance of neighbouring filter elements; default 1.
-        group: number of groups that channels are split into.
-        channel_last: whether channels are the last axis, of input and filters.
-        w_init: initializer or array for the weight; default Glorot's uniform distribution.
-        b_init: initializer or array for the bias; default zeros.
-        base_axis: number of leading batch axes.
-        fix_parameters: do not train the parameters.
-        rng: random generator of the default initializer; default nnabla's.
-        with_bias: whether to add a bias.
-        prune_w: whether to prune the weight.
-        rate_w: share of the weight's elements that become 0.
-        prune_b: whether to prune the bias.
-        rate_b: share of the bias' elements that become 0.
 
     Returns:
         Shape ``(batch..., outmaps, *spatial)``.
     """
-    quantizers = (
-        _pruned(prune_w, rate_w),
-        _pruned(prune_b, rate_b),
-    )
-    return quantized_convolution(
-        "pruned_convolution",
-        inp,
-        outmaps,
-        kernel,
-        (pad, stride, dilation),
-        group,
-        channel_last,
-        (w_init, b_init),
-        base_axis,
-        fix_parameters,
-        rng,
-        with_bias,
-        quantizers,
-    )
+    quantizers = (_pruned(prune_w, rate_w), _pruned(prune_b, rate_b))
+    shape, w_init = filters("pruned_convolution", inp, outmaps, kernel, base_axis, w_init, rng, channel_last, group)
+    w, b = quantized_parameters(shape, (outmaps,), (w_init, b_init), fix_parameters, with_bias, quantizers)
+    return F.convolution(inp, w, b, base_axis, pad, stride, dilation, group, channel_last)

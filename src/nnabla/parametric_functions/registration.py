@@ -8,6 +8,7 @@ from functools import wraps
 from typing import Any
 
 from .. import parameter
+from .argument_docs import describe_arguments
 
 
 def parametric_function_api(
@@ -51,16 +52,18 @@ def parametric_function_api(
         call.__signature__ = signature.replace(  # type: ignore[attr-defined]
             parameters=[*signature.parameters.values(), named]
         )
-        call.__doc__ = _documented(function, scope, param_desc or ())
         if function.__module__.startswith("nnabla.parametric_functions"):
             call.__module__ = "nnabla.parametric_functions"
+            # Of nnabla's own functions only: in those of users, the same names may mean something else.
+            describe_arguments()(call)
+        call.__doc__ = _documented(call.__doc__, scope, param_desc or ())
         return call
 
     return decorate
 
 
-def _documented(function: Callable[..., Any], scope: str, param_desc: Sequence[tuple[str, str, str, bool]]) -> str:
-    doc = inspect.cleandoc(function.__doc__ or "")
+def _documented(docstring: str | None, scope: str, param_desc: Sequence[tuple[str, str, str, bool]]) -> str:
+    doc = inspect.cleandoc(docstring or "")
     if not param_desc:
         return doc
     lines = [f"* {name}: {text}, shape {shape}, need_grad={need_grad}" for name, text, shape, need_grad in param_desc]

@@ -10,22 +10,18 @@ import numpy as np
 
 from ... import functions as F
 from ...graph.variable import Variable
+from ...parametric_functions.argument_docs import describe_arguments
 from ...parametric_functions.layers import Initializer, bias_or_none, glorot, weight
 from .module import Module, check_sizes, fresh_scope
 
 
+@describe_arguments()
 class Affine(Module):
     """Fully connected layer; see `nnabla.functions.affine`.
 
     Args:
         n_inmaps: number of input features.
         n_outmaps: number of output features; of several numbers, the product.
-        base_axis: number of leading axes kept as batch.
-        w_init: initializer or array for the weight; default Glorot's uniform distribution.
-        b_init: initializer or array for the bias; default zeros.
-        fix_parameters: do not train the parameters: they are made without `need_grad`.
-        rng: random generator of the default initializer; default nnabla's.
-        with_bias: whether to add a bias.
 
     Attributes:
         W: weight, shape ``(n_inmaps, n_outmaps)``.

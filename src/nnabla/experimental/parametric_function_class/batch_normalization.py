@@ -10,23 +10,24 @@ from ...errors import ArgumentError
 from ...graph.variable import Variable
 from ...logger import logger
 from ...operators.axes import normalized_all
+from ...parametric_functions.argument_docs import describe_arguments
 from ...parametric_functions.normalization import Inits, running_statistics, shift_and_scale
 from .module import Module, check_sizes, fresh_scope
 
+# What means something else here than in the parametric functions.
+ARGUMENTS = {
+    "axes": "the one axis with statistics of its own, usually the channels.",
+    "batch_stat": "has no effect, as in NNabla 1.x: the call says which statistics are used. False logs a warning.",
+}
 
+
+@describe_arguments(ARGUMENTS)
 class BatchNormalization(Module):
     """Batch normalization; see `nnabla.functions.batch_normalization`.
 
     Args:
         n_features: size of the input along the axis in `axes`.
         n_dims: number of axes of the input.
-        axes: the one axis with statistics of its own, usually the channels.
-        decay_rate: how much of the running statistics is kept at each step, in [0, 1].
-        eps: added to the variance.
-        batch_stat: has no effect, as in NNabla 1.x: the call says which statistics are used. False logs a warning.
-        output_stat: return mean and variance of the batch as well.
-        fix_parameters: do not train beta and gamma: they are made without `need_grad`.
-        param_init: initializers or arrays by name (``beta``, ``gamma``, ``mean``, ``var``).
 
     Attributes:
         beta: shift, shape ``(1, ..., n_features, ..., 1)``, zeros at first.
@@ -108,19 +109,34 @@ class _OfSomeDims(BatchNormalization):
         )
 
 
+@describe_arguments(ARGUMENTS)
 class BatchNorm1d(_OfSomeDims):
-    """`BatchNormalization` of inputs with three axes, as `Conv1d` returns them."""
+    """`BatchNormalization` of inputs with three axes, as `Conv1d` returns them.
+
+    Args:
+        n_features: size of the input along the axis in `axes`.
+    """
 
     n_dims = 3
 
 
+@describe_arguments(ARGUMENTS)
 class BatchNorm2d(_OfSomeDims):
-    """`BatchNormalization` of inputs with four axes, as `Conv2d` returns them."""
+    """`BatchNormalization` of inputs with four axes, as `Conv2d` returns them.
+
+    Args:
+        n_features: size of the input along the axis in `axes`.
+    """
 
     n_dims = 4
 
 
+@describe_arguments(ARGUMENTS)
 class BatchNorm3d(_OfSomeDims):
-    """`BatchNormalization` of inputs with five axes, as `Conv3d` returns them."""
+    """`BatchNormalization` of inputs with five axes, as `Conv3d` returns them.
+
+    Args:
+        n_features: size of the input along the axis in `axes`.
+    """
 
     n_dims = 5

@@ -10,6 +10,7 @@ import numpy as np
 from ... import functions as F
 from ...errors import ArgumentError
 from ...graph.variable import Variable
+from ...parametric_functions.argument_docs import describe_arguments
 from ...parametric_functions.layers import Initializer, bias_or_none, filter_shape, glorot, weight
 from .module import Module, check_sizes, fresh_scope
 
@@ -56,23 +57,11 @@ class Filtering(Module):
         raise NotImplementedError
 
 
+@describe_arguments()
 class Convolution(Filtering):
     """N-dimensional convolution; see `nnabla.functions.convolution`.
 
     Args:
-        inmaps: number of input channels.
-        outmaps: number of filters.
-        kernel: size of the filters along each spatial axis.
-        pad: zeros added at both ends of each spatial axis; default 0.
-        stride: step of the filters along each spatial axis; default 1.
-        dilation: distance of neighbouring filter elements; default 1.
-        group: number of groups that channels are split into.
-        w_init: initializer or array for the filters; default Glorot's uniform distribution.
-        b_init: initializer or array for the bias; default zeros.
-        base_axis: number of leading batch axes.
-        fix_parameters: do not train the parameters: they are made without `need_grad`.
-        rng: random generator of the default initializer; default nnabla's.
-        with_bias: whether to add a bias.
 
     Attributes:
         W: filters, shape ``(outmaps, inmaps / group, *kernel)``.

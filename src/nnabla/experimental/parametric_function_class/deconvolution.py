@@ -6,29 +6,20 @@ from typing import Any
 
 from ... import functions as F
 from ...graph.variable import Variable
+from ...parametric_functions.argument_docs import describe_arguments
 from ...parametric_functions.layers import filter_shape
 from .convolution import Filtering
 
 
+@describe_arguments()
 class Deconvolution(Filtering):
     """N-dimensional transposed convolution; see `nnabla.functions.deconvolution`.
 
     NNabla 1.39 exchanges `inmaps` and `outmaps` in the shape of the filters, and works where they are equal only.
 
     Args:
-        inmaps: number of input channels.
-        outmaps: number of output channels.
-        kernel: size of the filters along each spatial axis.
         pad: rows cut off at both ends of each spatial axis; default 0.
         stride: step of the filters along each spatial axis of the output; default 1.
-        dilation: distance of neighbouring filter elements; default 1.
-        group: number of groups that channels are split into.
-        w_init: initializer or array for the filters; default Glorot's uniform distribution.
-        b_init: initializer or array for the bias; default zeros.
-        base_axis: number of leading batch axes.
-        fix_parameters: do not train the parameters: they are made without `need_grad`.
-        rng: random generator of the default initializer; default nnabla's.
-        with_bias: whether to add a bias.
 
     Attributes:
         W: filters, shape ``(inmaps, outmaps / group, *kernel)``.

@@ -8,10 +8,12 @@ from typing import Any
 from ... import functions as F
 from ...graph.variable import Variable
 from ...initializer import UniformInitializer
+from ...parametric_functions.argument_docs import describe_arguments
 from ...parametric_functions.layers import Initializer, weight
 from .module import Module, check_sizes, fresh_scope
 
 
+@describe_arguments()
 class Embed(Module):
     """Rows of a table that is learned; see `nnabla.functions.embed`.
 
@@ -21,7 +23,6 @@ class Embed(Module):
         n_inputs: number of rows.
         n_features: length of a row.
         w_init: initializer or array for the table; default uniform in ``[-sqrt(3), sqrt(3))``, variance 1.
-        fix_parameters: do not train the table: it is made without `need_grad`.
 
     Attributes:
         W: table, shape ``(n_inputs, n_features)``.

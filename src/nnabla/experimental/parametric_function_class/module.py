@@ -29,7 +29,8 @@ def check_sizes(layer: str, **sizes: int) -> None:
 class Module:
     """A layer, or a model made of layers that are its attributes.
 
-    Attributes that are variables are its parameters. Not to be confused with `nnabla.Module`.
+    Attributes that are variables are its parameters. Not to be confused with `nnabla.Module`. With `fix_parameters`
+    layers make theirs without `need_grad`.
 
     Example:
         >>> import nnabla as nn
