@@ -21,6 +21,8 @@ class Program(NamedTuple):
     """Runs one step on the arrays of one batch. May return before the work is done."""
     result: Callable[[], np.ndarray]
     """Waits for the steps taken and gives the last loss or output, by which implementations are compared."""
+    compared: Callable[[], np.ndarray] | None = None
+    """What they are compared by instead, where it takes long to read; `result` then only waits."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Case:
 
     compared: bool = True
     """Whether `--check` has a loss or an output to compare."""
+    turn: float = 1.0
+    """Length of a turn relative to that of the other cases."""
 
     def data(self) -> list[Batch]:
         """The same batches in every process; steps cycle through them."""
@@ -66,6 +70,29 @@ def _sequences(rng: np.random.RandomState) -> list[Batch]:
     return [(_normal(rng, 35, 20, 256), _labels(rng, 20, 10)) for _ in range(4)]
 
 
+SOLVERS = (
+    "Sgd",
+    "SgdW",
+    "Momentum",
+    "Nesterov",
+    "Adagrad",
+    "Adadelta",
+    "RMSprop",
+    "RMSpropGraves",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "AMSGRAD",
+    "AdaBound",
+    "AMSBound",
+    "AdaBelief",
+    "Lars",
+    "Lamb",
+    "Lion",
+)
+# Name of the case to name of the solver.
+UPDATES = {f"update_{solver.lower()}": solver for solver in SOLVERS}
+
 CASES = {
     case.name: case
     for case in (
@@ -85,9 +112,18 @@ CASES = {
         ),
         Case("resnet18_infer_1", "ResNet-18 inference, batch 1", _arrays(4, (1, 3, 224, 224))),
         Case("resnet18_infer_8", "ResNet-18 inference, batch 8", _arrays(4, (8, 3, 224, 224))),
-        Case("update_momentum", "Momentum update of ResNet-18's parameters"),
-        Case("update_adam", "Adam update of ResNet-18's parameters"),
+        *(Case(name, f"{solver} update of ResNet-18's parameters", turn=0.2) for name, solver in UPDATES.items()),
         Case("build", "Building ResNet-18's graph, parameters in place", compared=False),
         Case("build_first", "Building ResNet-18 with parameter initialization", compared=False),
     )
 }
+
+# That results belong to the same formula; how exact they are is the tests' affair.
+FUNCTION_TOLERANCE = 1e-3
+# Between the name of a function and its size, in the name of a case of `functions`.
+SIZE_MARK = " "
+
+
+def find_case(name: str) -> Case:
+    """The workload of that name, or the case of one function, such as ``"relu small"``."""
+    return CASES[name] if SIZE_MARK not in name else Case(name, name, tolerance=FUNCTION_TOLERANCE)

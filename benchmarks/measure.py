@@ -36,6 +36,8 @@ class Row:
     unit: str
     figures: dict[str, list[float]] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
+    differences: dict[str, float] = field(default_factory=dict)
+    """How far results lie from the first column's, where that was asked for."""
 
     def median(self, name: str) -> float:
         return statistics.median(self.figures[name])
@@ -62,15 +64,23 @@ class Effort:
     turn_seconds: float
 
 
-def measure_case(case: Case, pool: Pool, effort: Effort) -> Row:
-    """Milliseconds per step. In each round every implementation has one turn; who begins rotates."""
+def measure_case(case: Case, pool: Pool, effort: Effort, compared: bool = False) -> Row:
+    """Milliseconds per step. In each round every implementation has one turn; who begins rotates.
+
+    With `compared`, results of the first step are compared before.
+    """
     row = Row(case.name, case.title, "ms")
     with TemporaryDirectory() as folder:
         ready = _prepare(case, pool, Path(folder), row)
+        if compared:
+            values = _results(ready, pool, row, steps=1)
+            first = next(iter(values), "")
+            row.differences = {name: _difference(value, values[first]) for name, value in values.items()}
+            ready = list(values)
         steps: dict[str, int] = {}
         for name in ready:
             with _reported(row, name, pool):
-                steps[name] = _steps_per_turn(pool.workers[name], effort.turn_seconds)
+                steps[name] = _steps_per_turn(pool.workers[name], effort.turn_seconds * case.turn)
         for i in range(effort.rounds):
             names = list(steps)
             first = i % max(1, len(names))
@@ -103,12 +113,9 @@ class Agreement:
 def check_case(case: Case, pool: Pool) -> list[Agreement]:
     """Results from the same parameters and data, each compared with the first that there is."""
     row = Row(case.name, case.title, "")
-    values: OrderedDict[str, list[float]] = OrderedDict()
     with TemporaryDirectory() as folder:
         ready = _prepare(case, pool, Path(folder), row)
-        for name in ready:
-            with _reported(row, name, pool):
-                values[name] = pool.workers[name].ask("check", steps=CHECK_STEPS)["values"]
+        values = _results(ready, pool, row, CHECK_STEPS)
         _drop(ready, row, pool)
     agreements = [Agreement(case, name, float("inf"), failure) for name, failure in row.failures.items()]
     if values:
@@ -195,6 +202,15 @@ def _prepare(case: Case, pool: Pool, folder: Path, row: Row) -> list[str]:
             if reply["supported"]:
                 ready.append(name)
     return ready
+
+
+def _results(names: Sequence[str], pool: Pool, row: Row, steps: int) -> OrderedDict[str, list[float]]:
+    """What the implementations are compared by after `steps` steps, of those that take them."""
+    values: OrderedDict[str, list[float]] = OrderedDict()
+    for name in names:
+        with _reported(row, name, pool):
+            values[name] = pool.workers[name].ask("check", steps=steps)["values"]
+    return values
 
 
 def _drop(names: Sequence[str], row: Row, pool: Pool) -> None:

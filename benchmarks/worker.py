@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from cases import CASES, Batch, Program
+from cases import SIZE_MARK, Batch, Program, find_case
 
 Build = Callable[[str, Path], "Program | None"]
 Clear = Callable[[], None]
@@ -47,6 +47,10 @@ def load_implementation(name: str, threads: int) -> tuple[Build, Clear, str]:
     peer.set_threads(threads)
 
     def from_file(case: str, parameters: Path) -> Program | None:
+        if name == "torch" and SIZE_MARK in case:
+            from functions import torch_program
+
+            return torch_program.build(case.partition(SIZE_MARK)[0], parameters)
         with np.load(parameters) as arrays:
             return build(case, dict(arrays))
 
@@ -65,7 +69,7 @@ class Bench:
     def prepare(self, case: str, parameters: str) -> dict:
         """Build a case; `supported` says whether this implementation has it."""
         self._program = self._build(case, Path(parameters))
-        self._batches = CASES[case].data()
+        self._batches = find_case(case).data()
         self._next = 0
         return {"supported": self._program is not None}
 
@@ -86,7 +90,8 @@ class Bench:
 
     def check(self, steps: int) -> dict:
         self._steps(steps)
-        return {"values": np.ravel(self._program.result()).astype(float).tolist()}
+        values = (self._program.compared or self._program.result)()
+        return {"values": np.ravel(values).astype(float).tolist()}
 
     def memory(self, steps: int) -> dict:
         """Bytes resident before the steps, and at their peak."""

@@ -155,12 +155,14 @@ class Rows(NamedTuple):
 
     def numbers(self, indices: Tensor) -> Tensor:
         """The number of the row for each column of indices."""
-        if len(self.lengths) == 1:
-            return indices.reshape(-1).remainder(max(self.lengths[0], 1))
-        total = indices.new_zeros(math.prod(indices.shape[1:]))
-        for row, length in zip(indices.unbind(0), self.lengths, strict=True):
-            # A negative index counts from the end.
-            total = total * length + row.reshape(-1).remainder(max(length, 1))
+        count = math.prod(indices.shape[1:])
+        if not self.lengths:
+            return indices.new_zeros(count)
+        first, *others = indices.reshape(len(self.lengths), count).unbind(0)
+        # A negative index counts from the end.
+        total = first.remainder(max(self.lengths[0], 1))
+        for row, length in zip(others, self.lengths[1:], strict=True):
+            total = torch.add(row.remainder(max(length, 1)), total, alpha=length)
         return total
 
 
@@ -189,6 +191,8 @@ class GatherNd(Operator):
 
     indices = ("indices",)
     constants = ("indices",)
+    # Of the rows chosen.
+    keeps = grad_is_differentiable = True
 
     def output_shape(self, x: Shape, indices: Shape) -> Shape:
         self._x = x
@@ -198,10 +202,11 @@ class GatherNd(Operator):
 
     def forward(self, x: Tensor, indices: Tensor) -> Tensor:
         check_indices(indices, self._x, "gather_nd")
-        return x.reshape(self._rows.shape).index_select(0, self._rows.numbers(indices)).view(self._y)
+        self.kept = numbers = self._rows.numbers(indices)
+        return x.reshape(self._rows.shape).index_select(0, numbers).view(self._y)
 
-    def grad(self, dy: Tensor, indices: Tensor) -> tuple[Tensor, None]:
-        numbers = self._rows.numbers(indices)
+    def grad(self, dy: Tensor) -> tuple[Tensor, None]:
+        numbers = self.kept
         dx = dy.new_zeros(self._rows.shape).index_add_(0, numbers, dy.reshape(len(numbers), self._rows.size))
         return dx.view(self._x), None
 
@@ -308,6 +313,10 @@ class OneHot(Operator):
         y = torch.zeros(self._rows, self._size, dtype=self.compute_dtype, device=x.device)
         if len(self.shape) == 1:
             rows, (length,) = x.reshape(self._rows, 1), self.shape
+            if x.is_cpu and x.numel():
+                least, greatest = rows.aminmax()
+                if least.item() >= 0 and greatest.item() < length:
+                    return y.scatter_(1, rows, 1.0).view(self._y)
             inside = (rows >= -length) & (rows < length)
             return y.scatter_(1, rows.remainder(length), inside.to(y.dtype)).view(self._y)
         rows = x.reshape(self._rows, len(self.shape))

@@ -17,7 +17,6 @@ from ..graph.argument import Bool, Float
 from ..graph.operator import Operator, Shape, operator
 from .shapes import Binary
 
-
 # Elements from which on it is faster to convert truth values afterwards.
 _WORTH_CONVERTING = 1 << 15
 

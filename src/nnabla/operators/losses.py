@@ -268,6 +268,8 @@ class SquaredError(Binary):
         return torch._C._nn.mse_loss(x0, x1, _NONE)
 
     def grad(self, need: tuple[bool, ...], dy: Tensor, x0: Tensor, x1: Tensor) -> Pair:
+        if x0.shape != x1.shape:
+            x0, x1 = torch.broadcast_tensors(x0, x1)
         if not need[0]:
             return None, mse_loss_backward(dy, x1, x0, _NONE)
         return opposite(need, mse_loss_backward(dy, x0, x1, _NONE))

@@ -247,6 +247,9 @@ class Sign(_Step):
     alpha = Float(1.0, "Value at 0.")
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.alpha == 1:
+            # 1, or -1 below 0: two passes more are faster than to fill in by a mask.
+            return torch.lt(x, 0, out=torch.empty_like(x)).mul_(-2).add_(1)
         y = torch.sign(x)
         return y.masked_fill_(y == 0, self.alpha) if self.alpha else y
 

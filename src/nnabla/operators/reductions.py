@@ -17,6 +17,8 @@ from .axes import Axes, normalized, normalized_all
 from .constants import Array, WithConstant
 from .losses import differentiated
 
+cumprod_backward = torch.ops.aten.cumprod_backward.default
+
 
 def listed(axis: Axes) -> Sequence[int] | None:
     """The axes as the registered functions take them."""
@@ -420,17 +422,18 @@ class CumProd(_Running):
         return self._run(x, torch.cumprod, 1.0, self.reverse)
 
     def grad(self, dy: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        axis, length = self._axis, self._length
-        if not length:
-            return torch.zeros_like(x)
+        axis = self._axis
         if self.reverse:
             dy, x, y = dy.flip(axis), x.flip(axis), y.flip(axis)
-        if self.exclusive:
-            # The first product is 1, and the last factor in none.
-            dy, y, x = dy.narrow(axis, 1, length - 1), y.narrow(axis, 1, length - 1), x.narrow(axis, 0, length - 1)
-        dx = cumprod_backward(dy, x, axis, y)
-        if self.exclusive:
-            dx = torch.cat((dx, torch.zeros_like(dy.narrow(axis, 0, 1)) if length > 1 else dy.new_zeros(self._one)), axis)
+        if not (self.exclusive and x.shape[axis]):
+            dx = cumprod_backward(dy, x, axis, y)
+        else:
+            # The first product is 1, and no product has the last factor.
+            rest = x.shape[axis] - 1
+            dx = cumprod_backward(
+                dy.narrow(axis, 1, rest), x.narrow(axis, 0, rest), axis, y.narrow(axis, 1, rest)
+            )
+            dx = torch.constant_pad_nd(dx, [0, 0] * (x.ndim - 1 - axis) + [0, 1])
         return dx.flip(axis) if self.reverse else dx
 
 
