@@ -6,6 +6,10 @@ from ._init import garbage_collection_paused as _garbage_collection_paused
 with _garbage_collection_paused():
     from . import ext_utils, function, functions, initializer, parameter
     from . import _arithmetic_ops, _indexing  # operators and indexing of Variable and NdArray
+    from .core import graph_def
+    from .core.graph_def import ProtoVariable
+    from .core.module import Module
+    from .core.sequential import Sequential
 from ._init import (
     add_available_context,
     array_classes,
@@ -24,10 +28,6 @@ from .callback import (
     unset_solver_post_hook,
     unset_solver_pre_hook,
 )
-from .core import graph_def
-from .core.graph_def import ProtoVariable
-from .core.module import Module
-from .core.sequential import Sequential
 from .context import Context, context_scope, get_current_context, set_default_context
 from .graph.forward import forward_all
 from .graph.modes import no_grad

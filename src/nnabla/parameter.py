@@ -64,6 +64,8 @@ class _Within(ContextDecorator):
         self._path = path
         self._scope = scope
         self._function = function
+        # The scopes to come back to: one object may be entered again inside of its own block.
+        self._previous: list[Scope] = []
 
     def _recreate_cm(self) -> _Within:
         return type(self)(self._path, self._scope, self._function)
@@ -73,12 +75,12 @@ class _Within(ContextDecorator):
         previous = current_scope
         names = _names(self._path, self._function)
         current_scope = _enter(previous if self._scope is None else self._scope, names, self._function)
-        self._previous = previous
+        self._previous.append(previous)
         return current_scope
 
     def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
         global current_scope
-        current_scope = self._previous
+        current_scope = self._previous.pop()
 
 
 def parameter_scope(name: str, scope: Scope | None = None) -> AbstractContextManager[Scope]:

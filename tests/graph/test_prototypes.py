@@ -2,16 +2,22 @@
 
 import gc
 import weakref
+from functools import partial
+from types import FunctionType
 
 import numpy as np
 import pytest
+import torch
 
 import nnabla as nn
 import nnabla.function as nodes
 import nnabla.functions as F
 from nnabla.errors import ArgumentError, ShapeError
-from nnabla.graph.operator import registry
+from nnabla.graph.operator import Operator, registry
 from nnabla.graph.prototype import _MOST
+
+from ..operators.cases import ALL
+from ..operators.observe import REFUSALS, call, variables
 
 
 @pytest.fixture(autouse=True)
@@ -122,3 +128,77 @@ def test_nodes_without_inputs_that_their_arguments_rule_out(no_scale, no_bias):
     y.forward()
     expected = np.array([[-1.0] * 3, [1.0] * 3]) * (1 if no_scale else 2) + (0 if no_bias else 5)
     np.testing.assert_allclose(y.d, expected, rtol=1e-4)
+
+
+class _Number:
+    """Converts to a float, as arguments of many libraries do, and may change."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __float__(self):
+        return self.value
+
+
+def _filled(value):
+    return torch.tensor(value)
+
+
+@pytest.mark.parametrize("make, change", [(_Number, "__init__"), (_filled, "fill_")])
+def test_arguments_that_change(make, change):
+    x = nn.NdArray.from_numpy_array([1.0])
+    number = make(0.5)
+    assert F.add_scalar(x, number).data[0] == 1.5
+    getattr(number, change)(2.0)
+    assert F.add_scalar(x, number).data[0] == 3.0
+
+
+def test_a_generator_is_used_up():
+    x = nn.Variable((2, 3))
+    order = (axis for axis in (1, 0))
+    assert F.transpose(x, order).shape == (3, 2)
+    with pytest.raises((ShapeError, ArgumentError)):
+        F.transpose(x, order)
+
+
+@pytest.mark.parametrize("first", [0.0, -0.0])
+def test_signs_of_zero_in_lists_are_told_apart(first):
+    x = nn.Variable((1, 3, 4, 4))
+    for low in (first, -first):
+        found = F.random_erase(x, replacements=(low, 1.0)).parent.info.args["replacements"][0]
+        assert np.signbit(found) == np.signbit(low)
+
+
+def _changing(value):
+    """What two operators must not share, as far as `value` leads to it."""
+    if isinstance(value, (Operator, torch.Generator)):
+        return [value]
+    if isinstance(value, (tuple, list)):
+        return [found for v in value for found in _changing(v)]
+    if isinstance(value, dict):
+        return _changing(list(value.values()))
+    if isinstance(value, partial):
+        return _changing([value.func, *value.args, *value.keywords.values()])
+    if isinstance(value, FunctionType):
+        return _changing([cell.cell_contents for cell in value.__closure__ or ()])
+    if type(value).__module__.startswith("nnabla.operators"):
+        return _changing(list(vars(value).values()))
+    return _changing([getattr(value, "__self__", None)]) if callable(value) else []
+
+
+def test_prototypes_hold_nothing_that_changes():
+    """Neither an operator, nor a method of one, nor random numbers: in no case of any function."""
+    checked = 0
+    for case in ALL:
+        if case.is_node:
+            continue
+        try:
+            call(case, variables(case, case.arrays()))
+        except REFUSALS:
+            continue
+        for name, cls in registry.items():
+            for prototype in cls.prototypes.values():
+                assert _changing([v for k, v in prototype.state.items() if k != "context"]) == [], f"{name} in {case}"
+                checked += 1
+            cls.prototypes.clear()
+    assert checked > 1000

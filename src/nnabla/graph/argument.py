@@ -73,7 +73,7 @@ class Argument:
         return value
 
 
-def _integer(value: Any) -> int:
+def integer(value: Any) -> int:
     """What compares equal to an integer is one: calls are remembered by the values of their arguments."""
     number: int = int(value) if isinstance(value, float) and value.is_integer() else value.__index__()
     # The size that kernels and model files have for it.
@@ -86,7 +86,7 @@ class Int(Argument):
     kind = "an integer"
 
     def cast(self, value: Any) -> int:
-        return _integer(value)
+        return integer(value)
 
 
 class Float(Argument):
@@ -124,7 +124,7 @@ class Ints(Argument):
     def cast(self, value: Any) -> tuple[int, ...]:
         if isinstance(value, (bytes, dict)):
             raise TypeError
-        return tuple([_integer(v) for v in value])
+        return tuple([integer(v) for v in value])
 
 
 class Floats(Argument):

@@ -18,7 +18,7 @@ from .forward import add_forward_step, input_tensors
 from .function import Function, PythonFunction
 from .hooks import any_function_hooks, combined, function_post_hooks, function_pre_hooks
 from .liveness import intermediate
-from .meeting import with_gaps
+from .meeting import wanted_inputs, with_gaps
 from .operator import Operator
 from .plan import Plan, PlanCache, inherit_need_grad
 from .sinks import Sink, accumulating, adding, assigning, summing
@@ -141,20 +141,11 @@ def active_functions(order: Sequence[Function], root: Variable) -> dict[Function
     for function in reversed(order):
         if not function._needs_grad or not any([id(b.data) in reached for b in function._outputs]):
             continue
-        active[function] = wanted = wanted_inputs(function)
+        active[function] = wanted = wanted_inputs(function._operator, function._inputs)
         for variable, wants in zip(function._inputs, wanted, strict=True):
             if wants:
                 reached.add(id(variable._buffers.data))
     return active
-
-
-def wanted_inputs(function: Function) -> list[bool]:
-    """For each given input, whether a gradient shall be computed for it."""
-    operator = function._operator
-    if not operator.constants:
-        return [v.need_grad for v in function._inputs]
-    names = [i.name for i in operator.of_given(operator.declaration.inputs, len(function._inputs))]
-    return [v.need_grad and name not in operator.constants for v, name in zip(function._inputs, names, strict=True)]
 
 
 def compile_backward(order: Sequence[Function], root: Variable, clear_buffer: bool) -> BackwardPlan:
@@ -258,10 +249,10 @@ class _Backward:
 
     def _kernel(self, function: Function, dys: list[Slot], wants: list[bool]) -> tuple[Callable[..., Any], list[Slot]]:
         operator = function._operator
-        inputs = self.binder.inputs(function)
         need = tuple(with_gaps(operator, wants, False))
         if operator.grad is None:
-            return derived_grad(operator, need), [*dys, *inputs]
+            return derived_grad(operator, need), [*dys, *self.binder.inputs(function)]
+        inputs = self.binder.inputs_for_grad(function)
         declaration = operator.declaration
         ys = [b.data for b in function._outputs]
         xs = [_Gathered(inputs)] if declaration.variadic else inputs
@@ -275,7 +266,7 @@ class _Backward:
         buffers = variable._buffers
         producer = self.producer.get(id(buffers.data))
         # A derived gradient may be anything that autograd returns, expanded tensors among them.
-        shared = operator.grad_aliases or operator.broadcast or operator.grad is None
+        shared = operator.grad_aliases or operator.grad is None
         if producer is None:
             dtype = _FULL.get(operator.compute_dtype, operator.compute_dtype)
             sink = accumulating(buffers, dtype, shared)

@@ -86,7 +86,9 @@ class Binder:
                 slot = LeafSlot(variable._buffers, wanted, operator.device, kind)
                 self._leaves[key] = slot
             return slot
-        if produced is wanted or kind is Kind.WHOLE:
+        if produced is wanted:
+            return array
+        if kind is Kind.WHOLE and (produced is ANY_TYPE or not produced.is_floating_point):
             return array
         return self.cast(array, wanted)
 
@@ -97,10 +99,28 @@ class Binder:
         return target
 
     def inputs(self, function: Function) -> list[Slot]:
-        """The slots of all declared inputs of a function, `NO_SLOT` for those not given."""
+        """The slots of all declared inputs of a function for its forward, `NO_SLOT` for those not given."""
         operator = function._operator
         if operator.declaration.plain:
             return with_gaps(operator, [self.read(v, operator) for v in function._inputs], NO_SLOT)
         kinds = operator.of_given(operator.declaration.kinds, len(function._inputs))
         slots = [self.read(v, operator, kind) for v, kind in zip(function._inputs, kinds, strict=True)]
+        return with_gaps(operator, slots, NO_SLOT)
+
+    def inputs_for_grad(self, function: Function) -> list[Slot]:
+        """The slots of all declared inputs, `NO_SLOT` for those that `grad` does not name, which may be freed."""
+        operator = function._operator
+        declaration = operator.declaration
+        count = len(function._inputs)
+        if True not in declaration.grad_reads:
+            return [NO_SLOT] * (count if declaration.variadic else len(declaration.inputs))
+        slots = [
+            self.read(v, operator, kind) if reads else NO_SLOT
+            for v, kind, reads in zip(
+                function._inputs,
+                operator.of_given(declaration.kinds, count),
+                operator.of_given(declaration.grad_reads, count),
+                strict=True,
+            )
+        ]
         return with_gaps(operator, slots, NO_SLOT)

@@ -22,31 +22,90 @@ def autograd_on() -> Any:
     return torch._C._ForceDispatchKeyGuard(_INCLUDED, _EXCLUDED)
 
 
-def derived_grad(operator: Operator, wanted: Sequence[bool]) -> Callable[..., tuple[Any, ...]]:
-    """The gradient of `operator` by autograd: takes all output gradients, then all inputs.
+class Record:
+    """A forward as autograd recorded it.
+
+    Args:
+        kernel: `forward` of an operator, or its `recompute`.
+        xs: tensors of all inputs.
+        wanted: which of them want a gradient.
+    """
+
+    __slots__ = ("leaves", "versions", "wanted", "ys")
+
+    def __init__(self, kernel: Callable[..., Any], xs: Sequence[Any], wanted: Sequence[bool]) -> None:
+        self.wanted = tuple(wanted)
+        with autograd_on(), torch.enable_grad():
+            # All detached: what forward writes to (running statistics) must not become a part of the record.
+            self.leaves = [
+                x if x is None else x.detach().requires_grad_(want and x.is_floating_point())
+                for x, want in zip(xs, wanted, strict=True)
+            ]
+            ys = kernel(*self.leaves)
+        self.ys = (ys,) if isinstance(ys, torch.Tensor) else tuple(ys)
+        self.versions = _versions(self.leaves)
+
+    def is_of(self, xs: Sequence[Any], wanted: Sequence[bool]) -> bool:
+        """Whether these are the inputs, as they were: a weight may have been updated in place since."""
+        return (
+            self.wanted == tuple(wanted)
+            and all([_same(x, leaf) for x, leaf in zip(xs, self.leaves, strict=True)])
+            and self.versions == _versions(self.leaves)
+        )
+
+
+def _same(x: Any, leaf: Any) -> bool:
+    if x is None or leaf is None:
+        return x is leaf
+    return x.data_ptr() == leaf.data_ptr() and x.dtype is leaf.dtype
+
+
+def _versions(tensors: Sequence[Any]) -> list[int]:
+    return [0 if t is None else t._version for t in tensors]
+
+
+def recorded(operator: Operator, wanted: Sequence[bool]) -> Callable[..., Any]:
+    """`forward` of an operator without a gradient of its own, which leaves autograd's record in `kept`.
 
     Args:
         operator: any operator whose `forward` is made of differentiable torch operations.
         wanted: which inputs want a gradient.
     """
 
+    def forward(*xs: Any) -> Any:
+        operator.kept = record = Record(operator.forward, xs, wanted)
+        ys = [y.detach() for y in record.ys]
+        return ys[0] if len(ys) == 1 else ys
+
+    return forward
+
+
+def derived_grad(operator: Operator, wanted: Sequence[bool]) -> Callable[..., tuple[Any, ...]]:
+    """The gradient of `operator` by autograd: takes all output gradients, then all inputs.
+
+    Args:
+        operator: as for `recorded`; if it kept no record, or that is not of these inputs, forward is repeated.
+        wanted: which inputs want a gradient.
+    """
+
     def grad(*tensors: Any) -> tuple[Any, ...]:
         count = len(tensors) - len(wanted)
         dys, xs = tensors[:count], tensors[count:]
+        record = operator.kept
+        if not (isinstance(record, Record) and record.is_of(xs, wanted)):
+            record = Record(operator.recompute, xs, wanted)
         with autograd_on(), torch.enable_grad():
-            leaves = [
-                x.detach().requires_grad_() if want and x.is_floating_point() else x
-                for x, want in zip(xs, wanted, strict=True)
-            ]
-            ys = operator.recompute(*leaves)
-            ys = (ys,) if isinstance(ys, torch.Tensor) else tuple(ys)
-            pairs = [(y, dy) for y, dy in zip(ys, dys, strict=True) if y.requires_grad]
-            targets = [leaf for leaf, want in zip(leaves, wanted, strict=True) if want]
+            pairs = [(y, dy) for y, dy in zip(record.ys, dys, strict=True) if y.requires_grad]
+            targets = [leaf for leaf, want in zip(record.leaves, wanted, strict=True) if want]
             found = dict.fromkeys(targets)
             real = [target for target in targets if target.requires_grad]
             if pairs and real:
                 grads = torch.autograd.grad(
-                    [y for y, _ in pairs], real, [dy.to(y.dtype) for y, dy in pairs], allow_unused=True
+                    [y for y, _ in pairs],
+                    real,
+                    [dy.to(y.dtype) for y, dy in pairs],
+                    retain_graph=record is operator.kept,
+                    allow_unused=True,
                 )
                 found.update(zip(real, grads, strict=True))
         # An input that the outputs do not depend on has a gradient all the same: 0.

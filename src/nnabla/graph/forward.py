@@ -10,10 +10,11 @@ import torch
 from .._nd_array import NdArray
 from ..errors import ArgumentError, GraphError, ShapeError
 from .binder import Binder
+from .derivative import recorded
 from .function import Function, PythonFunction
 from .hooks import any_function_hooks, combined, function_post_hooks, function_pre_hooks
 from .liveness import freed_after_forward, unshared
-from .meeting import described
+from .meeting import described, wanted_inputs, with_gaps
 from .operator import Kind, Operator
 from .plan import Plan, PlanCache, inherit_need_grad
 from .steps import CastSlot, copied, forward_step, python_forward_step, reshaping_step
@@ -74,11 +75,16 @@ def forward_all(
         run_forward(roots, clear_buffer, clear_no_need_grad, function_pre_hook, function_post_hook)
 
 
-def kernel_of(operator: Operator, keep: bool) -> Callable[..., Any]:
-    """What computes the outputs: `forward`, or `infer` where nothing has to be kept for a gradient."""
-    if keep or operator.infer is None:
-        return operator.forward
-    return operator.infer
+def kernel_of(operator: Operator, inputs: Sequence[Variable], keep: bool) -> Callable[..., Any]:
+    """What computes the outputs: `forward`, or `infer` where nothing has to be kept for a gradient.
+
+    Where the gradient is derived, autograd records the forward that a gradient will be asked for.
+    """
+    if not keep:
+        return operator.infer or operator.forward
+    if operator.grad is None and operator.keeps:
+        return recorded(operator, with_gaps(operator, wanted_inputs(operator, inputs), False))
+    return operator.forward
 
 
 def compile_forward(
@@ -93,7 +99,7 @@ def compile_forward(
     for position, function in enumerate(order):
         operator = function._operator
         keep = function._needs_grad and not clear_buffer
-        kernel = kernel_of(operator, keep)
+        kernel = kernel_of(operator, function._inputs, keep)
         if operator.overwrite is not None and function._inputs[0].shape == function._outputs[0].data._shape:
             first = function._inputs[0]._buffers.data
             if id(first) in sole and any(first is array for array in freed.get(position, ())):
@@ -209,7 +215,7 @@ def run_function(
     if isinstance(operator, PythonFunction):
         operator.forward_impl(list(inputs), list(outputs))
     else:
-        kernel = operator.recompute if recompute else kernel_of(operator, keep)
+        kernel = operator.recompute if recompute else kernel_of(operator, inputs, keep)
         _run(operator, [v._buffers.data for v in inputs], [v._buffers.data for v in outputs], kernel)
         if operator.dynamic_shape:
             for variable in outputs:

@@ -122,6 +122,14 @@ def _meta_shapes(operator: Operator, shapes: list[Shape | None]) -> list[Shape]:
     return [tuple(y.shape) for y in (ys if isinstance(ys, (tuple, list)) else (ys,))]
 
 
+def wanted_inputs(operator: Operator, inputs: Sequence[Variable]) -> list[bool]:
+    """For each given input, whether a gradient shall be computed for it."""
+    if not operator.constants:
+        return [v.need_grad for v in inputs]
+    names = [i.name for i in operator.of_given(operator.declaration.inputs, len(inputs))]
+    return [v.need_grad and name not in operator.constants for v, name in zip(inputs, names, strict=True)]
+
+
 def with_gaps(operator: Operator, values: Sequence[Any], gap: Any = None) -> list[Any]:
     """`values` of the inputs that were given, with `gap` where an optional input was not."""
     if all(operator.present):

@@ -74,6 +74,8 @@ class Declaration(NamedTuple):
     variadic: bool
     # Whether all inputs are read in the type to compute in.
     plain: bool
+    # For each input, whether grad names it.
+    grad_reads: tuple[bool, ...] = ()
 
 
 # The roles of a gradient ``grad(self, *dy)``, of an operator whose number of outputs follows from its inputs.
@@ -117,8 +119,8 @@ class Operator:
     dynamic_shape: ClassVar[bool] = False
 
     # forward leaves tensors behind for grad, in `self.kept`. These may be inputs; an output only if it says so.
-    keeps: ClassVar[bool] = False
-    keeps_output: ClassVar[bool] = False
+    keeps: bool = False
+    keeps_output: bool = False
     # grad may itself be differentiated, by its inputs and dy, although forward keeps something for it.
     grad_is_differentiable: ClassVar[bool] = False
     kept: Any = None
@@ -232,6 +234,9 @@ def operator(type_name: str, name: str) -> Callable[[OperatorType], OperatorType
             raise ValueError(f"operator {type_name!r} is declared twice")
         cls.declaration = _declare(cls, type_name, name)
         cls.prototypes = {}
+        if cls.grad is None and cls.differentiable:
+            # What is kept is autograd's record of forward, see `derivative`.
+            cls.keeps = cls.keeps_output = True
         registry[type_name] = cls
         return cls
 
@@ -263,8 +268,9 @@ def _declare(cls: type[Operator], type_name: str, name: str) -> Declaration:
         Kind.INDEX if i.name in cls.indices else Kind.UPDATED if i.name in cls.updated else usual for i in inputs
     )
     plain = all(kind is Kind.COMPUTE for kind in kinds)
+    reads = tuple([("x", i) in grad_roles for i in range(len(inputs))])
     return Declaration(
-        type_name, name, inputs, tuple(arguments.values()), grad_roles, takes_need, kinds, variadic, plain
+        type_name, name, inputs, tuple(arguments.values()), grad_roles, takes_need, kinds, variadic, plain, reads
     )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import Any
 
+import numpy as np
 import torch
 
 from .operator import Operator, Shape
@@ -39,16 +39,37 @@ class Prototype:
         return operator
 
 
-def remember(operator: Operator, key: Hashable, shapes: list[Shape]) -> None:
+def remember(operator: Operator, key: tuple[Any, ...], shapes: list[Shape]) -> None:
     """Keep `operator` as the prototype of calls with this key.
 
-    Not where copies would share what changes (an operator within the operator) or is large (a tensor), and not with
-    an argument 0.0, which compares equal to -0.0.
+    Not where copies would share what changes (an operator within the operator, or a method of it) or is large (a
+    tensor); nor with arguments that may have another value next time, or that compare equal to others that differ.
     """
+    if not all([_lasts(value) for value in key]):
+        return
     for value in operator.__dict__.values():
-        if isinstance(value, (Operator, torch.Tensor)) or (type(value) is float and value == 0):
+        if isinstance(value, (Operator, torch.Tensor, torch.Generator)) or (
+            isinstance(getattr(value, "__self__", None), Operator)
+        ):
+            return
+    for argument in operator.declaration.arguments:
+        if _has_zero(getattr(operator, argument.name)):
             return
     prototypes = operator.prototypes
     if len(prototypes) >= _MOST:
         prototypes.clear()
     prototypes[key] = Prototype(operator, shapes)
+
+
+def _lasts(value: Any) -> bool:
+    """Whether the value of an argument stays what it is. Many objects with a hash do not: tensors, generators, ..."""
+    if isinstance(value, tuple):
+        return all([_lasts(v) for v in value])
+    return value is None or isinstance(value, (int, float, str, np.generic))
+
+
+def _has_zero(value: Any) -> bool:
+    """Whether there is a 0.0, which compares equal to -0.0."""
+    if type(value) is tuple:
+        return any([_has_zero(v) for v in value])
+    return type(value) is float and value == 0

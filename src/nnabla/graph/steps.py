@@ -49,9 +49,10 @@ class LeafSlot:
     def load(self) -> None:
         """Read the array again: its tensor is another one than last time, or has to be converted each time."""
         array = self.buffers.data
-        if self.kind is Kind.WHOLE and array._whole_type() is not None:
-            self._tensor = self.source = array._realize()
-            self.converts = self._tensor.device != self.device
+        whole = array._whole_type() if self.kind is Kind.WHOLE else None
+        if whole is not None:
+            self._tensor = self.source = array._as(whole, self.device)
+            self.converts = False
             return
         if self.kind is Kind.UPDATED:
             self._tensor = self.source = array._own(self.dtype, self.device)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError
-from ..graph.argument import Argument, Float, Ints, Str
+from ..graph.argument import Argument, Float, Ints, Str, integer
 from ..graph.operator import Operator, Shape, operator
 from .creation import representable
 
@@ -23,7 +23,7 @@ class Bounds(Argument):
     kind = "a sequence of integers or None"
 
     def cast(self, value: Any) -> tuple[int | None, ...]:
-        return tuple([None if v is None else v.__index__() for v in value])
+        return tuple([None if v is None else integer(v) for v in value])
 
 
 class Cut(NamedTuple):
