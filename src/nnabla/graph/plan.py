@@ -25,6 +25,9 @@ _KEPT_PLANS = 8
 # but matrix products and convolutions do it all the same; and it takes very long when the other core is busy.
 _WORTH_A_THREAD = 1 << 15
 
+# Steps. Going below autograd's dispatch takes 0.5 microseconds and saves 0.1 to 0.3 a call.
+_WORTH_A_GUARD = 4
+
 
 def _is_small(function: Function) -> bool:
     """Whether all tensors of a function are so small that one thread computes it as fast as several."""
@@ -42,12 +45,13 @@ class Plan:
         functions: for each step the function it carries out, or None for a step in between (casting, freeing).
     """
 
-    __slots__ = ("_small", "functions", "leaves", "steps")
+    __slots__ = ("_short", "_small", "functions", "leaves", "steps")
 
     def __init__(self, leaves: Sequence[LeafSlot], steps: Sequence[Step], functions: Sequence[Function | None]) -> None:
         self.leaves = list(leaves)
         self.steps = list(steps)
         self.functions = list(functions)
+        self._short = len(self.steps) < _WORTH_A_GUARD
         self._small = all(_is_small(function) for function in functions if function is not None)
 
     def _load(self) -> None:
@@ -63,9 +67,13 @@ class Plan:
             torch.set_num_threads(1)
         step: Step | None = None
         try:
-            with below_autograd():
+            if self._short:
                 for step in self.steps:
                     step()
+            else:
+                with below_autograd():
+                    for step in self.steps:
+                        step()
         except Exception as error:
             self._explain(step, error)
         finally:

@@ -11,13 +11,13 @@ from torch.nn import functional
 from ..graph.argument import Float, Int, positive
 from ..graph.operator import Operator, Shape, operator
 from .axes import normalized
+from .kernels import aten
 from .losses import differentiated
 from .shapes import Elementwise
 
-aten = torch.ops.aten
 # Bound to their only overload, which saves the choice among overloads in every call.
-sigmoid_backward = aten.sigmoid_backward.default
-tanh_backward = aten.tanh_backward.default
+sigmoid_backward = aten.sigmoid_backward
+tanh_backward = aten.tanh_backward
 
 
 @operator("Sigmoid", "sigmoid")

@@ -17,9 +17,8 @@ from ..graph.variable import Variable
 from .arrays import Reshape, Transpose
 from .axes import Axes, normalized, normalized_all
 from .constants import Array
+from .kernels import aten
 from .shapes import refuse_empty
-
-aten = torch.ops.aten
 
 # From this many elements along the axes after the channels, and altogether, sums over whole planes are
 # several times faster than ATen's batch normalization of a channel-first array.

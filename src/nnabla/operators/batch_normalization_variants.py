@@ -17,8 +17,7 @@ from .axes import Axes
 from .batch_normalization import BatchStatistics, over_axes, with_running_statistics
 from .constants import Array
 from .creation import Constant
-
-aten = torch.ops.aten
+from .kernels import aten
 
 
 @operator("FusedBatchNormalization", "fused_batch_normalization")

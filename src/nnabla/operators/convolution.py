@@ -12,10 +12,11 @@ from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Int, Ints, positive
 from ..graph.operator import Operator, Shape, operator
 from .axes import normalized
+from .kernels import aten
 from .layout import fast_format, into_format
 from .shapes import refuse_empty
 
-_backward = torch.ops.aten.convolution_backward.default
+_backward = aten.convolution_backward
 
 
 class Maps(NamedTuple):

@@ -15,6 +15,7 @@ from ..graph.operator import Operator, Shape, operator
 from .arrays import Reshape, Transpose
 from .axes import Axes
 from .constants import Array
+from .kernels import aten
 
 
 @operator("PatchCorrelation", "patch_correlation")
@@ -106,7 +107,7 @@ class PatchCorrelation(Operator):
             spread = dy.unsqueeze(-1).expand(*dy.shape, self.patch[axis - 1])
             shape = [*dy.shape]
             shape[axis] = size
-            dy = torch.ops.aten.unfold_backward(spread, shape, axis, self.patch[axis - 1], self.patch_step[axis - 1])
+            dy = aten.unfold_backward(spread, shape, axis, self.patch[axis - 1], self.patch_step[axis - 1])
         # Products outside of x1 are 0 whatever x2 is, but x2 has a share in them only through x1: also 0.
         x1, x2 = self._pad(x1), self._pad(x2, self.shift)
         dx1: Any = 0
@@ -117,7 +118,7 @@ class PatchCorrelation(Operator):
                 dx1 = dx1 + torch.einsum("nhwt,nhwct->nhwc", dy[:, :, :, i], self._shifted(x2, i))
             if need[1]:
                 back = torch.einsum("nhwt,nhwc->nhwct", dy[:, :, :, i], x1).permute(0, 1, 4, 3, 2)
-                row = torch.ops.aten.unfold_backward(
+                row = aten.unfold_backward(
                     back, (n, padded_h, wide, channels), 2, padded_w, self.shift_step[1]
                 )
                 above = i * self.shift_step[0]

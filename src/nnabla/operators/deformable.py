@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -12,6 +11,7 @@ from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Int, positive
 from ..graph.operator import Shape, operator
 from .convolution import Convolving, Maps
+from .geometric import sample_backward_2d
 
 
 @operator("DeformableConvolution", "deformable_convolution")
@@ -57,6 +57,8 @@ class DeformableConvolution(Convolving):
     group = Int(1, "Number of groups that channels are divided into for weight.", check=positive)
     deformable_group = Int(1, "Number of groups that channels are divided into for offset and mask.", check=positive)
     channel_last = Bool(False, "Channels are the last axis of all inputs and the result.")
+    # Positions of pixels are not exact in half precision.
+    full_precision = True
 
     def output_shape(
         self, x: Shape, weight: Shape, offset: Shape, mask: Shape | None = None, bias: Shape | None = None
@@ -91,10 +93,22 @@ class DeformableConvolution(Convolving):
                     f"deformable_convolution: pad[{i}] must leave {(length - 1) // step + 1} windows, for "
                     f"which offset has entries, or less, not {size}"
                 )
-        self._in = maps
         self._kernel = tuple(kernel)
         self._out = Maps(maps.batch, outmaps, sizes, self.channel_last)
+        # In a picture with a power of 2 as length, whole numbers stay whole as coordinates from -1 to 1.
+        self._lengths = tuple([1 << (length - 1).bit_length() for length in maps.spatial])
+        self._border = (0, self._lengths[1] - maps.spatial[1], 0, self._lengths[0] - maps.spatial[0])
+        self._places = self._undisturbed()
         return self._out.shape
+
+    def _undisturbed(self) -> Tensor:
+        """Where the windows look without an offset, in coordinates from -1 to 1: shape (taps, 2, rows, columns)."""
+        at = []
+        for i, (size, taps) in enumerate(zip(self._out.spatial, self._kernel, strict=True)):
+            pixel = torch.arange(taps)[:, None] * self.dilation[i] + torch.arange(size) * self.stride[i] - self.pad[i]
+            at.append((2 * pixel + 1) / self._lengths[i] - 1)
+        y, x = torch.broadcast_tensors(at[0][:, None, :, None], at[1][None, :, None, :])
+        return torch.stack([y, x], 2).flatten(0, 1).to(self.device, self.compute_dtype)
 
     def forward(
         self,
@@ -104,53 +118,67 @@ class DeformableConvolution(Convolving):
         mask: Tensor | None = None,
         bias: Tensor | None = None,
     ) -> Tensor:
-        first = self.channel_last
-        if not first:
-            x, offset = x.permute(0, 2, 3, 1), offset.permute(0, 2, 3, 1)
-            mask = None if mask is None else mask.permute(0, 2, 3, 1)
-            weight = weight.permute(0, 2, 3, 1)
-        columns = self._columns(x, offset, mask)
-        outmaps = weight.shape[0]
-        # (group, pixels, taps * channels) times (group, taps * channels, output maps).
-        columns = columns.reshape(-1, columns.shape[1], self.group, x.shape[3] // self.group)
-        columns = columns.permute(2, 0, 1, 3).reshape(self.group, columns.shape[0], -1)
-        matrix = weight.reshape(self.group, outmaps // self.group, -1).transpose(1, 2)
-        y = torch.bmm(columns, matrix).permute(1, 0, 2).reshape(x.shape[0], *self._out.spatial, outmaps)
+        if self.channel_last:
+            x, weight, offset = [t.movedim(-1, 1) for t in (x, weight, offset)]
+            mask = None if mask is None else mask.movedim(-1, 1)
+        n, channels = x.shape[:2]
+        taps, _, rows, columns = self._places.shape
+        groups = n * self.deformable_group
+        height, width = self._lengths
+        moved = self._at_windows(offset).reshape(groups, taps, 2, rows, columns)
+        # Beyond 3, whatever the size of the picture, there is none of its pixels; infinity would make NaN there.
+        y_at = (moved[:, :, 0] * (2 / height) + self._places[:, 0]).clamp(-3, 3)
+        x_at = (moved[:, :, 1] * (2 / width) + self._places[:, 1]).clamp(-3, 3)
+        grid = torch.stack([x_at, y_at], -1).view(groups, taps * rows, columns, 2)
+        maps = torch.constant_pad_nd(x, self._border).reshape(groups, channels // self.deformable_group, height, width)
+        seen = _Sampled.apply(maps, grid)
+        if mask is not None:
+            seen = seen * self._at_windows(mask).reshape(groups, 1, taps * rows, columns)
+        # (groups, output maps, channels * taps) times (n, groups, channels * taps, pixels).
+        matrix = weight.reshape(self.group, weight.shape[0] // self.group, -1)
+        y = (matrix @ seen.reshape(n, self.group, matrix.shape[2], -1)).reshape(n, -1, rows, columns)
         if bias is not None:
-            y = y + bias
-        return y if first else y.permute(0, 3, 1, 2).contiguous()
+            y = y + bias.view(-1, 1, 1)
+        return y.movedim(1, -1).contiguous() if self.channel_last else y
 
-    def _columns(self, x: Tensor, offset: Tensor, mask: Tensor | None) -> Tensor:
-        """What the windows see, shape (pixels of the result, taps, channels); inputs have their channels
-        last.
-        """
-        n, height, width, channels = x.shape
-        rows, columns = self._out.spatial
-        groups, (kh, kw) = self.deformable_group, self._kernel
-        (sh, sw), (ph, pw), (dh, dw) = self.stride, self.pad, self.dilation
-        options: Any = {"dtype": x.dtype, "device": x.device}
-        moved = offset[:, ::sh, ::sw][:, :rows, :columns].reshape(n, rows, columns, groups, kh, kw, 2)
-        y = moved[..., 0] + (torch.arange(rows, **options) * sh - ph).view(-1, 1, 1, 1, 1)
-        y = y + (torch.arange(kh, **options) * dh).view(-1, 1)
-        x_at = moved[..., 1] + (torch.arange(columns, **options) * sw - pw).view(-1, 1, 1, 1)
-        x_at = x_at + torch.arange(kw, **options) * dw
-        # An offset that is not a number makes a result that is none, from some pixel inside.
-        top, left = [at.detach().floor().nan_to_num(0.0, math.inf, -math.inf) for at in (y, x_at)]
-        down, right = y - top, x_at - left
-        # Pixels are counted over all images and groups of channels.
-        image = torch.arange(n, device=x.device).view(-1, 1, 1, 1, 1, 1) * (height * width)
-        group = torch.arange(groups, device=x.device).view(-1, 1, 1)
-        table = x.reshape(n * height * width * groups, channels // groups)
-        found: Any = None
-        for at_y, share_y in ((top, 1 - down), (top + 1, down)):
-            for at_x, share_x in ((left, 1 - right), (left + 1, right)):
-                inside = (at_y >= 0) & (at_y < height) & (at_x >= 0) & (at_x < width)
-                share = torch.where(inside, share_y * share_x, 0.0)
-                if mask is not None:
-                    share = share * mask[:, ::sh, ::sw][:, :rows, :columns].reshape(share.shape)
-                at = at_y.clamp(0, height - 1).long() * width + at_x.clamp(0, width - 1).long()
-                index = (at + image) * groups + group
-                part = torch.embedding(table, index) * share.unsqueeze(-1)
-                found = part if found is None else found + part
-        # (n, rows, columns, groups, kh, kw, channels of a group): groups go to the channels.
-        return found.permute(0, 1, 2, 4, 5, 3, 6).reshape(n * rows * columns, kh * kw, channels)
+    def _at_windows(self, x: Tensor) -> Tensor:
+        """The entries for the windows that there are, of an input with entries for all pixels."""
+        (rows, columns), (down, right) = self._out.spatial, self.stride
+        return x[:, :, ::down, ::right][:, :, :rows, :columns]
+
+
+class _Sampled(torch.autograd.Function):
+    """`warp_by_grid` with zeros outside, by ATen's kernels, which cannot be differentiated twice."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, grid: Tensor) -> Tensor:
+        ctx.save_for_backward(x, grid)
+        return torch.ops.aten.grid_sampler_2d(x, grid, 0, 0, False)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        x, grid = ctx.saved_tensors
+        need = list(ctx.needs_input_grad)
+        if not torch.is_grad_enabled():
+            dx, dgrid = sample_backward_2d(dy, x, grid, 0, 0, False, need)
+            return (dx if need[0] else None), (dgrid if need[1] else None)
+        # A gradient of this gradient is wanted.
+        wanted = [t for t, want in zip((x, grid), need, strict=True) if want]
+        found = iter(torch.autograd.grad(_sampled(x, grid), wanted, dy, create_graph=True))
+        return tuple([next(found) if want else None for want in need])
+
+
+def _sampled(x: Tensor, grid: Tensor) -> Tensor:
+    """The same in operations that autograd differentiates as often as one likes."""
+    n, channels, height, width = x.shape
+    flat, found = x.flatten(2), torch.zeros((), dtype=x.dtype, device=x.device)
+    at_x, at_y = [((grid[..., i] + 1) * size - 1) / 2 for i, size in enumerate((width, height))]
+    left, top = [at.detach().floor().nan_to_num(0.0) for at in (at_x, at_y)]
+    right, down = at_x - left, at_y - top
+    for y, share_y in ((top, 1 - down), (top + 1, down)):
+        for x_, share_x in ((left, 1 - right), (left + 1, right)):
+            inside = (y >= 0) & (y < height) & (x_ >= 0) & (x_ < width)
+            index = (y.clamp(0, height - 1) * width + x_.clamp(0, width - 1)).long().view(n, 1, -1)
+            share = torch.where(inside, share_y * share_x, 0.0).view(n, 1, -1)
+            found = found + flat.gather(2, index.expand(-1, channels, -1)) * share
+    return found.view(n, channels, *grid.shape[1:3])

@@ -15,11 +15,9 @@ from ..graph.call import invoke, public
 from ..graph.operator import Shape, operator
 from ..graph.variable import Variable
 from .constants import Array
+from .kernels import aten
 from .reductions import Axes, Reduction, listed
 from .shapes import Binary, Elementwise
-
-aten = torch.ops.aten
-
 
 # ---- of pairs, and of an array and a number ----------------------------------------------------------------
 
@@ -147,7 +145,7 @@ class MinimumScalar(Elementwise):
         return torch.clamp_max(x, self.val)
 
     def grad(self, dy: Tensor, y: Tensor) -> Tensor:
-        return dy.masked_fill(y >= self.val, 0)
+        return aten.threshold_backward(dy, y.neg(), -self.val)
 
 
 # ---- over axes ---------------------------------------------------------------------------------------------

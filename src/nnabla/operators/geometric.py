@@ -10,8 +10,7 @@ from torch import Tensor
 from ..errors import ShapeError
 from ..graph.argument import Bool, Ints, Str
 from ..graph.operator import Operator, Shape, operator
-
-aten = torch.ops.aten
+from .kernels import aten
 
 # The numbers that torch's kernels take for a mode.
 _INTERPOLATION = {"linear": 0, "nearest": 1}
@@ -146,8 +145,8 @@ class WarpByGrid(Operator):
             raise ShapeError(f"warp_by_grid: grid must have shape ({x[0]}, ..., {n}) with {len(x)} axes, not {grid}")
         if 0 in x:
             raise ShapeError(f"warp_by_grid: x must not be empty, as shape {x} is")
-        kernels = ((aten.grid_sampler_2d.default, sample_backward_2d),) if n == 2 else ()
-        kernels += ((aten.grid_sampler_3d.default, aten.grid_sampler_3d_backward.default),)
+        kernels = ((aten.grid_sampler_2d, sample_backward_2d),) if n == 2 else ()
+        kernels += ((aten.grid_sampler_3d, aten.grid_sampler_3d_backward),)
         self._sample, self._sample_backward = kernels[0]
         self._settings = (_INTERPOLATION[self.mode], _PADDING[self.padding_mode], self.align_corners)
         size = grid[1:-1]

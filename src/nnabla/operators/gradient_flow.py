@@ -180,7 +180,7 @@ class VATNoise(Operator):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         rows = x.reshape(self._samples)
-        scale = ((rows * rows).sum(1, keepdim=True) + self._SMALL).rsqrt() * self.eps
+        scale = rows.square().sum(1, keepdim=True).add_(self._SMALL).rsqrt_().mul_(self.eps)
         return (rows * scale).view(x.shape)
 
     def grad(self, dy: Tensor, w: Tensor) -> tuple[Tensor, None]:

@@ -11,6 +11,7 @@ from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Float, Int, Ints, not_negative, positive
 from ..graph.operator import Shape, operator
 from .creation import lengths
+from .kernels import aten
 from .stochastic import SEED, Stochastic
 
 _FACTOR = (lambda value: value >= 1, "at least 1")
@@ -150,7 +151,7 @@ class ImageAugmentation(Stochastic):
         images = images.to(torch.promote_types(x.dtype, torch.float32))
         grid = self._grid(generator).to(images.dtype)
         # Linear interpolation, the border repeated, coordinates from center to center.
-        y = torch.ops.aten.grid_sampler_2d(images, grid, 0, 1, True)
+        y = aten.grid_sampler_2d(images, grid, 0, 1, True)
         if self.brightness:
             y = y + self._uniform(-self.brightness, self.brightness, generator, self.brightness_each).to(y.dtype)
         if self.contrast != 1:

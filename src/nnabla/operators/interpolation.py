@@ -15,9 +15,8 @@ from ..graph.argument import Bool, Float, Floats, Int, Ints, Str
 from ..graph.call import apply, public
 from ..graph.operator import Operator, Shape, operator
 from .constants import Array
+from .kernels import aten
 from .slicing import selected
-
-aten = torch.ops.aten
 
 
 class Taps(NamedTuple):
@@ -103,9 +102,9 @@ class Resampling:
 
 # For one, two and three axes, the kernels of torch and their gradients.
 _LINEAR = (
-    (aten.upsample_linear1d.default, aten.upsample_linear1d_backward.default),
-    (aten.upsample_bilinear2d.default, aten.upsample_bilinear2d_backward.default),
-    (aten.upsample_trilinear3d.default, aten.upsample_trilinear3d_backward.default),
+    (aten.upsample_linear1d, aten.upsample_linear1d_backward),
+    (aten.upsample_bilinear2d, aten.upsample_bilinear2d_backward),
+    (aten.upsample_trilinear3d, aten.upsample_trilinear3d_backward),
 )
 
 

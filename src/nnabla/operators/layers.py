@@ -11,6 +11,7 @@ from torch import Tensor
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Int
 from ..graph.operator import Operator, Shape, operator
+from .kernels import aten
 
 
 @operator("Affine", "affine")
@@ -129,5 +130,5 @@ class Embed(Operator):
     def grad(self, need: tuple[bool, ...], dy: Tensor, x0: Tensor) -> tuple[None, Tensor | None]:
         if not need[1]:
             return None, None
-        dw = torch.ops.aten.embedding_dense_backward(dy.reshape(self._rows), x0, self._w[0], -1, False)
+        dw = aten.embedding_dense_backward(dy.reshape(self._rows), x0, self._w[0], -1, False)
         return None, dw.view(self._w)

@@ -505,7 +505,7 @@ class ResetInf(Operator):
         return x0
 
     def forward(self, x0: Tensor) -> Tensor:
-        return x0.masked_fill(torch.abs(x0) == math.inf, self.val)
+        return torch.nan_to_num(x0, math.nan, self.val, self.val)
 
     def grad(self, dy: Tensor, x0: Tensor) -> Tensor:
         return dy.masked_fill(torch.abs(x0) == math.inf, 0)

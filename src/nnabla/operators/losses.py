@@ -12,14 +12,14 @@ from ..errors import ShapeError
 from ..graph.argument import Float, Int, not_negative
 from ..graph.operator import Operator, Shape, operator
 from .axes import normalized
+from .kernels import aten
 from .labels import chosen, labelled_axis, refuse_label_gradient
 from .shapes import Binary
 
-aten = torch.ops.aten
 # Bound to its only overload, which saves the choice among overloads in every call.
-mse_loss_backward = aten.mse_loss_backward.default
-huber_loss_backward = aten.huber_loss_backward.default
-leaky_relu_backward = aten.leaky_relu_backward.default
+mse_loss_backward = aten.mse_loss_backward
+huber_loss_backward = aten.huber_loss_backward
+leaky_relu_backward = aten.leaky_relu_backward
 _NONE = 0  # ATen's number for a loss that is not reduced
 
 Pair = tuple[Tensor | None, Tensor | None]
@@ -183,15 +183,14 @@ class SigmoidCrossEntropy(SameShape):
     """
 
     full_precision = True
-    indices = ("target",)
 
     def forward(self, x: Tensor, target: Tensor) -> Tensor:
-        rest = torch.nn.functional.softplus(x.abs().neg_())
-        return rest.add_(x.clamp_min(0)).addcmul_(x, target.to(x.dtype), value=-1)
+        # log(1 + e^x); beyond 40 that is x, to the last digit of a double.
+        return torch.nn.functional.softplus(x, 1, 40).addcmul_(x, target.trunc(), value=-1)
 
     def grad(self, need: tuple[bool, ...], dy: Tensor, x: Tensor, target: Tensor) -> tuple[Tensor, None]:
         refuse_label_gradient(need, "sigmoid_cross_entropy")
-        return (torch.sigmoid(x) - target) * dy, None
+        return target.trunc().neg_().add_(torch.sigmoid(x)) * dy, None
 
 
 @operator("BinaryCrossEntropy", "binary_cross_entropy")

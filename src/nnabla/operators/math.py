@@ -9,9 +9,10 @@ from torch import Tensor
 
 from ..graph.argument import Float
 from ..graph.operator import Shape, operator
+from .kernels import aten
 from .shapes import Binary, Elementwise
 
-leaky_relu_backward = torch.ops.aten.leaky_relu_backward.default
+leaky_relu_backward = aten.leaky_relu_backward
 
 
 def below_half(dtype: torch.dtype) -> float:

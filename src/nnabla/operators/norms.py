@@ -18,11 +18,12 @@ from .arithmetic import Div2, Mul2, MulScalar, PowScalar
 from .axes import Axes, normalized, normalized_all
 from .constants import Array
 from .extrema import Maximum2, MaximumScalar
+from .kernels import aten
 from .losses import differentiated
 from .reductions import Sum, listed
 from .shapes import Elementwise, broadcast_shape, refuse_empty
 
-weight_norm_backward = torch.ops.aten._weight_norm_interface_backward.default
+weight_norm_backward = aten._weight_norm_interface_backward
 
 at_least_one: Check = (lambda value: value >= 1, "at least 1")
 

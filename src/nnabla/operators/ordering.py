@@ -275,6 +275,8 @@ class Unique(Operator):
         return [y] + [(size,)] * further
 
     def forward(self, x: Tensor) -> Any:
+        if self.sorted and not self.output_types:
+            return torch.unique(x, dim=self._axis)
         y, inverse, counts = torch.unique(x, return_inverse=True, return_counts=True, dim=self._axis)
         inverse = inverse.reshape(-1)
         size = inverse.numel()

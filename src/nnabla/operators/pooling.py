@@ -11,21 +11,20 @@ from torch import Tensor
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Ints
 from ..graph.operator import Operator, Shape, operator
+from .kernels import aten
 from .layout import channels_last_strides, fast_format, into_format
 from .shapes import refuse_empty
 
-# The same kernels are in torch.ops.aten; this way a call costs 1.4 us less.
 _nn: Any = torch._C._nn
-_aten: Any = torch.ops.aten
 
 _MAX = {2: _nn.max_pool2d_with_indices, 3: _nn.max_pool3d_with_indices}
 _MAX_ONLY = {2: torch.max_pool2d, 3: torch.max_pool3d}
 _MAX_BACKWARD = {
-    2: _aten.max_pool2d_with_indices_backward.default,
-    3: _aten.max_pool3d_with_indices_backward.default,
+    2: aten.max_pool2d_with_indices_backward,
+    3: aten.max_pool3d_with_indices_backward,
 }
 _AVERAGE = {2: _nn.avg_pool2d, 3: _nn.avg_pool3d}
-_AVERAGE_BACKWARD = {2: _aten.avg_pool2d_backward.default, 3: _aten.avg_pool3d_backward.default}
+_AVERAGE_BACKWARD = {2: aten.avg_pool2d_backward, 3: aten.avg_pool3d_backward}
 
 # Of a window, a step and a margin. The kernels count in 32 bits.
 _LONGEST = (1 << 31) - 1

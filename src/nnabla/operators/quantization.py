@@ -13,10 +13,11 @@ from ..graph.argument import Bool, Check, Float, Int, positive
 from ..graph.call import apply, invoke, public
 from ..graph.operator import Operator, Shape, operator
 from .constants import Array
+from .kernels import aten
 from .math import below_half, rounded
 from .shapes import Elementwise, broadcast_shape, refuse_empty
 
-hardtanh_backward = torch.ops.aten.hardtanh_backward.default
+hardtanh_backward = aten.hardtanh_backward
 
 ratio: Check = (lambda value: 0 <= value <= 1, "in [0, 1]")
 

@@ -13,11 +13,11 @@ from ..errors import ShapeError
 from ..graph.argument import Bool, Float, Int
 from ..graph.operator import Operator, Shape, operator
 from .axes import normalized
+from .kernels import aten
 from .shapes import Elementwise
 
-aten = torch.ops.aten
 # Bound to its only overload, which saves the choice among overloads in every call.
-threshold_backward = aten.threshold_backward.default
+threshold_backward = aten.threshold_backward
 
 
 @operator("ReLU", "relu")

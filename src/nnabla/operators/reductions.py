@@ -15,9 +15,10 @@ from ..graph.call import invoke, public
 from ..graph.operator import Operator, Shape, operator
 from .axes import Axes, normalized, normalized_all
 from .constants import Array, WithConstant
+from .kernels import aten
 from .losses import differentiated
 
-cumprod_backward = torch.ops.aten.cumprod_backward.default
+cumprod_backward = aten.cumprod_backward
 
 
 def listed(axis: Axes) -> Sequence[int] | None:

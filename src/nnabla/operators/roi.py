@@ -11,6 +11,7 @@ from torch import Tensor
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Floats, Int, Ints
 from ..graph.operator import Operator, Shape, operator
+from .kernels import aten
 from .shapes import refuse_empty
 
 # Elements of an intermediate result that the gradient adds up at a time.
@@ -158,7 +159,7 @@ class RoiAlign(Operator):
         rows: Any = 0
         for at in range(0, index.shape[1], step):
             parts = (dy * weight[:, at : at + step, None]).reshape(-1, self._channels)
-            rows = rows + torch.ops.aten.embedding_dense_backward(
+            rows = rows + aten.embedding_dense_backward(
                 parts, index[:, at : at + step].reshape(-1), pixels, -1, False
             )
         dx = rows.view(self._n, *self._size, self._channels)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..errors import ShapeError
 from ..graph.operator import Operator, Shape, operator
+from .kernels import aten
 
 
 @operator("AdaptiveSeparableConvolution", "adaptive_separable_convolution")
@@ -92,7 +93,7 @@ class AdaptiveSeparableConvolution(Operator):
                 du.append(share * v[:, j].unsqueeze(-1))
             if need[0]:
                 back = (dy * v[:, j : j + 1]).unsqueeze(-1) * u.unsqueeze(1)
-                row = torch.ops.aten.unfold_backward(back, (*x.shape[:2], h, x.shape[3]), 3, self._taps[1], 1)
+                row = aten.unfold_backward(back, (*x.shape[:2], h, x.shape[3]), 3, self._taps[1], 1)
                 dx.append(torch.constant_pad_nd(row, (0, 0, j, x.shape[2] - h - j)))
         _, v_shape, u_shape = self._shapes
         return (

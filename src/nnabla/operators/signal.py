@@ -15,6 +15,7 @@ from ..graph.argument import Bool, Int, Str, positive
 from ..graph.call import invoke, public
 from ..graph.operator import Operator, Shape, operator
 from .constants import Array
+from .kernels import aten
 from .shapes import refuse_empty
 
 # Frames of more samples are a slip of the pen; a window of that length is made with the graph.
@@ -203,7 +204,7 @@ class Frames:
     def _overlap(self, frames: Tensor) -> Tensor:
         """The adjoint of `_cut`: frames added up where they overlap."""
         shape = (frames.shape[0], self.padded)
-        return torch.ops.aten.unfold_backward(frames, shape, 1, self.size, self.stride)
+        return aten.unfold_backward(frames, shape, 1, self.size, self.stride)
 
     def _bin_weights(self, like: Tensor) -> Tensor:
         """How often each frequency occurs in the full spectrum: 2, but 1 for the first and the middle one."""

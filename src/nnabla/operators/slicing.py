@@ -13,8 +13,7 @@ from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Argument, Float, Ints, Str, integer
 from ..graph.operator import Operator, Shape, operator
 from .creation import representable
-
-aten = torch.ops.aten
+from .kernels import aten
 
 
 class Bounds(Argument):
@@ -176,14 +175,14 @@ def even(pad_width: tuple[int, ...]) -> bool:
 
 # For one, two and three axes, the kernels of torch and their gradients.
 _REFLECT = (
-    (torch.ops.aten.reflection_pad1d.default, torch.ops.aten.reflection_pad1d_backward.default),
-    (torch.ops.aten.reflection_pad2d.default, torch.ops.aten.reflection_pad2d_backward.default),
-    (torch.ops.aten.reflection_pad3d.default, torch.ops.aten.reflection_pad3d_backward.default),
+    (aten.reflection_pad1d, aten.reflection_pad1d_backward),
+    (aten.reflection_pad2d, aten.reflection_pad2d_backward),
+    (aten.reflection_pad3d, aten.reflection_pad3d_backward),
 )
 _REPEAT = (
-    (torch.ops.aten.replication_pad1d.default, torch.ops.aten.replication_pad1d_backward.default),
-    (torch.ops.aten.replication_pad2d.default, torch.ops.aten.replication_pad2d_backward.default),
-    (torch.ops.aten.replication_pad3d.default, torch.ops.aten.replication_pad3d_backward.default),
+    (aten.replication_pad1d, aten.replication_pad1d_backward),
+    (aten.replication_pad2d, aten.replication_pad2d_backward),
+    (aten.replication_pad3d, aten.replication_pad3d_backward),
 )
 
 

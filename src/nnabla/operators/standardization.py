@@ -12,9 +12,8 @@ from torch import Tensor
 from ..errors import ArgumentError, ShapeError
 from ..graph.operator import Operator, Shape
 from .batch_normalization import check_presence
+from .kernels import aten
 from .losses import differentiated
-
-aten = torch.ops.aten
 
 
 class Standardization(Operator):

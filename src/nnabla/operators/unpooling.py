@@ -11,18 +11,18 @@ from torch import Tensor
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Ints
 from ..graph.operator import Operator, Shape, operator
+from .kernels import aten
 from .layout import fast_format, into_format
 from .pooling import MaxPooling
 from .shapes import refuse_empty
 
 _nn: Any = torch._C._nn
-_aten: Any = torch.ops.aten
 
 _SPREAD = {1: _nn.upsample_nearest1d, 2: _nn.upsample_nearest2d, 3: _nn.upsample_nearest3d}
 _GATHER = {
-    1: _aten.upsample_nearest1d_backward.default,
-    2: _aten.upsample_nearest2d_backward.default,
-    3: _aten.upsample_nearest3d_backward.default,
+    1: aten.upsample_nearest1d_backward,
+    2: aten.upsample_nearest2d_backward,
+    3: aten.upsample_nearest3d_backward,
 }
 
 
