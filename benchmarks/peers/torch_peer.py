@@ -7,19 +7,35 @@ on top of that, the model goes through `torch.compile`, for inference with the w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import inspect
+import time
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from cases import Program
+from cases import UPDATES, Program
 from torch import Tensor, nn
 
 from peers import torch_models
 
 Optimizer = Callable[[list[Tensor]], torch.optim.Optimizer]
 
-EAGER_ONLY = ("cnn12_dynamic", "update_momentum", "update_adam", "build_first")
+EAGER_ONLY = ("cnn12_dynamic", *UPDATES, "build_first")
+# The same rules with NNabla's settings. torch multiplies the decay of AdamW by the learning rate.
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "Sgd": partial(torch.optim.SGD, lr=1e-3),
+    "Momentum": partial(torch.optim.SGD, lr=1e-3, momentum=0.9),
+    "Nesterov": partial(torch.optim.SGD, lr=1e-3, momentum=0.9, nesterov=True),
+    "Adagrad": partial(torch.optim.Adagrad, lr=1e-2, eps=1e-8),
+    "Adadelta": partial(torch.optim.Adadelta, lr=1.0, rho=0.95, eps=1e-6),
+    "RMSprop": partial(torch.optim.RMSprop, lr=1e-3, alpha=0.9, eps=1e-8),
+    "Adam": partial(torch.optim.Adam, lr=1e-3),
+    "AdamW": partial(torch.optim.AdamW, lr=1e-3, weight_decay=0.1),
+    "Adamax": partial(torch.optim.Adamax, lr=2e-3),
+    "AMSGRAD": partial(torch.optim.Adam, lr=1e-3, amsgrad=True),
+}
 
 
 def version() -> str:
@@ -98,12 +114,33 @@ def _inference(model: nn.Module, compiled: bool) -> Program:
     return Program(step, lambda: output.copy())
 
 
-def _update(model: nn.Module, optimizer_of: Optimizer) -> Program:
-    parameters = list(model.parameters())
-    for p in parameters:
-        p.grad = torch.full_like(p, 0.01)
-    optimizer = optimizer_of(parameters)
+def _update(model: nn.Module, optimizer_of: Callable[..., torch.optim.Optimizer], tuned: bool) -> Program:
+    options = {}
+    if tuned:
+        there = inspect.signature(optimizer_of).parameters
+        choices = [{name: True} for name in ("foreach", "fused") if name in there]
+        options = min(choices, key=lambda choice: _seconds_per_step(optimizer_of, choice))
+    parameters = _with_gradients(model.parameters())
+    optimizer = optimizer_of(parameters, **options)
     return Program(lambda: optimizer.step(), lambda: parameters[0].detach().flatten()[:100].numpy().copy())
+
+
+def _with_gradients(parameters: Iterable[Tensor]) -> list[Tensor]:
+    made = list(parameters)
+    for p in made:
+        p.grad = torch.full_like(p, 0.01)
+    return made
+
+
+def _seconds_per_step(optimizer_of: Callable[..., torch.optim.Optimizer], options: dict[str, bool]) -> float:
+    """What an update takes on parameters of this size, at best of a few."""
+    optimizer = optimizer_of(_with_gradients(torch_models.resnet18().parameters()), **options)
+    seconds = []
+    for _ in range(10):
+        start = time.perf_counter()
+        optimizer.step()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
 
 
 def _first_building() -> Program:
@@ -126,6 +163,9 @@ def build(name: str, arrays: Mapping[str, np.ndarray], compiled: bool, tuned: bo
     def convolutional(make: Callable[[], nn.Module]) -> nn.Module:
         return _ChannelsLast(model(make)) if tuned else model(make)
 
+    if name in UPDATES:
+        optimizer_of = OPTIMIZERS.get(UPDATES[name])
+        return _update(model(torch_models.resnet18), optimizer_of, tuned) if optimizer_of else None
     match name:
         case "mlp":
             optimizer = _adam(tuned, lr=0.01, weight_decay=1e-6)
@@ -149,10 +189,6 @@ def build(name: str, arrays: Mapping[str, np.ndarray], compiled: bool, tuned: bo
             return _training(model(torch_models.EncoderLayer), F.mse_loss, _adam(tuned), compiled)
         case "resnet18_infer_1" | "resnet18_infer_8":
             return _inference(convolutional(torch_models.resnet18), compiled)
-        case "update_momentum":
-            return _update(convolutional(torch_models.resnet18), _sgd(tuned, lr=1e-3, momentum=0.9))
-        case "update_adam":
-            return _update(convolutional(torch_models.resnet18), _adam(tuned))
         case "build_first":
             return _first_building()
     return None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from cases import Program
+from cases import SIZE_MARK, UPDATES, Program
 
 import nnabla as nn
-from workloads import cnn12, lenet, mlp, resnet18, rnn, transformer
+from workloads import cnn12, lenet, mlp, resnet18, rnn, solvers, transformer
 
 PROGRAMS: dict[str, Callable[[], Program]] = {
     "mlp": mlp.training,
@@ -22,8 +23,7 @@ PROGRAMS: dict[str, Callable[[], Program]] = {
     "transformer": transformer.training,
     "resnet18_infer_1": lambda: resnet18.inference(1),
     "resnet18_infer_8": lambda: resnet18.inference(8),
-    "update_momentum": resnet18.momentum_update,
-    "update_adam": resnet18.adam_update,
+    **{name: partial(solvers.update, solver) for name, solver in UPDATES.items()},
     "build": resnet18.graph_building,
     "build_first": resnet18.first_building,
 }
@@ -39,6 +39,10 @@ def build(name: str, parameters: Path) -> Program:
     The file is an `.npz` of the parameters by NNabla name and in order of creation, so that every
     implementation starts from the same values.
     """
+    if SIZE_MARK in name:
+        from functions import nnabla_program
+
+        return nnabla_program.build(*name.split(SIZE_MARK), parameters)
     nn.clear_parameters()
     program = PROGRAMS[name]()
     created = nn.get_parameters(grad_only=False)

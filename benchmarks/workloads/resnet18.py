@@ -1,5 +1,5 @@
-"""ResNet-18 (He et al. 2015, arXiv:1512.03385, table 1) on 224 x 224 images: training, inference, solvers
-alone, and building the graph."""
+"""ResNet-18 (He et al. 2015, arXiv:1512.03385, table 1) on 224 x 224 images: training, inference,
+and building the graph."""
 
 from __future__ import annotations
 
@@ -62,25 +62,6 @@ def inference(batch_size: int) -> Program:
         output = y.d
 
     return Program(step, lambda: output.copy())
-
-
-def momentum_update() -> Program:
-    return _update(S.Momentum(lr=1e-3, momentum=0.9))
-
-
-def adam_update() -> Program:
-    return _update(S.Adam(alpha=1e-3))
-
-
-def _update(solver) -> Program:
-    """Updates alone, with gradients that stay as they are: every library is given the same."""
-    resnet18(nn.Variable((8, 3, 224, 224)))
-    parameters = nn.get_parameters()
-    for p in parameters.values():
-        p.g = 0.01
-    solver.set_parameters(parameters)
-    watched = next(iter(parameters.values()))
-    return Program(solver.update, lambda: watched.d.flatten()[:100])
 
 
 def graph_building() -> Program:

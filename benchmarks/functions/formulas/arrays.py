@@ -29,7 +29,9 @@ def shift(x: Tensor) -> Tensor:
 
 
 def assign(target: Tensor, x: Tensor) -> Tensor:
-    return target.copy_(x)
+    # The result keeps the values when the target changes again.
+    target.copy_(x)
+    return x.clone()
 
 
 def scatter_nd(x: Tensor, places: Tensor) -> Tensor:

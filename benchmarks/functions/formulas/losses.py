@@ -17,7 +17,8 @@ def top_n_error(x: Tensor, t: Tensor) -> Tensor:
 
 def confusion_matrix(x: Tensor, t: Tensor) -> Tensor:
     classes = x.shape[1]
-    return torch.bincount(t.view(-1) * classes + x.argmax(1), minlength=classes**2).view(classes, classes)
+    places = t.view(-1) * classes + x.argmax(1)
+    return torch.bincount(places, minlength=classes**2).view(classes, classes).int()
 
 
 FORMULAS = {

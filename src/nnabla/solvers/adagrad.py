@@ -28,9 +28,16 @@ class Adagrad(Solver):
         super().__init__(lr=lr, eps=eps)
 
     def _step(self, params: Tensors, grads: Tensors, states: list[Tensors], t: int) -> None:
-        (v,) = states
-        torch._foreach_addcmul_(v, grads, grads)
-        torch._foreach_addcdiv_(params, grads, roots(v, self._settings["eps"]), value=-self._rate)
+        (v,), eps = states, self._settings["eps"]
+        if params[0].is_cpu:  # not every torch has the kernel for other devices
+            # The number of updates, of which there is one for each parameter, counts for a decay of the rate only.
+            steps = [torch.ones(())] * len(params)
+            torch._fused_adagrad_(
+                params, grads, v, steps, lr=self._rate, lr_decay=0.0, weight_decay=0.0, eps=eps, maximize=False
+            )
+        else:
+            torch._foreach_addcmul_(v, grads, grads)
+            torch._foreach_addcdiv_(params, grads, roots(v, eps), value=-self._rate)
 
 
 class RMSprop(Solver):
@@ -73,6 +80,7 @@ class RMSpropGraves(Solver):
     """
 
     states = ("n", "g", "d")
+    in_pieces = True
 
     def __init__(self, lr: float = 1e-4, decay: float = 0.95, momentum: float = 0.9, eps: float = 1e-4) -> None:
         super().__init__(lr=lr, decay=decay, momentum=momentum, eps=eps)
@@ -107,6 +115,7 @@ class Adadelta(Solver):
     """
 
     states = ("e_sqr_grad", "e_sqr_delta")
+    in_pieces = True
 
     def __init__(self, lr: float = 1.0, decay: float = 0.95, eps: float = 1e-6) -> None:
         super().__init__(lr=lr, decay=decay, eps=eps)

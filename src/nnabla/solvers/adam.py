@@ -160,6 +160,7 @@ class Adamax(Solver):
     """
 
     states = ("m", "u")
+    in_pieces = True
 
     def __init__(self, alpha: float = 2e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> None:
         super().__init__(alpha=alpha, beta1=beta1, beta2=beta2, eps=eps)

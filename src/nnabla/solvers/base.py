@@ -15,7 +15,7 @@ from .._nd_array import NdArray
 from ..errors import ArgumentError, ShapeError
 from ..graph.hooks import combined, solver_post_hooks, solver_pre_hooks
 from ..graph.variable import Buffers, Variable
-from .multi_tensor import Tensors, norms
+from .multi_tensor import Tensors, extremes, norms, piece_size, pieces
 
 Hook = Callable[[], Any] | None
 
@@ -84,6 +84,8 @@ class Solver:
 
     # Names of the states, in the order in which `_step` receives them.
     states: tuple[str, ...] = ()
+    # Whether `_step` may be given the parameters bit by bit: it calls several kernels, and treats each element alone.
+    in_pieces: bool = False
 
     def __init__(self, **settings: float) -> None:
         self._settings = {
@@ -95,6 +97,7 @@ class Solver:
         self._states: OrderedDict[str, SolverState] = OrderedDict()
         # What the calls of every step go through, in order of the names.
         self._entries: list[_Entry] = []
+        self._size = 0
         # Tensors as last checked: contiguous, of one type, on one device. The states' one after the other.
         self._settled: Tensors = []
         self._settled_grads: Tensors = []
@@ -165,6 +168,7 @@ class Solver:
 
     def _bind(self) -> None:
         self._entries = [_Entry(param._buffers, self._states[key]) for key, param in self._params.items()]
+        self._size = sum(param.size for param in self._params.values())
         self._settled, self._settled_grads, self._settled_states = [], [], []
 
     def _new_state(self, param: Variable) -> SolverState:
@@ -375,19 +379,23 @@ class Solver:
 
     def check_inf_grad(self, pre_hook: Hook = None, post_hook: Hook = None) -> bool:
         """Whether any gradient has an infinite element."""
-        return self._any(torch.isinf, pre_hook, post_hook)
+        with self._hooked(pre_hook, post_hook):
+            grads = self._grads()
+            bounds = extremes(grads)
+            # Not a number hides what is infinite.
+            return bool(bounds.isinf().any()) or (
+                bool(bounds.isnan().any()) and any(bool(grad.isinf().any()) for grad in grads)
+            )
 
     def check_nan_grad(self, pre_hook: Hook = None, post_hook: Hook = None) -> bool:
         """Whether any gradient has an element that is not a number."""
-        return self._any(torch.isnan, pre_hook, post_hook)
+        with self._hooked(pre_hook, post_hook):
+            return bool(extremes(self._grads()).isnan().any())
 
     def check_inf_or_nan_grad(self, pre_hook: Hook = None, post_hook: Hook = None) -> bool:
         """Whether any gradient has an element that is infinite or not a number."""
-        return self._any(lambda g: ~torch.isfinite(g), pre_hook, post_hook)
-
-    def _any(self, test: Callable[[torch.Tensor], torch.Tensor], pre_hook: Hook, post_hook: Hook) -> bool:
         with self._hooked(pre_hook, post_hook):
-            return any(bool(test(grad).any()) for grad in self._grads())
+            return not bool(extremes(self._grads()).isfinite().all())
 
     # ---- update ------------------------------------------------------------------------------------------
 
@@ -415,7 +423,12 @@ class Solver:
                 for i in range(len(self.states))
             ]
             self._settled_states = [tensor for tensors in states for tensor in tensors]
-        self._step(params, grads, states, entries[0].state.t)
+        t = entries[0].state.t
+        if self.in_pieces and self._size > piece_size() and params[0].is_cpu:
+            for piece, of_grads, *of_states in zip(*map(pieces, (params, grads, *states)), strict=True):
+                self._step(piece, of_grads, of_states, t)
+        else:
+            self._step(params, grads, states, t)
 
     def _step(self, params: Tensors, grads: Tensors, states: list[Tensors], t: int) -> None:
         """Update `params` and `states` in place.

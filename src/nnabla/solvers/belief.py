@@ -51,6 +51,7 @@ class AdaBelief(FusedDecay):
     """
 
     states: tuple[str, ...] = ("mean", "var")
+    in_pieces = True
 
     def __init__(
         self,

@@ -41,6 +41,7 @@ class AdaBound(Solver):
     """
 
     states = ("mean", "var")
+    in_pieces = True
 
     def __init__(
         self,
@@ -92,6 +93,7 @@ class AMSBound(Solver):
     """
 
     states = ("m", "v", "v_hat")
+    in_pieces = True
 
     def __init__(
         self,

@@ -21,6 +21,7 @@ class Lion(FusedDecay):
     """
 
     states = ("m",)
+    in_pieces = True
 
     def __init__(self, lr: float = 1e-4, beta1: float = 0.9, beta2: float = 0.99) -> None:
         super().__init__(lr=lr, beta1=beta1, beta2=beta2)

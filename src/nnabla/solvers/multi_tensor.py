@@ -5,14 +5,52 @@ All tensors of a list have one type and one device. A name that ends in an under
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 
 Tensors = list[torch.Tensor]
 
+# Elements for each thread: several such arrays of float32 fit into a core's share of the caches, and the work on them
+# takes longer than calling a kernel.
+_ELEMENTS = 262144
+
+
+def piece_size() -> int:
+    """Elements in a piece, of all threads together."""
+    return _ELEMENTS * torch.get_num_threads()
+
+
+def pieces(tensors: Tensors) -> list[Tensors]:
+    """The elements of contiguous `tensors`, as views in lists so short that several arrays like one stay in cache.
+
+    A rule of several kernels goes through the memory once then, instead of once for each kernel. Lists of tensors of
+    the same shapes are cut in the same way.
+    """
+    size = piece_size()
+    lists: list[Tensors] = []
+    together: Tensors = []
+    room = size
+    for tensor in tensors:
+        count = tensor.numel()
+        if count > size:
+            lists += [[piece] for piece in tensor.view(-1).split(size)]
+            continue
+        if count > room:
+            lists.append(together)
+            together, room = [], size
+        together.append(tensor)
+        room -= count
+    return [*lists, together] if together else lists
+
+
+@lru_cache(maxsize=64)
+def _as_tensor(value: float, dtype: torch.dtype) -> torch.Tensor:
+    return torch.full((), value, dtype=dtype)
+
 
 def _scalar(value: float, tensors: Tensors) -> torch.Tensor:
-    dtype = torch.float64 if tensors[0].dtype is torch.float64 else torch.float32
-    return torch.full((), value, dtype=dtype)
+    return _as_tensor(value, torch.float64 if tensors[0].dtype is torch.float64 else torch.float32)
 
 
 def scale_(tensors: Tensors, factor: float) -> None:
@@ -44,6 +82,16 @@ def norms(tensors: Tensors) -> torch.Tensor:
     # float16 ends at 65504, which a sum of squares soon exceeds.
     wide = [torch.promote_types(tensor.dtype, torch.float32) for tensor in tensors]
     return torch.stack([torch.linalg.vector_norm(t, dtype=d) for t, d in zip(tensors, wide, strict=True)])
+
+
+def extremes(tensors: Tensors) -> torch.Tensor:
+    """The least and the largest elements of all tensors as one vector; both are NaN where any element is.
+
+    One reading of the memory, where a mask of each tensor would be written and read again.
+    """
+    bounds = [bound for tensor in tensors if tensor.numel() for bound in tensor.aminmax()]
+    # Tensors may differ in type and device.
+    return torch.stack([bound.to("cpu", torch.float64) for bound in bounds]) if bounds else torch.zeros(0)
 
 
 def mean_(means: Tensors, values: Tensors, decay: float) -> None:

@@ -89,6 +89,7 @@ class Nesterov(Solver):
     """
 
     states = ("m",)
+    in_pieces = True
 
     def __init__(self, lr: float = 1e-3, momentum: float = 0.9) -> None:
         super().__init__(lr=lr, momentum=momentum)
@@ -113,6 +114,7 @@ class SgdW(DecoupledDecay):
     """
 
     states = ("m",)
+    in_pieces = True
 
     def __init__(self, lr: float = 1e-3, momentum: float = 0.9, wd: float = 1e-4) -> None:
         super().__init__(lr=lr, momentum=momentum, wd=wd)
