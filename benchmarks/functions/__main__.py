@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,9 @@ from run import positive
 from functions.formulas import FORMULAS
 from functions.table import ORIGINAL, OURS, TORCH, FunctionTable
 
+# For glibc: freed memory stays with the process. Else arrays of 16 MiB come from the system in some turns and not in
+# others, and the page faults of one take as long as a point-wise kernel.
+MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 32)}
 EFFORT = Effort(rounds=5, turn_seconds=0.04)
 SIZES = ("small", "large")
 
@@ -54,6 +58,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 def main() -> int:
     options = parse_arguments()
+    os.environ.update(MEMORY)
     wanted = (OURS, *options.peers)
     columns = [column for name, column in implementations(options.nnabla139).items() if name in wanted]
     effort = Effort(options.rounds, options.turn)

@@ -96,8 +96,8 @@ def derived_grad(operator: Operator, wanted: Sequence[bool]) -> Callable[..., tu
             record = Record(operator.recompute, xs, wanted)
         with autograd_on(), torch.enable_grad():
             pairs = [(y, dy) for y, dy in zip(record.ys, dys, strict=True) if y.requires_grad]
-            targets = [leaf for leaf, want in zip(record.leaves, wanted, strict=True) if want]
-            found = dict.fromkeys(targets)
+            targets: list[Any] = [leaf for leaf, want in zip(record.leaves, wanted, strict=True) if want]
+            found: dict[Any, Any] = dict.fromkeys(targets)
             real = [target for target in targets if target.requires_grad]
             if pairs and real:
                 grads = torch.autograd.grad(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,9 @@ from .arrays import Reshape, Transpose
 from .axes import Axes
 from .constants import Array
 from .kernels import aten
+
+# Elements of the second image for all shifts that are copied at once; 32 MiB in float32.
+_AT_ONCE = 1 << 23
 
 
 @operator("PatchCorrelation", "patch_correlation")
@@ -73,6 +77,7 @@ class PatchCorrelation(Operator):
         places = [r // s + 1 for r, s in zip(room, self.patch_step, strict=True)]
         self._shifts = [2 * s // step + 1 for s, step in zip(self.shift, self.shift_step, strict=True)]
         self._x = x1
+        self._single = self.patch == self.patch_step == (1, 1)
         return (x1[0], *places, *self._shifts)
 
     def _pad(self, x: Tensor, more: Sequence[int] = (0, 0)) -> Tensor:
@@ -80,20 +85,26 @@ class PatchCorrelation(Operator):
         sides = (0, 0, left + more[1], right + more[1], top + more[0], bottom + more[0])
         return torch.constant_pad_nd(x, sides)
 
-    def _shifted(self, x2: Tensor, i: int) -> Tensor:
-        """The padded x2 for vertical shift i and all horizontal ones: a view (N, H, W, C, T)."""
-        height, width = self._padded
-        rows = x2[:, i * self.shift_step[0] :][:, :height]
-        return rows.unfold(2, width, self.shift_step[1]).permute(0, 1, 4, 3, 2)
+    def _chunks(self) -> list[tuple[int, int]]:
+        """Vertical shifts that are computed together, as first and last plus 1: as many as fit in `_AT_ONCE`."""
+        rows, columns = self._shifts
+        count = max(1, _AT_ONCE // (math.prod(self._padded) * self._x[0] * self._x[3] * columns))
+        return [(i, min(i + count, rows)) for i in range(0, rows, count)]
+
+    def _shifted(self, x2: Tensor, first: int, end: int) -> Tensor:
+        """The padded x2 for vertical shifts first to end, and all horizontal ones: a view (N, S, T, C, H, W)."""
+        (height, width), (down, right) = self._padded, self.shift_step
+        return x2[:, first * down : (end - 1) * down + height].unfold(1, height, down).unfold(2, width, right)
 
     def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
         x1, x2 = self._pad(x1), self._pad(x2, self.shift)
-        # One vertical shift at a time: all at once would be as many times the size of x2 as there are shifts.
-        rows = [torch.einsum("nhwc,nhwct->nhwt", x1, self._shifted(x2, i)) for i in range(self._shifts[0])]
-        return self._sums(torch.stack(rows, 3))
+        parts = [torch.einsum("nhwc,nstchw->nhwst", x1, self._shifted(x2, *chunk)) for chunk in self._chunks()]
+        return self._sums(torch.cat(parts, 3))
 
     def _sums(self, products: Tensor) -> Tensor:
         """Sums over patches."""
+        if self._single:
+            return products
         for axis in (1, 2):
             windows = products.unfold(axis, self.patch[axis - 1], self.patch_step[axis - 1])
             products = windows.sum(-1)
@@ -103,7 +114,7 @@ class PatchCorrelation(Operator):
         n, height, width, channels = self._x
         padded_h, padded_w = self._padded
         top, _, left, _ = self.padding
-        for axis, size in ((2, padded_w), (1, padded_h)):
+        for axis, size in () if self._single else ((2, padded_w), (1, padded_h)):
             spread = dy.unsqueeze(-1).expand(*dy.shape, self.patch[axis - 1])
             shape = [*dy.shape]
             shape[axis] = size
@@ -113,16 +124,18 @@ class PatchCorrelation(Operator):
         dx1: Any = 0
         dx2: Any = 0
         wide = padded_w + 2 * self.shift[1]
-        for i in range(self._shifts[0]):
+        for first, end in self._chunks():
+            part = dy[:, :, :, first:end]
             if need[0]:
-                dx1 = dx1 + torch.einsum("nhwt,nhwct->nhwc", dy[:, :, :, i], self._shifted(x2, i))
+                dx1 = dx1 + torch.einsum("nhwst,nstchw->nhwc", part, self._shifted(x2, first, end))
             if need[1]:
-                back = torch.einsum("nhwt,nhwc->nhwct", dy[:, :, :, i], x1).permute(0, 1, 4, 3, 2)
-                row = aten.unfold_backward(
-                    back, (n, padded_h, wide, channels), 2, padded_w, self.shift_step[1]
-                )
-                above = i * self.shift_step[0]
-                dx2 = dx2 + torch.constant_pad_nd(row, (0, 0, 0, 0, above, 2 * self.shift[0] - above))
+                back = torch.einsum("nhwst,nhwc->nstchw", part, x1)
+                columns = (n, end - first, wide, channels, padded_h)
+                back = aten.unfold_backward(back, columns, 2, padded_w, self.shift_step[1])
+                above, below = first * self.shift_step[0], (end - 1) * self.shift_step[0] + padded_h
+                rows = (n, below - above, wide, channels)
+                back = aten.unfold_backward(back, rows, 1, padded_h, self.shift_step[0])
+                dx2 = dx2 + torch.constant_pad_nd(back, (0, 0, 0, 0, above, padded_h + 2 * self.shift[0] - below))
         if need[0]:
             dx1 = dx1[:, top : top + height, left : left + width]
         if need[1]:

@@ -12,6 +12,7 @@ from ..graph.argument import Bool, Int, positive
 from ..graph.operator import Shape, operator
 from .convolution import Convolving, Maps
 from .geometric import sample_backward_2d
+from .kernels import aten
 
 
 @operator("DeformableConvolution", "deformable_convolution")
@@ -57,8 +58,6 @@ class DeformableConvolution(Convolving):
     group = Int(1, "Number of groups that channels are divided into for weight.", check=positive)
     deformable_group = Int(1, "Number of groups that channels are divided into for offset and mask.", check=positive)
     channel_last = Bool(False, "Channels are the last axis of all inputs and the result.")
-    # Positions of pixels are not exact in half precision.
-    full_precision = True
 
     def output_shape(
         self, x: Shape, weight: Shape, offset: Shape, mask: Shape | None = None, bias: Shape | None = None
@@ -99,6 +98,7 @@ class DeformableConvolution(Convolving):
         self._lengths = tuple([1 << (length - 1).bit_length() for length in maps.spatial])
         self._border = (0, self._lengths[1] - maps.spatial[1], 0, self._lengths[0] - maps.spatial[0])
         self._places = self._undisturbed()
+        self._pixel = 2 / self._places.new_tensor(self._lengths).view(2, 1, 1)
         return self._out.shape
 
     def _undisturbed(self) -> Tensor:
@@ -108,7 +108,9 @@ class DeformableConvolution(Convolving):
             pixel = torch.arange(taps)[:, None] * self.dilation[i] + torch.arange(size) * self.stride[i] - self.pad[i]
             at.append((2 * pixel + 1) / self._lengths[i] - 1)
         y, x = torch.broadcast_tensors(at[0][:, None, :, None], at[1][None, :, None, :])
-        return torch.stack([y, x], 2).flatten(0, 1).to(self.device, self.compute_dtype)
+        # Positions of pixels are not exact in half precision.
+        dtype = torch.promote_types(self.compute_dtype, torch.float32)
+        return torch.stack([y, x], 2).flatten(0, 1).to(self.device, dtype)
 
     def forward(
         self,
@@ -124,14 +126,14 @@ class DeformableConvolution(Convolving):
         n, channels = x.shape[:2]
         taps, _, rows, columns = self._places.shape
         groups = n * self.deformable_group
-        height, width = self._lengths
         moved = self._at_windows(offset).reshape(groups, taps, 2, rows, columns)
-        # Beyond 3, whatever the size of the picture, there is none of its pixels; infinity would make NaN there.
-        y_at = (moved[:, :, 0] * (2 / height) + self._places[:, 0]).clamp(-3, 3)
-        x_at = (moved[:, :, 1] * (2 / width) + self._places[:, 1]).clamp(-3, 3)
-        grid = torch.stack([x_at, y_at], -1).view(groups, taps * rows, columns, 2)
-        maps = torch.constant_pad_nd(x, self._border).reshape(groups, channels // self.deformable_group, height, width)
-        seen = _Sampled.apply(maps, grid)
+        grid = torch.addcmul(self._places, moved.to(self._places.dtype), self._pixel)
+        # The sampler wants x before y, and both last.
+        grid = grid.flip(2).permute(0, 1, 3, 4, 2).reshape(groups, taps * rows, columns, 2)
+        if any(self._border):
+            x = torch.constant_pad_nd(x, self._border)
+        maps = x.reshape(groups, channels // self.deformable_group, *self._lengths)
+        seen = _Sampled.apply(maps.to(grid.dtype), grid).to(x.dtype)
         if mask is not None:
             seen = seen * self._at_windows(mask).reshape(groups, 1, taps * rows, columns)
         # (groups, output maps, channels * taps) times (n, groups, channels * taps, pixels).
@@ -144,7 +146,13 @@ class DeformableConvolution(Convolving):
     def _at_windows(self, x: Tensor) -> Tensor:
         """The entries for the windows that there are, of an input with entries for all pixels."""
         (rows, columns), (down, right) = self._out.spatial, self.stride
+        if x.shape[2:] == self._out.spatial:
+            return x
         return x[:, :, ::down, ::right][:, :, :rows, :columns]
+
+
+# Beyond, there is none of a picture's pixels, whatever its size. Infinity would make NaN there.
+_FAR = 3
 
 
 class _Sampled(torch.autograd.Function):
@@ -153,14 +161,14 @@ class _Sampled(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, grid: Tensor) -> Tensor:
         ctx.save_for_backward(x, grid)
-        return torch.ops.aten.grid_sampler_2d(x, grid, 0, 0, False)
+        return aten.grid_sampler_2d(x, grid.clamp(-_FAR, _FAR), 0, 0, False)
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
         x, grid = ctx.saved_tensors
         need = list(ctx.needs_input_grad)
         if not torch.is_grad_enabled():
-            dx, dgrid = sample_backward_2d(dy, x, grid, 0, 0, False, need)
+            dx, dgrid = sample_backward_2d(dy, x, grid.clamp(-_FAR, _FAR), 0, 0, False, need)
             return (dx if need[0] else None), (dgrid if need[1] else None)
         # A gradient of this gradient is wanted.
         wanted = [t for t, want in zip((x, grid), need, strict=True) if want]
@@ -171,6 +179,7 @@ class _Sampled(torch.autograd.Function):
 def _sampled(x: Tensor, grid: Tensor) -> Tensor:
     """The same in operations that autograd differentiates as often as one likes."""
     n, channels, height, width = x.shape
+    grid = grid.clamp(-_FAR, _FAR)
     flat, found = x.flatten(2), torch.zeros((), dtype=x.dtype, device=x.device)
     at_x, at_y = [((grid[..., i] + 1) * size - 1) / 2 for i, size in enumerate((width, height))]
     left, top = [at.detach().floor().nan_to_num(0.0) for at in (at_x, at_y)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -168,20 +167,19 @@ class VATNoise(Operator):
     constants = ("w",)
     updated = ("w",)
 
-    # Against division by zero.
-    _SMALL = 1e-8
+    # Against division by zero; its square is added.
+    _SMALL = torch.tensor(1e-4, dtype=torch.float64)
 
     def output_shape(self, x: Shape, w: Shape) -> Shape:
         if w != x:
             raise ShapeError(f"vat_noise: w must have the shape of x, {x}, not {w}")
         axis = normalized(self.base_axis, len(x), "vat_noise", "base_axis")
-        self._samples = (math.prod(x[:axis]), math.prod(x[axis:]))
+        self._axes = list(range(axis, len(x)))
         return x
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        rows = x.reshape(self._samples)
-        scale = rows.square().sum(1, keepdim=True).add_(self._SMALL).rsqrt_().mul_(self.eps)
-        return (rows * scale).view(x.shape)
+        norm = torch.linalg.vector_norm(x, 2, self._axes, True)
+        return x * (self.eps / torch.hypot(norm, self._SMALL))
 
     def grad(self, dy: Tensor, w: Tensor) -> tuple[Tensor, None]:
         w.copy_(dy * self.eps)

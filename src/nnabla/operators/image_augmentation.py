@@ -103,47 +103,54 @@ class ImageAugmentation(Stochastic):
             )
         self._images, self._channels = math.prod(x[:-3]), x[-3]
         self._source, self._target = x[-2:], self.shape[-2:]
+        # What is drawn once for each image, in the order in which `_grid` takes it.
+        log_aspect = math.log(self.aspect_ratio) / 2
+        ranges = [
+            (math.log(self.min_scale), math.log(self.max_scale)),
+            (-log_aspect, log_aspect),
+            (-self.angle, self.angle),
+            (-self.distortion, self.distortion),
+            *[(0, 1)] * 4,
+        ]
+        low, high = torch.tensor(ranges, dtype=torch.float32, device=self.device).T.reshape(2, -1, 1, 1, 1)
+        self._low, self._range = low, high - low
+        # Places of the result, from its center.
+        self._down, self._across = [
+            torch.arange(n, dtype=torch.float32, device=self.device) - (n - 1) / 2 for n in self._target
+        ]
         return (*x[:-2], *self._target)
 
     def _uniform(self, low: float, high: float, generator: torch.Generator, each: bool = False) -> Tensor:
         """A number for each image, or for each channel of it; shape ``(images, 1 or channels, 1, 1)``."""
         shape = (self._images, self._channels if each else 1, 1, 1)
-        drawn = torch.rand(shape, generator=generator, dtype=torch.float32, device=self.device)
-        return low + (high - low) * drawn
-
-    def _offsets(self, size: int, length: int, step: Tensor, pad: int, generator: torch.Generator) -> Tensor:
-        """Where the center of the window is on an axis of the source, uniformly among the places inside."""
-        first = self._uniform(0, 1, generator) * (length + 2 * pad - size * step) - pad
-        return (first + (size - 1) / 2 * step)[:, 0]
+        drawn = torch.empty(shape, dtype=torch.float32, device=self.device)
+        return drawn.uniform_(low, high, generator=generator)
 
     def _grid(self, generator: torch.Generator) -> Tensor:
         """Where each pixel of the result lies in the source, in the coordinates of torch's sampler."""
         (height, width), (h, w) = self._source, self._target
-        v = (torch.arange(h, dtype=torch.float32, device=self.device) - (h - 1) / 2)[:, None]
-        u = torch.arange(w, dtype=torch.float32, device=self.device) - (w - 1) / 2
-        scale = self._uniform(math.log(self.min_scale), math.log(self.max_scale), generator).exp()
-        log_aspect = math.log(self.aspect_ratio) / 2
-        aspect = self._uniform(-log_aspect, log_aspect, generator).exp()
-        angle = self._uniform(-self.angle, self.angle, generator)[:, 0]
-        step_x, step_y = 1 / (scale * aspect), aspect / scale
-        center_x = self._offsets(w, width, step_x, self.pad[1], generator)
-        center_y = self._offsets(h, height, step_y, self.pad[0], generator)
-        bulge = self._uniform(-self.distortion, self.distortion, generator).exp()[:, 0] - 1
-        # NNabla 1.x distorts around the corner that the four pixels in the middle share.
-        across, down = u - 0.5, v - 0.5
-        stretch = 1 + bulge * (1 - (2 * across / w) ** 2 - (2 * down / h) ** 2)
-        along_x, along_y = (across * stretch + 0.5) * step_x[:, 0], (down * stretch + 0.5) * step_y[:, 0]
+        shape = (len(self._low), self._images, 1, 1)
+        drawn = torch.rand(shape, generator=generator, dtype=torch.float32, device=self.device)
+        log_scale, log_aspect, angle, log_bulge, *rest = torch.addcmul(self._low, self._range, drawn).unbind()
+        first_x, first_y, mirror_x, mirror_y = rest
+        step_x, step_y = (-log_scale - log_aspect).exp_(), (log_aspect - log_scale).exp_()
+        center_x = _center(first_x, w, width, step_x, self.pad[1])
+        center_y = _center(first_y, h, height, step_y, self.pad[0])
+        u, v = self._across, self._down[:, None]
+        if self.distortion:
+            # NNabla 1.x distorts around the corner that the four pixels in the middle share.
+            u, v = u - 0.5, v - 0.5
+            stretch = 1 + log_bulge.expm1() * (1 - (2 * u / w) ** 2 - (2 * v / h) ** 2)
+            u, v = u * stretch + 0.5, v * stretch + 0.5
         if self.flip_lr:
-            along_x = along_x * self._sign(generator)
+            step_x = step_x.where(mirror_x < 0.5, -step_x)
         if self.flip_ud:
-            along_y = along_y * self._sign(generator)
+            step_y = step_y.where(mirror_y < 0.5, -step_y)
+        u, v = u * step_x, v * step_y
         cos, sin = angle.cos(), angle.sin()
-        x = center_x + cos * along_x + sin * along_y
-        y = center_y - sin * along_x + cos * along_y
-        return torch.stack([2 * x / max(width - 1, 1) - 1, 2 * y / max(height - 1, 1) - 1], -1)
-
-    def _sign(self, generator: torch.Generator) -> Tensor:
-        return torch.where(self._uniform(0, 1, generator)[:, 0] < 0.5, -1.0, 1.0)
+        x = center_x + cos * u + sin * v
+        y = center_y - sin * u + cos * v
+        return torch.stack([x * (2 / max(width - 1, 1)), y * (2 / max(height - 1, 1))], -1).sub_(1)
 
     def _changed(self, x: Tensor, generator: torch.Generator) -> Tensor:
         # In half precision, coordinates would be off by pixels.
@@ -153,14 +160,14 @@ class ImageAugmentation(Stochastic):
         # Linear interpolation, the border repeated, coordinates from center to center.
         y = aten.grid_sampler_2d(images, grid, 0, 1, True)
         if self.brightness:
-            y = y + self._uniform(-self.brightness, self.brightness, generator, self.brightness_each).to(y.dtype)
+            y.add_(self._uniform(-self.brightness, self.brightness, generator, self.brightness_each))
         if self.contrast != 1:
             log_contrast = math.log(self.contrast)
-            factor = self._uniform(-log_contrast, log_contrast, generator, self.contrast_each).exp().to(y.dtype)
-            y = (y - self.contrast_center) * factor + self.contrast_center
+            factor = self._uniform(-log_contrast, log_contrast, generator, self.contrast_each).exp_()
+            y.sub_(self.contrast_center).mul_(factor).add_(self.contrast_center)
         if self.noise:
             noise = torch.empty_like(y).normal_(generator=generator)
-            y = y + noise * self._uniform(0, self.noise, generator).to(y.dtype)
+            y.addcmul_(noise, self._uniform(0, self.noise, generator).to(y.dtype))
         return y.reshape(*x.shape[:-2], *self._target).to(x.dtype)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -168,3 +175,8 @@ class ImageAugmentation(Stochastic):
 
     def recompute(self, x: Tensor) -> Tensor:
         return self._changed(x, self.replayed())
+
+
+def _center(first: Tensor, size: int, length: int, step: Tensor, pad: int) -> Tensor:
+    """Where the center of a window is on an axis of the source; `first`, in [0, 1), says which of the places inside."""
+    return first * (length + 2 * pad - size * step) - pad + (size - 1) / 2 * step

@@ -108,6 +108,34 @@ _LINEAR = (
 )
 
 
+class LinearResampling:
+    """The same as `Resampling` for linear interpolation over the last one to three axes, by torch's kernels.
+
+    Args:
+        x: shape of the source.
+        y: shape of the result.
+        count: number of axes, of which the others are the same.
+        align_corners: first and last elements lie on each other, else the outer edges of elements.
+    """
+
+    identity = False
+
+    def __init__(self, x: Shape, y: Shape, count: int, align_corners: bool) -> None:
+        self._x, self._y = x, y
+        self._kernel, self._backward = _LINEAR[count - 1]
+        self._size, self._align_corners = y[-count:], align_corners
+        self._flat = (1, math.prod(x[:-count]), *x[-count:])
+        self._flat_y = (*self._flat[:2], *self._size)
+
+    def take(self, x: Tensor) -> Tensor:
+        y: Tensor = self._kernel(x.reshape(self._flat), self._size, self._align_corners)
+        return y.view(self._y)
+
+    def put(self, dy: Tensor) -> Tensor:
+        dx: Tensor = self._backward(dy.reshape(self._flat_y), self._size, self._flat, self._align_corners)
+        return dx.view(self._x)
+
+
 def source_coordinates(length: int, size: int, align_corners: bool, half_pixel: bool) -> np.ndarray:
     """Where the `size` elements of the result lie on an axis of the source of that length.
 
@@ -190,20 +218,16 @@ class Interpolate(Operator):
             raise ShapeError(f"interpolate: x must have at least {count + self.channel_last} axes, not shape {x}")
         if 0 in x[first : first + count]:
             raise ShapeError(f"interpolate: axes to resize must not be empty, as in shape {x}")
-        self._x = x
         self._y = (*x[:first], *self.output_size, *x[first + count :])
         refuse_immense(self._y, "interpolate")
-        self._kernels = None
-        self._resampling = None
+        self._resampling: Resampling | LinearResampling
         smooth = self.mode == "linear" and (self.align_corners or self.half_pixel)
         if smooth and count <= 3 and not self.channel_last and 0 not in x:
-            self._kernels = _LINEAR[count - 1]
-            self._flat = (1, math.prod(x[:first]), *x[first:])
-            self._flat_y = (1, math.prod(x[:first]), *self.output_size)
+            self._resampling = LinearResampling(x, self._y, count, self.align_corners)
         else:
             changed = [axis for axis in range(first, first + count) if self._y[axis] != x[axis]]
             self._resampling = Resampling(x, [self._taps(x, axis) for axis in changed])
-        self.view = self.grad_aliases = self._resampling is not None and self._resampling.identity
+        self.view = self.grad_aliases = self._resampling.identity
         return self._y
 
     def _taps(self, x: Shape, axis: int) -> Taps:
@@ -216,17 +240,9 @@ class Interpolate(Operator):
         return Taps(axis, np.clip(np.floor(coordinates), 0, length - 1)[np.newaxis], None)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self._kernels is not None:
-            return self._kernels[0](x.reshape(self._flat), self.output_size, self.align_corners).view(self._y)
-        assert self._resampling is not None
         return self._resampling.take(x)
 
     def grad(self, dy: Tensor) -> Tensor:
-        if self._kernels is not None:
-            flat = dy.reshape(self._flat_y)
-            dx = self._kernels[1](flat, self.output_size, self._flat, self.align_corners)
-            return dx.view(self._x)
-        assert self._resampling is not None
         return self._resampling.put(dy)
 
 
@@ -358,7 +374,12 @@ class ONNXResize(Operator):
             if crops and outside.any():
                 self._outside.append((axis, outside))
         self._y = y
-        self._resampling = Resampling(x, taps)
+        self._resampling: Resampling | LinearResampling = Resampling(x, taps)
+        align_corners = self.coordinate_transformation_mode == "align_corners"
+        if self.mode == "linear" and (align_corners or self.coordinate_transformation_mode == "half_pixel"):
+            count = len(x) - min((t.axis for t in taps), default=len(x))
+            if 1 <= count <= 3 and all(m == n * s for m, n, s in zip(y, x, scales, strict=True)):
+                self._resampling = LinearResampling(x, y, count, align_corners)
         self.view = self.grad_aliases = self._resampling.identity
         return y
 
