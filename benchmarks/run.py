@@ -109,7 +109,7 @@ def measure(
         elif name in IMPORTS:
             rows.append(measure_import(name, columns, options.threads, effort.rounds))
         else:
-            rows.append(measure_memory(columns, options.threads, min(3, effort.rounds)))
+            rows.append(measure_memory(columns, options.threads, min(5, effort.rounds)))
     return Report(rows, columns, versions, options.baseline, options.threads, effort)
 
 

@@ -52,10 +52,10 @@ FUNCTION_PAGES = (
         ("batch_normalization", "batch_normalization_variants", "normalization", "norms"),
     ),
     FunctionPage("losses", "Loss functions", ("losses",)),
-    FunctionPage("reductions", "Reductions and extrema", ("reductions", "extrema"), elementary=True),
+    FunctionPage("reductions", "Reductions and extrema", ("reductions", "extrema", "cumulative"), elementary=True),
     FunctionPage("arithmetic", "Arithmetic", ("arithmetic", "integers"), elementary=True),
     FunctionPage("logical", "Comparison and logic", ("logical",), elementary=True),
-    FunctionPage("math", "Mathematical functions", ("math",), elementary=True),
+    FunctionPage("math", "Mathematical functions", ("math", "trigonometry"), elementary=True),
     FunctionPage("linalg", "Linear algebra", ("linalg", "products", "contraction"), elementary=True),
     FunctionPage(
         "arrays",

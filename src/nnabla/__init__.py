@@ -1,6 +1,8 @@
 """Neural Network Libraries: graphs, gradients, solvers and files of NNabla, on ATen's kernels."""
 
 from ._version import __version__
+import torch as _torch  # before the pause: a first collection of all its objects would take longer than many small ones
+
 from ._init import garbage_collection_paused as _garbage_collection_paused
 
 with _garbage_collection_paused():

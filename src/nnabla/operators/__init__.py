@@ -12,6 +12,7 @@ from . import (  # noqa: F401
     convolution,
     correlation,
     creation,
+    cumulative,
     deformable,
     detection,
     extrema,
@@ -48,6 +49,7 @@ from . import (  # noqa: F401
     signal,
     slicing,
     stochastic,
+    trigonometry,
     unpooling,
     validation,
 )

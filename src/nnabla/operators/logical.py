@@ -12,7 +12,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..errors import ShapeError
 from ..graph.argument import Bool, Float
 from ..graph.operator import Operator, Shape, operator
 from .shapes import Binary
@@ -509,50 +508,3 @@ class ResetInf(Operator):
 
     def grad(self, dy: Tensor, x0: Tensor) -> Tensor:
         return dy.masked_fill(torch.abs(x0) == math.inf, 0)
-
-
-# ---- search ------------------------------------------------------------------------------------------------
-
-
-@operator("SearchSorted", "searchsorted")
-class SearchSorted(Operator):
-    r"""Where each value would have to be inserted into a sorted sequence to keep it sorted.
-
-    That is the number of elements :math:`s` of the sequence with :math:`s < v`, or :math:`s \le v` with `right`,
-    for each value :math:`v`.
-
-    Inputs:
-        sorted_sequence: shape ``(D_1, ..., D_N, S)``; ascending along the last axis.
-        values: shape ``(D_1, ..., D_N, V)``.
-    Args:
-        right: where the sequence has elements equal to a value, insert behind instead of in front of them.
-    Returns:
-        Shape of `values`: positions in [0, S], as numbers of the type that the context computes in. There is
-        no gradient.
-    Raises:
-        ShapeError: the shapes differ on an axis other than the last, or have no axis.
-    Example:
-        >>> import nnabla as nn, nnabla.functions as F
-        >>> a = nn.NdArray.from_numpy_array
-        >>> F.searchsorted(a([1.0, 3.0, 5.0]), a([0.0, 3.0, 9.0])).data
-        array([0., 1., 3.], dtype=float32)
-
-    Source: NNabla function reference, ``SearchSorted``.
-    """
-
-    right = Bool(None, "Insert behind equal elements; in front of them by default.")
-    differentiable = False
-
-    def output_shape(self, sorted_sequence: Shape, values: Shape) -> Shape:
-        self.right = bool(self.right)
-        if not values or len(sorted_sequence) != len(values) or sorted_sequence[:-1] != values[:-1]:
-            raise ShapeError(
-                "searchsorted: sorted_sequence and values must have the same shape but for the last axis, "
-                f"not {sorted_sequence} and {values}"
-            )
-        return values
-
-    def forward(self, sorted_sequence: Tensor, values: Tensor) -> Tensor:
-        # torch warns of, and copies, what is not contiguous.
-        found = torch.searchsorted(sorted_sequence.contiguous(), values.contiguous(), right=self.right)
-        return found.to(self.compute_dtype)

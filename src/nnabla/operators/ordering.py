@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Int, positive
 from ..graph.call import invoke, public
 from ..graph.operator import Operator, Shape, operator
@@ -290,3 +290,47 @@ class Unique(Operator):
         further = [(self.with_index, first), (self.with_inverse, inverse), (self.with_counts, counts)]
         found = [y, *[t.to(torch.int32) for wanted, t in further if wanted]]
         return found[0] if len(found) == 1 else tuple(found)
+
+
+@operator("SearchSorted", "searchsorted")
+class SearchSorted(Operator):
+    r"""Where each value would have to be inserted into a sorted sequence to keep it sorted.
+
+    That is the number of elements :math:`s` of the sequence with :math:`s < v`, or :math:`s \le v` with `right`,
+    for each value :math:`v`.
+
+    Inputs:
+        sorted_sequence: shape ``(D_1, ..., D_N, S)``; ascending along the last axis.
+        values: shape ``(D_1, ..., D_N, V)``.
+    Args:
+        right: where the sequence has elements equal to a value, insert behind instead of in front of them.
+    Returns:
+        Shape of `values`: positions in [0, S], as numbers of the type that the context computes in. There is
+        no gradient.
+    Raises:
+        ShapeError: the shapes differ on an axis other than the last, or have no axis.
+    Example:
+        >>> import nnabla as nn, nnabla.functions as F
+        >>> a = nn.NdArray.from_numpy_array
+        >>> F.searchsorted(a([1.0, 3.0, 5.0]), a([0.0, 3.0, 9.0])).data
+        array([0., 1., 3.], dtype=float32)
+
+    Source: NNabla function reference, ``SearchSorted``.
+    """
+
+    right = Bool(None, "Insert behind equal elements; in front of them by default.")
+    differentiable = False
+
+    def output_shape(self, sorted_sequence: Shape, values: Shape) -> Shape:
+        self.right = bool(self.right)
+        if not values or len(sorted_sequence) != len(values) or sorted_sequence[:-1] != values[:-1]:
+            raise ShapeError(
+                "searchsorted: sorted_sequence and values must have the same shape but for the last axis, "
+                f"not {sorted_sequence} and {values}"
+            )
+        return values
+
+    def forward(self, sorted_sequence: Tensor, values: Tensor) -> Tensor:
+        # torch warns of, and copies, what is not contiguous.
+        found = torch.searchsorted(sorted_sequence.contiguous(), values.contiguous(), right=self.right)
+        return found.to(self.compute_dtype)
