@@ -88,7 +88,8 @@ class PatchCorrelation(Operator):
     def _chunks(self) -> list[tuple[int, int]]:
         """Vertical shifts that are computed together, as first and last plus 1: as many as fit in `_AT_ONCE`."""
         rows, columns = self._shifts
-        count = max(1, _AT_ONCE // (math.prod(self._padded) * self._x[0] * self._x[3] * columns))
+        size = math.prod(self._padded) * self._x[0] * self._x[3] * columns
+        count = max(1, _AT_ONCE // max(1, size))
         return [(i, min(i + count, rows)) for i in range(0, rows, count)]
 
     def _shifted(self, x2: Tensor, first: int, end: int) -> Tensor:

@@ -114,17 +114,14 @@ class ImageAugmentation(Stochastic):
         ]
         low, high = torch.tensor(ranges, dtype=torch.float32, device=self.device).T.reshape(2, -1, 1, 1, 1)
         self._low, self._range = low, high - low
-        # Places of the result, from its center.
-        self._down, self._across = [
-            torch.arange(n, dtype=torch.float32, device=self.device) - (n - 1) / 2 for n in self._target
-        ]
+        self._places: list[Tensor] | None = None
         return (*x[:-2], *self._target)
 
     def _uniform(self, low: float, high: float, generator: torch.Generator, each: bool = False) -> Tensor:
         """A number for each image, or for each channel of it; shape ``(images, 1 or channels, 1, 1)``."""
         shape = (self._images, self._channels if each else 1, 1, 1)
-        drawn = torch.empty(shape, dtype=torch.float32, device=self.device)
-        return drawn.uniform_(low, high, generator=generator)
+        drawn = torch.rand(shape, generator=generator, dtype=torch.float32, device=self.device)
+        return drawn.mul_(high - low).add_(low)
 
     def _grid(self, generator: torch.Generator) -> Tensor:
         """Where each pixel of the result lies in the source, in the coordinates of torch's sampler."""
@@ -136,7 +133,10 @@ class ImageAugmentation(Stochastic):
         step_x, step_y = (-log_scale - log_aspect).exp_(), (log_aspect - log_scale).exp_()
         center_x = _center(first_x, w, width, step_x, self.pad[1])
         center_y = _center(first_y, h, height, step_y, self.pad[0])
-        u, v = self._across, self._down[:, None]
+        if self._places is None:
+            # Those of the result, from its center.
+            self._places = [torch.arange(n, dtype=torch.float32, device=self.device) - (n - 1) / 2 for n in (h, w)]
+        u, v = self._places[1], self._places[0][:, None]
         if self.distortion:
             # NNabla 1.x distorts around the corner that the four pixels in the middle share.
             u, v = u - 0.5, v - 0.5

@@ -1,8 +1,9 @@
 """Networks as values: described by names, types and shapes, without memory or kernels.
 
-A `ProtoGraph` holds `ProtoNetwork`s, and these hold `ProtoFunction`s and `ProtoVariable`s. There are three ways to come
-by one: from Variables (`create_graph_from_variable`), by calling functions with ProtoVariables (`graph`), and piece by
-piece (`ProtoNetwork.add_variable`, `ProtoNetwork.add_function`). Calling a network builds a graph of Variables.
+A graph (`ProtoGraph`) holds networks (`ProtoNetwork`), and these hold functions (`ProtoFunction`) and variables
+(`ProtoVariable`). There are three ways to come by one: from live variables (`create_graph_from_variable`), by calling
+functions with described ones (`graph`), and piece by piece (`ProtoNetwork.add_variable`, `ProtoNetwork.add_function`).
+Calling a network builds a graph of live variables.
 """
 
 from __future__ import annotations
