@@ -243,12 +243,15 @@ def get_parameter_or_create(
         >>> w.shape, w.need_grad
         ((2, 3), True)
     """
-    param = get_parameter(name)
-    wanted = None if shape is None else tuple(int(d) for d in shape)
+    # In dynamic graphs the parameter is there already, and its name has no path: one look, while the caches are cold.
+    param = current_scope.get(name) if type(name) is str else None
+    if type(param) is not Variable:
+        param = get_parameter(name)
     if param is None:
+        wanted = None if shape is None else tuple(int(d) for d in shape)
         param = _created(name, wanted, initializer, need_grad)
         set_parameter(name, param)
-    elif wanted is not None and param.shape != wanted:
+    elif shape is not None and param.shape != shape and param.shape != (wanted := tuple(int(d) for d in shape)):
         raise ShapeError(
             f"get_parameter_or_create: the size of existing parameter {name!r} {param.shape} is different from the "
             f"size of new parameter {wanted}; to clear all parameters, call nn.clear_parameters()"
