@@ -43,14 +43,14 @@ class Record:
             ]
             ys = kernel(*self.leaves)
         self.ys = (ys,) if isinstance(ys, torch.Tensor) else tuple(ys)
-        self.versions = _versions(self.leaves)
+        self.versions = versions(self.leaves)
 
     def is_of(self, xs: Sequence[Any], wanted: Sequence[bool]) -> bool:
         """Whether these are the inputs, as they were: a weight may have been updated in place since."""
         return (
             self.wanted == tuple(wanted)
             and all([_same(x, leaf) for x, leaf in zip(xs, self.leaves, strict=True)])
-            and self.versions == _versions(self.leaves)
+            and self.versions == versions(self.leaves)
         )
 
 
@@ -60,7 +60,8 @@ def _same(x: Any, leaf: Any) -> bool:
     return x.data_ptr() == leaf.data_ptr() and x.dtype is leaf.dtype
 
 
-def _versions(tensors: Sequence[Any]) -> list[int]:
+def versions(tensors: Sequence[Any]) -> list[int]:
+    """Counts of in-place changes, which say whether a record of these tensors still holds; 0 for None."""
     return [0 if t is None else t._version for t in tensors]
 
 

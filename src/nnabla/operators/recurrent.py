@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..errors import ArgumentError, GraphError, ShapeError
 from ..graph.argument import Bool, Float, Int, Str, positive
-from ..graph.derivative import autograd_on
+from ..graph.derivative import autograd_on, versions
 from ..graph.operator import Shape, operator
 from .shapes import refuse_empty
 from .stochastic import Stochastic
@@ -152,7 +152,7 @@ class Recurrent(Stochastic):
         with autograd_on(), torch.enable_grad():
             leaves = [None if t is None else t.detach().requires_grad_() for t in tensors]
             ys = self._layers(masks, *self._split(leaves))
-        self.kept = (leaves, ys, _versions(leaves))
+        self.kept = (leaves, ys, versions(leaves))
         return tuple([y.detach() for y in ys])
 
     def recompute(self, *tensors: Any) -> tuple[Tensor, ...]:
@@ -174,7 +174,7 @@ class Recurrent(Stochastic):
                 ys = self._layers(self._masks(tensors[0], replay=True), *self._split(leaves))
         else:
             # A weight that was updated since forward is a wrong record.
-            if self.kept is None or _versions(self.kept[0]) != self.kept[2]:
+            if self.kept is None or versions(self.kept[0]) != self.kept[2]:
                 self._recorded(tensors, replay=True)
             leaves, ys, _ = self.kept
         wanted = [leaf for leaf, want in zip(leaves, need, strict=True) if want]
@@ -184,10 +184,6 @@ class Recurrent(Stochastic):
             )
         rest = iter(found)
         return tuple([next(rest) if want else None for want in need])
-
-
-def _versions(tensors: Sequence[Any]) -> list[int]:
-    return [0 if t is None else t._version for t in tensors]
 
 
 @operator("RNN", "rnn")
