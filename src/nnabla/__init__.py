@@ -12,13 +12,8 @@ with _garbage_collection_paused():
     from .core.graph_def import ProtoVariable
     from .core.module import Module
     from .core.sequential import Sequential
-from ._init import (
-    add_available_context,
-    array_classes,
-    available_contexts,
-    prefer_cached_array,
-    reset_array_preference,
-)
+from ._init import add_available_context, array_classes, available_contexts
+from ._memory import prefer_cached_array, reset_array_preference
 from ._nd_array import NdArray
 from .callback import (
     set_function_post_hook,
@@ -49,3 +44,5 @@ from .auto_forward import auto_forward, get_auto_forward, set_auto_forward
 from .grad import grad
 from .logger import logger
 from .recompute import recompute, recompute_fn, set_global_recompute
+
+reset_array_preference()

@@ -1,4 +1,4 @@
-"""What backends there are, and their memory."""
+"""What backends there are."""
 
 from __future__ import annotations
 
@@ -28,21 +28,8 @@ def add_available_context(ctx: str) -> None:
 
 
 def array_classes() -> list[str]:
-    """Names of array classes, for compatibility; memory is managed by torch."""
+    """Names of array classes, for compatibility; see `nnabla._memory` for what differs."""
     return ["CpuCachedArray", "CpuArray", "CpuDlpackArray"]
-
-
-def prefer_cached_array(prefer: bool) -> None:
-    """Accepted for compatibility: torch decides how memory is cached."""
-
-
-def reset_array_preference() -> None:
-    """Accepted for compatibility: torch decides how memory is cached."""
-
-
-def clear_memory_cache() -> None:
-    """Free graphs that only garbage collection can free."""
-    gc.collect()
 
 
 def get_device_count() -> int:

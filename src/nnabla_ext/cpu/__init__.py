@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from nnabla._init import array_classes, clear_memory_cache, device_synchronize, get_device_count, get_devices
+from nnabla._init import array_classes, device_synchronize, get_device_count, get_devices
+from nnabla._memory import clear_memory_cache
 from nnabla.context import TYPE_CONFIGS, Context
 from nnabla.errors import ArgumentError
 

@@ -1,0 +1,85 @@
+"""Freed memory stays with the process, unless it is asked for or the environment says otherwise."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+import nnabla as nn
+from nnabla import _memory
+from nnabla.ext_utils import import_extension_module
+
+MIB = 1 << 20
+
+pytestmark = pytest.mark.skipif(_memory._libc is None, reason="the C library is not glibc")
+
+
+def resident() -> int:
+    """Bytes of this process in memory."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def left_after_freeing(size: int) -> int:
+    """How much of an array of `size` bytes stays resident when it is freed."""
+    before = resident()
+    array = nn.NdArray((size // 4,))
+    array.fill(1)
+    assert array.data[-1] == 1  # Filling is lazy.
+    assert resident() - before > 0.9 * size
+    del array
+    return resident() - before
+
+
+def in_a_process_of_its_own(code: str, **environment: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", f"from tests.test_memory_cache import *\n{code}"],
+        env={**{k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")}, **environment},
+        cwd=os.path.dirname(os.path.dirname(__file__)),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+def test_freed_memory_is_kept_until_it_is_asked_for():
+    out = in_a_process_of_its_own(
+        "for size in (8 * MIB, 64 * MIB):\n"
+        "    print(left_after_freeing(size) > 0.9 * size)\n"
+        "    import_extension_module('cpu').clear_memory_cache()\n"
+        "nn.prefer_cached_array(False); print(left_after_freeing(64 * MIB) > 32 * MIB)\n"
+        "nn.reset_array_preference(); print(left_after_freeing(64 * MIB) > 32 * MIB)\n"
+    )
+    assert out.split() == ["True", "True", "False", "True"]
+
+
+def test_clear_memory_cache_returns_memory():
+    out = in_a_process_of_its_own(
+        "before = resident(); print(left_after_freeing(64 * MIB) > 32 * MIB)\n"
+        "import_extension_module('cpu').clear_memory_cache(); print(resident() - before > 32 * MIB)\n"
+    )
+    assert out.split() == ["True", "False"]
+
+
+def test_what_the_environment_says_holds():
+    out = in_a_process_of_its_own("print(left_after_freeing(64 * MIB) > 32 * MIB)", MALLOC_TRIM_THRESHOLD_="131072")
+    assert out.split() == ["False"]
+
+
+def test_threads_get_large_blocks():
+    sums = []
+
+    def work() -> None:
+        array = nn.NdArray((64 * MIB,))  # 256 MiB, more than a heap of a thread holds.
+        array.fill(1)
+        sums.append(float(np.sum(array.data[:: MIB])))
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sums == [64, 64]
