@@ -232,6 +232,10 @@ class Solver:
             for name in self.states:
                 own.pstate[name].data.copy_from(state.pstate[name].data, use_current_context=False)
 
+    def _states_to_save(self) -> Mapping[str, SolverState]:
+        """The states, to be read at once."""
+        return self._states
+
     def save_states(self, path: str) -> None:
         """Save the states to a file, which is replaced as a whole.
 
@@ -244,7 +248,7 @@ class Solver:
         """
         from ..formats import solver_states
 
-        solver_states.save(path, self._states)
+        solver_states.save(path, self._states_to_save())
 
     def load_states(self, path: str) -> None:
         """Load states from a file that `save_states` (or NNabla) wrote.
@@ -265,7 +269,7 @@ class Solver:
         """Write the states to a protobuf message `Optimizer`; those of other parameters stay."""
         from ..formats import solver_messages, solver_states
 
-        solver_messages.fill(optimizer, solver_states.to_stored(self._states))
+        solver_messages.fill(optimizer, solver_states.to_stored(self._states_to_save()))
 
     def set_states_from_protobuf(self, optimizer_proto: Any) -> None:
         """Read the states from a protobuf message `Optimizer`.

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Mapping
+
 import torch
 
-from .base import Solver
+from ..graph.variable import Variable
+from .base import Solver, SolverState
 from .decay import DecoupledDecay
 from .multi_tensor import Tensors, scale_
 
@@ -89,16 +93,63 @@ class Nesterov(Solver):
     """
 
     states = ("m",)
-    in_pieces = True
 
     def __init__(self, lr: float = 1e-3, momentum: float = 0.9) -> None:
         super().__init__(lr=lr, momentum=momentum)
+        # The states hold m divided by this.
+        self._unit = 1.0
 
     def _step(self, params: Tensors, grads: Tensors, states: list[Tensors], t: int) -> None:
-        # The update is -lr * g + momentum * m' in terms of the new momentum.
-        momentum = self._settings["momentum"]
-        momentum_step(params, grads, states[0], momentum, -self._rate, step=-momentum)
-        torch._foreach_add_(params, grads, alpha=-self._rate)
+        momentum, rate = self._settings["momentum"], self._rate
+        if self.in_pieces or momentum == 0 or rate == 0:
+            self._measure(1.0)
+            # The update is -lr * g + momentum * m' in terms of the new momentum.
+            momentum_step(params, grads, states[0], momentum, -rate, step=-momentum)
+            torch._foreach_add_(params, grads, alpha=-rate)
+            return
+        # torch's rule is the same with the momentum in units of the negative learning rate: one kernel instead of two.
+        self._measure(-rate)
+        torch._fused_sgd_(
+            params,
+            grads,
+            states[0],
+            weight_decay=0.0,
+            momentum=momentum,
+            lr=rate,
+            dampening=0.0,
+            nesterov=True,
+            maximize=False,
+            is_first_step=False,
+        )
+
+    def _measure(self, unit: float) -> None:
+        """Have all states hold m in other units."""
+        if unit != self._unit:
+            for state in self._states.values():
+                tensor = state.pstate["m"].data._tensor
+                if tensor is not None:
+                    tensor.mul_(self._unit / unit)
+            self._unit = unit
+
+    def get_states(self) -> OrderedDict[str, SolverState]:
+        """The states by parameter name; the arrays are the solver's own, not copies."""
+        self._measure(1.0)
+        self.in_pieces = True  # The arrays may be looked at and changed at any time: they hold m from now on.
+        return super().get_states()
+
+    def set_states(self, states: Mapping[str, SolverState]) -> None:
+        """Copy states of parameters that are set already; see `Solver.set_states`."""
+        self._measure(1.0)
+        super().set_states(states)
+
+    def _states_to_save(self) -> Mapping[str, SolverState]:
+        if self._unit == 1:
+            return self._states
+        # Copies: saving must not change what follows, not even by rounding.
+        return {
+            key: SolverState({"m": Variable.from_numpy_array(state.pstate["m"].d * self._unit)}, state.t)
+            for key, state in self._states.items()
+        }
 
 
 class SgdW(DecoupledDecay):
