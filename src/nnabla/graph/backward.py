@@ -14,9 +14,10 @@ from .._nd_array import NdArray
 from ..errors import GraphError, ShapeError
 from .binder import Binder
 from .derivative import autograd_on, derived_grad
+from .epoch import epoch
 from .forward import add_forward_step, input_tensors
 from .function import Function, PythonFunction
-from .hooks import any_function_hooks, combined, function_post_hooks, function_pre_hooks
+from .hooks import combined, function_post_hooks, function_pre_hooks
 from .liveness import intermediate
 from .meeting import wanted_inputs, with_gaps
 from .operator import Operator
@@ -51,17 +52,12 @@ def run_backward(
 ) -> None:
     """Propagate gradients from `root`; see `Variable.backward`."""
     plans = root._plans
-    if plans is None:
-        plans = root._plans = {}
-    key = ("backward", clear_buffer)
-    cache = plans.get(key)
-    if cache is None:
-        if root._parent is None:
-            raise GraphError("backward: the variable has no parent function, so there is nothing to propagate to")
-        cache = plans[key] = PlanCache()
-    plan: BackwardPlan | None = cache.current()
-    if plan is None:
-        plan = cache.find((root,), lambda order: compile_backward(order, root, clear_buffer))
+    cache = None if plans is None else plans.get(("backward", clear_buffer))
+    plan: BackwardPlan
+    if cache is not None and cache.epoch == epoch.value:
+        plan = cache.plan
+    else:
+        plan = _find_plan(root, cache, clear_buffer)
     if not plan.steps:
         return
     if root._buffers.data._tensor is None:
@@ -71,11 +67,28 @@ def run_backward(
         seed._tensor = plan.ones
     else:
         seed._tensor = _seed(root, grad)
-    if pre_hook is None and post_hook is None and communicator_callbacks is None and not any_function_hooks():
+    if (
+        pre_hook is None
+        and post_hook is None
+        and communicator_callbacks is None
+        and not function_pre_hooks
+        and not function_post_hooks
+    ):
         plan.run()
     else:
         _run_with_callbacks(plan, communicator_callbacks, pre_hook, post_hook)
     seed._tensor = None
+
+
+def _find_plan(root: Variable, cache: PlanCache | None, clear_buffer: bool) -> Any:
+    """A plan for the graph as it is now."""
+    if cache is None:
+        if root._parent is None:
+            raise GraphError("backward: the variable has no parent function, so there is nothing to propagate to")
+        if root._plans is None:
+            root._plans = {}
+        cache = root._plans["backward", clear_buffer] = PlanCache()
+    return cache.find((root,), lambda order: compile_backward(order, root, clear_buffer))
 
 
 def _run_with_callbacks(plan: Plan, communicator_callbacks: Any, pre_hook: Hook | None, post_hook: Hook | None) -> None:

@@ -11,8 +11,9 @@ from .._nd_array import NdArray
 from ..errors import ArgumentError, GraphError, ShapeError
 from .binder import Binder
 from .derivative import recorded
+from .epoch import epoch
 from .function import Function, PythonFunction
-from .hooks import any_function_hooks, combined, function_post_hooks, function_pre_hooks
+from .hooks import combined, function_post_hooks, function_pre_hooks
 from .liveness import freed_after_forward, unshared
 from .meeting import described, wanted_inputs, with_gaps
 from .operator import Kind, Operator
@@ -34,21 +35,30 @@ def run_forward(
     if len(roots) > 1:
         key = (*key, *[v._buffers for v in roots[1:]])
     plans = first._plans
-    if plans is None:
-        plans = first._plans = {}
-    cache = plans.get(key)
+    cache = None if plans is None else plans.get(key)
+    if cache is not None and cache.epoch == epoch.value:
+        plan = cache.plan
+    else:
+        plan = _find_plan(roots, key, cache, clear_buffer, clear_no_need_grad)
+    if pre_hook is None and post_hook is None and not function_pre_hooks and not function_post_hooks:
+        plan.run()
+    else:
+        plan.run_with_hooks(combined(pre_hook, function_pre_hooks), combined(post_hook, function_post_hooks))
+
+
+def _find_plan(
+    roots: Sequence[Variable], key: Any, cache: PlanCache | None, clear_buffer: bool, clear_no_need_grad: bool
+) -> Plan:
+    """A plan for the graph as it is now."""
     if cache is None:
         for root in roots:
             if root._parent is None:
                 raise GraphError("forward: the variable has no parent function, so there is nothing to compute")
-        cache = plans[key] = PlanCache()
-    plan = cache.current()
-    if plan is None:
-        plan = cache.find(roots, lambda order: compile_forward(order, roots, clear_buffer, clear_no_need_grad))
-    if pre_hook is None and post_hook is None and not any_function_hooks():
-        plan.run()
-    else:
-        plan.run_with_hooks(combined(pre_hook, function_pre_hooks), combined(post_hook, function_post_hooks))
+        first = roots[0]
+        if first._plans is None:
+            first._plans = {}
+        cache = first._plans[key] = PlanCache()
+    return cache.find(roots, lambda order: compile_forward(order, roots, clear_buffer, clear_no_need_grad))
 
 
 def forward_all(

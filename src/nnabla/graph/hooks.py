@@ -57,11 +57,6 @@ def unset_solver_post_hook(key: str) -> None:
     solver_post_hooks.pop(key, None)
 
 
-def any_function_hooks() -> bool:
-    """Whether hooks are set that run around every function."""
-    return bool(function_pre_hooks or function_post_hooks)
-
-
 def combined(own: Callable[..., Any] | None, shared: dict[str, Callable[..., Any]]) -> Callable[..., Any] | None:
     """One callable for a call's own hook and the shared ones; ``None`` if there are none."""
     if own is None and not shared:

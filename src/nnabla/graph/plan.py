@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NoReturn
 
-import torch
+from torch import get_num_threads, set_num_threads
 
 from ..errors import ArgumentError, GraphError, ShapeError
 from .derivative import below_autograd
@@ -54,17 +54,14 @@ class Plan:
         self._short = len(self.steps) < _WORTH_A_GUARD
         self._small = all(_is_small(function) for function in functions if function is not None)
 
-    def _load(self) -> None:
+    def run(self) -> None:
+        """Replay."""
         for leaf in self.leaves:
             if leaf.converts or leaf.buffers.data._tensor is not leaf.source or leaf.source is None:
                 leaf.load()
-
-    def run(self) -> None:
-        """Replay."""
-        self._load()
-        threads = torch.get_num_threads() if self._small else 1
+        threads = get_num_threads() if self._small else 1
         if threads > 1:
-            torch.set_num_threads(1)
+            set_num_threads(1)
         step: Step | None = None
         try:
             if self._short:
@@ -78,7 +75,7 @@ class Plan:
             self._explain(step, error)
         finally:
             if threads > 1:
-                torch.set_num_threads(threads)
+                set_num_threads(threads)
 
     def run_with_hooks(
         self,
@@ -86,7 +83,8 @@ class Plan:
         post_hook: Callable[[Function], Any] | None,
     ) -> None:
         """Replay, with calls before and after each function."""
-        self._load()
+        for leaf in self.leaves:
+            leaf.load()
         for function, step in zip(self.functions, self.steps, strict=True):
             if function is not None and pre_hook is not None:
                 pre_hook(function)
@@ -123,23 +121,20 @@ class Plan:
 class PlanCache:
     """The plans of one variable for one set of options."""
 
-    __slots__ = ("_by_signature", "_epoch", "_plan")
+    __slots__ = ("_by_signature", "epoch", "plan")
 
     def __init__(self) -> None:
-        self._epoch = -1
-        self._plan: Plan | None = None
+        # The plan of the last call, and the epoch in which it was found valid: while that lasts, it still is.
+        self.epoch = -1
+        self.plan: Any = None
         self._by_signature: dict[Hashable, Plan] = {}
-
-    def current(self) -> Any:
-        """The plan of the last call, if no graph changed since."""
-        return self._plan if self._epoch == epoch.value else None
 
     def find(self, roots: Sequence[Variable], compile: Callable[[Sequence[Function]], Plan]) -> Any:
         """A plan that is valid for the graph as it is now."""
         order = topological(roots)
         setup_again(order)
         # The first plan goes without a signature: a dynamic graph runs backward once, and would never need it.
-        signature = _signature(roots, order) if self._plan is not None else None
+        signature = _signature(roots, order) if self.plan is not None else None
         plan = self._by_signature.get(signature)
         if plan is None:
             plan = compile(order)
@@ -149,8 +144,8 @@ class PlanCache:
                 self._by_signature[signature] = plan
         else:
             inherit_need_grad(order)
-        self._plan = plan
-        self._epoch = epoch.value
+        self.plan = plan
+        self.epoch = epoch.value
         return plan
 
 
