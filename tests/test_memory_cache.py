@@ -10,7 +10,7 @@ import pytest
 
 import nnabla as nn
 from nnabla import _memory
-from nnabla.ext_utils import import_extension_module
+from nnabla_ext.cpu import clear_memory_cache
 
 MIB = 1 << 20
 
@@ -34,39 +34,48 @@ def left_after_freeing(size: int) -> int:
     return resident() - before
 
 
-def in_a_process_of_its_own(code: str, **environment: str) -> str:
+def in_a_process_of_its_own(function, **environment: str) -> list[str]:
+    """What a function of this module prints, as words."""
     return subprocess.run(
-        [sys.executable, "-c", f"from tests.test_memory_cache import *\n{code}"],
+        [sys.executable, "-c", f"from tests import test_memory_cache as t; t.{function.__name__}()"],
         env={**{k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")}, **environment},
         cwd=os.path.dirname(os.path.dirname(__file__)),
         capture_output=True,
         text=True,
         check=True,
-    ).stdout
+    ).stdout.split()
 
 
-def test_freed_memory_is_kept_until_it_is_asked_for():
-    out = in_a_process_of_its_own(
-        "for size in (8 * MIB, 64 * MIB):\n"
-        "    print(left_after_freeing(size) > 0.9 * size)\n"
-        "    import_extension_module('cpu').clear_memory_cache()\n"
-        "nn.prefer_cached_array(False); print(left_after_freeing(64 * MIB) > 32 * MIB)\n"
-        "nn.reset_array_preference(); print(left_after_freeing(64 * MIB) > 32 * MIB)\n"
-    )
-    assert out.split() == ["True", "True", "False", "True"]
+def free_and_tell() -> None:
+    print(left_after_freeing(64 * MIB) > 32 * MIB)
+
+
+def free_in_all_ways() -> None:
+    free_and_tell()
+    nn.prefer_cached_array(False)
+    free_and_tell()
+    nn.reset_array_preference()
+    free_and_tell()
+
+
+def free_and_clear() -> None:
+    before = resident()
+    for size in (8 * MIB, 64 * MIB):
+        print(left_after_freeing(size) > 0.9 * size)
+        clear_memory_cache()
+        print(resident() - before > size / 2)
+
+
+def test_freed_memory_is_kept_unless_that_is_switched_off():
+    assert in_a_process_of_its_own(free_in_all_ways) == ["True", "False", "True"]
 
 
 def test_clear_memory_cache_returns_memory():
-    out = in_a_process_of_its_own(
-        "before = resident(); print(left_after_freeing(64 * MIB) > 32 * MIB)\n"
-        "import_extension_module('cpu').clear_memory_cache(); print(resident() - before > 32 * MIB)\n"
-    )
-    assert out.split() == ["True", "False"]
+    assert in_a_process_of_its_own(free_and_clear) == ["True", "False"] * 2
 
 
 def test_what_the_environment_says_holds():
-    out = in_a_process_of_its_own("print(left_after_freeing(64 * MIB) > 32 * MIB)", MALLOC_TRIM_THRESHOLD_="131072")
-    assert out.split() == ["False"]
+    assert in_a_process_of_its_own(free_and_tell, MALLOC_TRIM_THRESHOLD_="131072") == ["False"]
 
 
 def test_threads_get_large_blocks():

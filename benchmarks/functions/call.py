@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-# A thousand elements, where the work around the kernel counts, and four million, 16 MiB.
-SMALL = (32, 32)
+# Sixteen thousand elements, a layer of a small network (batch 64, 256 units), and four million, 16 MiB.
+SMALL = (64, 256)
 LARGE = (64, 64, 32, 32)
 # Drawing four million normal numbers takes longer than measuring; this many, a prime, are repeated instead.
 _DRAWN = 65537

@@ -29,7 +29,7 @@ NAMES = [
 
 CALLS = [
     *(Call(name, getattr(F, name), *sizes(normal)) for name in NAMES),
-    Call("prelu", F.prelu, (normal(8, 16, 8), normal(16)), (normal(64, 64, 32, 32), normal(64))),
-    Call("softmax", F.softmax, (normal(8, 128),), (normal(4096, 1024),)),
-    Call("log_softmax", F.log_softmax, (normal(8, 128),), (normal(4096, 1024),)),
+    Call("prelu", F.prelu, (normal(64, 16, 16), normal(16)), (normal(64, 64, 32, 32), normal(64))),
+    Call("softmax", F.softmax, (normal(64, 256),), (normal(4096, 1024),)),
+    Call("log_softmax", F.log_softmax, (normal(64, 256),), (normal(4096, 1024),)),
 ]

@@ -11,7 +11,7 @@ CALLS = [
     Call("mul2", F.mul2, *sizes(normal, 2)),
     Call("div2", F.div2, *sizes(uniform, 2, low=0.5, high=2.0)),
     Call("pow2", F.pow2, *sizes(uniform, 2, low=0.5, high=2.0)),
-    Call("bc_add2", F.bc_add2, (normal(32, 32), normal(1, 32)), (normal(4096, 1024), normal(1, 1024))),
+    Call("bc_add2", F.bc_add2, (normal(64, 256), normal(1, 256)), (normal(4096, 1024), normal(1, 1024))),
     Call("add_n", F.add_n, *sizes(normal, 3)),
     Call("mul_n", F.mul_n, *sizes(normal, 3)),
     Call("add_scalar", lambda x: F.add_scalar(x, 2.0), *sizes(normal)),

@@ -52,7 +52,7 @@ def _recurrent_call(name: str, gates: tuple, bias: tuple, states: int) -> Call:
     return Call(
         name,
         function,
-        _recurrent(4, 4, 16, 16, gates, bias, states),
+        _recurrent(8, 32, 64, 64, gates, bias, states),
         _recurrent(32, 32, 256, 256, gates, bias, states),
     )
 
@@ -75,69 +75,69 @@ def _fused(batch: int, channels: int, size: int) -> tuple:
     )
 
 
-IMAGE = (normal(2, 4, 12, 12),)
+IMAGE = (normal(8, 16, 12, 12),)
 IMAGES = (normal(32, 64, 32, 32),)
 
 CALLS = [
     Call(
         "affine",
         F.affine,
-        (normal(16, 64), _weight(64, 32), normal(32)),
+        (normal(64, 256), _weight(256, 128), normal(128)),
         (normal(512, 1024), _weight(1024, 1024), normal(1024)),
     ),
     Call(
         "convolution",
         lambda x, w, b: F.convolution(x, w, b, pad=(1, 1)),
-        (normal(2, 4, 12, 12), _weight(8, 4, 3, 3), normal(8)),
+        (normal(8, 16, 12, 12), _weight(16, 16, 3, 3), normal(16)),
         (normal(4, 64, 56, 56), _weight(64, 64, 3, 3), normal(64)),
     ),
-    Call("fused_convolution", _fused_convolution, _fused(2, 4, 12), _fused(4, 64, 56)),
+    Call("fused_convolution", _fused_convolution, _fused(8, 16, 12), _fused(4, 64, 56)),
     Call(
         "depthwise_convolution",
         lambda x, w, b: F.depthwise_convolution(x, w, b, pad=(1, 1)),
-        (normal(2, 4, 12, 12), _weight(4, 3, 3), normal(4)),
+        (normal(8, 16, 12, 12), _weight(16, 3, 3), normal(16)),
         (normal(8, 64, 56, 56), _weight(64, 3, 3), normal(64)),
     ),
     Call(
         "deconvolution",
         lambda x, w, b: F.deconvolution(x, w, b, pad=(1, 1), stride=(2, 2)),
-        (normal(2, 4, 8, 8), _weight(4, 4, 4, 4), normal(4)),
+        (normal(8, 16, 8, 8), _weight(16, 16, 4, 4), normal(16)),
         (normal(4, 64, 28, 28), _weight(64, 64, 4, 4), normal(64)),
     ),
     Call(
         "depthwise_deconvolution",
         lambda x, w, b: F.depthwise_deconvolution(x, w, b, pad=(1, 1)),
-        (normal(2, 4, 12, 12), _weight(4, 3, 3), normal(4)),
+        (normal(8, 16, 12, 12), _weight(16, 3, 3), normal(16)),
         (normal(8, 64, 56, 56), _weight(64, 3, 3), normal(64)),
     ),
     Call(
         "deformable_convolution",
         lambda x, w, o, m, b: F.deformable_convolution(x, w, o, m, b, pad=(1, 1)),
-        _deformable(1, 4, 8),
+        _deformable(2, 16, 12),
         _deformable(2, 16, 32),
     ),
     Call(
         "adaptive_separable_convolution",
         F.adaptive_separable_convolution,
-        (normal(1, 3, 12, 12), normal(1, 3, 10, 10), normal(1, 3, 10, 10)),
+        (normal(2, 3, 52, 52), normal(2, 3, 50, 50), normal(2, 3, 50, 50)),
         (normal(2, 3, 132, 132), normal(2, 5, 128, 128), normal(2, 5, 128, 128)),
     ),
     Call("max_pooling", lambda x: F.max_pooling(x, (2, 2)), IMAGE, IMAGES),
     Call("average_pooling", lambda x: F.average_pooling(x, (2, 2)), IMAGE, IMAGES),
     Call("sum_pooling", lambda x: F.sum_pooling(x, (2, 2)), IMAGE, IMAGES),
     Call("global_average_pooling", F.global_average_pooling, IMAGE, IMAGES),
-    Call("unpooling", lambda x: F.unpooling(x, (2, 2)), (normal(2, 4, 6, 6),), (normal(32, 64, 16, 16),)),
+    Call("unpooling", lambda x: F.unpooling(x, (2, 2)), (normal(8, 16, 6, 6),), (normal(32, 64, 16, 16),)),
     Call(
         "max_pooling_backward",
         lambda dy, x: F.max_pooling_backward(dy, x, (2, 2)),
-        (normal(2, 4, 6, 6), uniform(2, 4, 12, 12, grad=False)),
+        (normal(8, 16, 6, 6), uniform(8, 16, 12, 12, grad=False)),
         (normal(32, 64, 16, 16), uniform(32, 64, 32, 32, grad=False)),
     ),
-    Call("embed", F.embed, (integers(32, high=100), normal(100, 32)), (integers(4096, high=10000), normal(10000, 256))),
+    Call("embed", F.embed, (integers(256, high=1000), normal(1000, 64)), (integers(4096, high=10000), normal(10000, 256))),
     Call(
         "roi_align",
         lambda x, boxes: F.roi_align(x, boxes, (7, 7), sampling_ratio=2),
-        (normal(2, 4, 16, 16), _boxes(2, 2, 16)),
+        (normal(2, 16, 28, 28), _boxes(8, 2, 28)),
         (normal(4, 64, 56, 56), _boxes(64, 4, 56)),
     ),
     _recurrent_call("rnn", (), (), 1),
@@ -146,7 +146,7 @@ CALLS = [
     Call(
         "patch_correlation",
         lambda a, b: F.patch_correlation(a, b, shift=(2, 2), padding=(2, 2, 2, 2), channel_last=True),
-        (normal(1, 8, 8, 4), normal(1, 8, 8, 4)),
+        (normal(1, 24, 24, 32), normal(1, 24, 24, 32)),
         (normal(2, 64, 64, 32), normal(2, 64, 64, 32)),
     ),
 ]

@@ -17,8 +17,8 @@ def _channels(*shape: int, statistics: bool = False, z: bool = False) -> tuple[A
     return tuple(arrays)
 
 
-SMALL, LARGE = (4, 16, 4, 4), (16, 64, 56, 56)
-WEIGHT, WEIGHTS = (16, 8, 3, 3), (512, 512, 3, 3)
+SMALL, LARGE = (16, 16, 8, 8), (16, 64, 56, 56)
+WEIGHT, WEIGHTS = (64, 32, 3, 3), (512, 512, 3, 3)
 
 CALLS = [
     Call(
@@ -40,7 +40,7 @@ CALLS = [
     Call(
         "layer_normalization",
         F.layer_normalization,
-        (normal(8, 128), normal(1, 128), normal(1, 128)),
+        (normal(64, 256), normal(1, 256), normal(1, 256)),
         (normal(4096, 1024), normal(1, 1024), normal(1, 1024)),
     ),
     Call(
@@ -50,22 +50,22 @@ CALLS = [
         _channels(*LARGE),
     ),
     Call(
-        "norm_normalization", lambda x: F.norm_normalization(x, p=2, axes=[1]), (normal(8, 128),), (normal(4096, 1024),)
+        "norm_normalization", lambda x: F.norm_normalization(x, p=2, axes=[1]), (normal(64, 256),), (normal(4096, 1024),)
     ),
     Call(
-        "weight_normalization", F.weight_normalization, (normal(*WEIGHT), normal(16)), (normal(*WEIGHTS), normal(512))
+        "weight_normalization", F.weight_normalization, (normal(*WEIGHT), normal(64)), (normal(*WEIGHTS), normal(512))
     ),
     Call("weight_standardization", F.weight_standardization, (normal(*WEIGHT),), (normal(*WEIGHTS),)),
     Call(
         "spectral_norm",
         F.spectral_norm,
-        (normal(*WEIGHT), normal(16, grad=False)),
+        (normal(*WEIGHT), normal(64, grad=False)),
         (normal(*WEIGHTS), normal(512, grad=False)),
     ),
     Call(
         "mean_subtraction",
         F.mean_subtraction,
-        (normal(8, 128), normal(128, grad=False), constant(0.0)),
+        (normal(64, 256), normal(256, grad=False), constant(0.0)),
         (normal(64, 65536), normal(65536, grad=False), constant(0.0)),
     ),
 ]

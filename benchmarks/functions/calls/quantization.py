@@ -48,25 +48,25 @@ CALLS = [
     Call(
         "binary_connect_affine",
         F.binary_connect_affine,
-        _connected(_affine(16, 64, 32)),
+        _connected(_affine(64, 256, 128)),
         _connected(_affine(512, 1024, 1024)),
     ),
     Call(
         "binary_weight_affine",
         F.binary_weight_affine,
-        _connected(_affine(16, 64, 32), scales=True),
+        _connected(_affine(64, 256, 128), scales=True),
         _connected(_affine(512, 1024, 1024), scales=True),
     ),
     Call(
         "binary_connect_convolution",
         lambda x, w, wb, b: F.binary_connect_convolution(x, w, wb, b, pad=(1, 1)),
-        _connected(_images(2, 4, 12)),
+        _connected(_images(8, 16, 12)),
         _connected(_images(4, 64, 56)),
     ),
     Call(
         "binary_weight_convolution",
         lambda x, w, wb, a, b: F.binary_weight_convolution(x, w, wb, a, b, pad=(1, 1)),
-        _connected(_images(2, 4, 12), scales=True),
+        _connected(_images(8, 16, 12), scales=True),
         _connected(_images(4, 64, 56), scales=True),
     ),
 ]

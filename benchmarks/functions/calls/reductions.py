@@ -5,7 +5,7 @@ from __future__ import annotations
 import nnabla.functions as F
 from functions.call import Call, normal, uniform
 
-SMALL, LARGE = (32, 32), (2048, 2048)
+SMALL, LARGE = (64, 256), (2048, 2048)
 
 CALLS = [
     Call("sum", lambda x: F.sum(x, axis=1), (normal(*SMALL),), (normal(*LARGE),)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import nnabla.functions as F
 from functions.call import Call, normal, sizes, uniform
 
-IMAGE, IMAGES = (normal(4, 3, 16, 16),), (normal(32, 3, 128, 128),)
+IMAGE, IMAGES = (normal(8, 3, 28, 28),), (normal(32, 3, 128, 128),)
 
 
 def _drawn(name: str, function: object, small: tuple = (), large: tuple = ()) -> Call:
@@ -23,7 +23,7 @@ CALLS = [
     _drawn(
         "random_choice",
         lambda x, w: F.random_choice(x, w, (16,)),
-        (normal(4, 64), uniform(4, 64)),
+        (normal(64, 256), uniform(64, 256)),
         (normal(256, 4096), uniform(256, 4096)),
     ),
     _drawn("random_crop", lambda x: F.random_crop(x, (*x.shape[1:-2], 12, 12)), IMAGE, IMAGES),
@@ -33,8 +33,8 @@ CALLS = [
     _drawn(
         "image_augmentation",
         lambda x: F.image_augmentation(x, angle=0.3, flip_lr=True, brightness=0.1, contrast=1.2),
-        (normal(4, 3, 16, 16, grad=False),),
+        (normal(8, 3, 28, 28, grad=False),),
         (normal(32, 3, 128, 128, grad=False),),
     ),
-    Call("vat_noise", F.vat_noise, (normal(8, 128, grad=False),) * 2, (normal(4096, 1024, grad=False),) * 2),
+    Call("vat_noise", F.vat_noise, (normal(64, 256, grad=False),) * 2, (normal(4096, 1024, grad=False),) * 2),
 ]

@@ -264,7 +264,8 @@ class _Backward:
         operator = function._operator
         need = tuple(with_gaps(operator, wants, False))
         if operator.grad is None:
-            return derived_grad(operator, need), [*dys, *self.binder.inputs(function)]
+            owned = with_gaps(operator, [self._is_leaf(v) for v in function._inputs], False)
+            return derived_grad(operator, need, owned), [*dys, *self.binder.inputs(function)]
         inputs = self.binder.inputs_for_grad(function)
         declaration = operator.declaration
         ys = [b.data for b in function._outputs]
@@ -273,19 +274,22 @@ class _Backward:
         kernel = operator.grad
         return (partial(kernel, need) if declaration.grad_takes_need else kernel), slots
 
+    def _is_leaf(self, variable: Variable) -> bool:
+        """Whether no function of the graph made it."""
+        return id(variable._buffers.data) not in self.producer
+
     def _sink(self, function: Function, index: int) -> Sink:
         variable = function._inputs[index]
         operator = function._operator
         buffers = variable._buffers
         producer = self.producer.get(id(buffers.data))
-        # A derived gradient may be anything that autograd returns, expanded tensors among them.
-        shared = operator.grad_aliases or operator.grad is None
         if producer is None:
             dtype = _FULL.get(operator.compute_dtype, operator.compute_dtype)
-            sink = accumulating(buffers, dtype, shared)
+            sink = accumulating(buffers, dtype, operator.grad_aliases)
         else:
             if id(buffers.data) in self.written:
-                sink = adding(buffers.grad, shared)
+                # A derived gradient may be anything that autograd returns, expanded tensors among them.
+                sink = adding(buffers.grad, operator.grad_aliases or operator.grad is None)
             else:
                 self.written.add(id(buffers.data))
                 sink = assigning(buffers.grad)

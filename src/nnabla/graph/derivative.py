@@ -14,12 +14,60 @@ from .operator import Operator
 _INCLUDED = torch._C._dispatch_tls_local_include_set()
 _EXCLUDED = torch._C._dispatch_tls_local_exclude_set()
 
+is_alias: Any = torch._C._is_alias_of  # type: ignore[attr-defined]
 below_autograd = torch._C._AutoDispatchBelowAutograd
 
 
 def autograd_on() -> Any:
     """Context in which torch's autograd sees operations again, inside of `below_autograd`."""
     return torch._C._ForceDispatchKeyGuard(_INCLUDED, _EXCLUDED)
+
+
+_run_backward = torch.autograd.Variable._execution_engine.run_backward
+
+
+def vector_jacobian(
+    ys: Sequence[torch.Tensor],
+    dys: Sequence[torch.Tensor],
+    xs: Sequence[torch.Tensor],
+    keep: bool = False,
+    differentiable: bool = False,
+) -> list[torch.Tensor]:
+    """The product of `dys` with the Jacobian of `ys` in `xs`, from autograd's record.
+
+    `torch.autograd.grad` checks arguments for 25 microseconds before it does the same.
+
+    Args:
+        ys: results.
+        dys: their gradients, of the same shapes.
+        xs: what they were computed from.
+        keep: whether the record will be used again.
+        differentiable: whether the product is recorded in turn.
+
+    Returns:
+        For each of `xs` its gradient; 0 where no result depends on it.
+    """
+    roots, starts = [], []
+    for y, dy in zip(ys, dys, strict=True):
+        if y.requires_grad:
+            roots.append(y)
+            starts.append(dy if dy.dtype is y.dtype else dy.to(y.dtype))
+    leaves = [x for x in xs if x.requires_grad]
+    found: Any = ()
+    if roots and leaves:
+        with autograd_on(), torch.set_grad_enabled(differentiable):
+            found = _run_backward(
+                tuple(roots),
+                tuple(starts),
+                keep or differentiable,
+                differentiable,
+                tuple(leaves),
+                True,
+                accumulate_grad=False,
+            )
+    rest = iter(found)
+    grads = [next(rest, None) if x.requires_grad else None for x in xs]
+    return [torch.zeros_like(x) if grad is None else grad for x, grad in zip(xs, grads, strict=True)]
 
 
 class Record:
@@ -43,15 +91,20 @@ class Record:
             ]
             ys = kernel(*self.leaves)
         self.ys = (ys,) if isinstance(ys, torch.Tensor) else tuple(ys)
-        self.versions = versions(self.leaves)
+        self.versions = _versions(self.leaves)
 
     def is_of(self, xs: Sequence[Any], wanted: Sequence[bool]) -> bool:
-        """Whether these are the inputs, as they were: a weight may have been updated in place since."""
+        """Whether these are the inputs, as they were."""
         return (
             self.wanted == tuple(wanted)
             and all([_same(x, leaf) for x, leaf in zip(xs, self.leaves, strict=True)])
-            and self.versions == versions(self.leaves)
+            and self.holds
         )
+
+    @property
+    def holds(self) -> bool:
+        """Whether the inputs were not changed in place since."""
+        return self.versions == _versions(self.leaves)
 
 
 def _same(x: Any, leaf: Any) -> bool:
@@ -60,8 +113,8 @@ def _same(x: Any, leaf: Any) -> bool:
     return x.data_ptr() == leaf.data_ptr() and x.dtype is leaf.dtype
 
 
-def versions(tensors: Sequence[Any]) -> list[int]:
-    """Counts of in-place changes, which say whether a record of these tensors still holds; 0 for None."""
+def _versions(tensors: Sequence[Any]) -> list[int]:
+    """Counts of in-place changes; 0 for None."""
     return [0 if t is None else t._version for t in tensors]
 
 
@@ -81,13 +134,17 @@ def recorded(operator: Operator, wanted: Sequence[bool]) -> Callable[..., Any]:
     return forward
 
 
-def derived_grad(operator: Operator, wanted: Sequence[bool]) -> Callable[..., tuple[Any, ...]]:
+def derived_grad(
+    operator: Operator, wanted: Sequence[bool], owned: Sequence[bool] | None = None
+) -> Callable[..., tuple[Any, ...]]:
     """The gradient of `operator` by autograd: takes all output gradients, then all inputs.
 
     Args:
         operator: as for `recorded`; if it kept no record, or that is not of these inputs, forward is repeated.
         wanted: which inputs want a gradient.
+        owned: which of these gradients must have memory of their own.
     """
+    own = [mine for want, mine in zip(wanted, owned or wanted, strict=True) if want and owned]
 
     def grad(*tensors: Any) -> tuple[Any, ...]:
         count = len(tensors) - len(wanted)
@@ -95,22 +152,17 @@ def derived_grad(operator: Operator, wanted: Sequence[bool]) -> Callable[..., tu
         record = operator.kept
         if not (isinstance(record, Record) and record.is_of(xs, wanted)):
             record = Record(operator.recompute, xs, wanted)
-        with autograd_on(), torch.enable_grad():
-            pairs = [(y, dy) for y, dy in zip(record.ys, dys, strict=True) if y.requires_grad]
-            targets: list[Any] = [leaf for leaf, want in zip(record.leaves, wanted, strict=True) if want]
-            found: dict[Any, Any] = dict.fromkeys(targets)
-            real = [target for target in targets if target.requires_grad]
-            if pairs and real:
-                grads = torch.autograd.grad(
-                    [y for y, _ in pairs],
-                    real,
-                    [dy.to(y.dtype) for y, dy in pairs],
-                    retain_graph=record is operator.kept,
-                    allow_unused=True,
-                )
-                found.update(zip(real, grads, strict=True))
-        # An input that the outputs do not depend on has a gradient all the same: 0.
-        rest = iter([torch.zeros_like(t) if found[t] is None else found[t] for t in targets])
+        targets: list[Any] = [leaf for leaf, want in zip(record.leaves, wanted, strict=True) if want]
+        found = vector_jacobian(record.ys, dys, targets, keep=record is operator.kept)
+        for i, mine in enumerate(own):
+            if mine and not _is_alone(found[i], [*dys, *targets, *found[:i], *found[i + 1 :]]):
+                found[i] = found[i].clone(memory_format=torch.contiguous_format)
+        rest = iter(found)
         return tuple([next(rest) if want else None for want in wanted])
 
     return grad
+
+
+def _is_alone(tensor: torch.Tensor, others: Sequence[torch.Tensor]) -> bool:
+    """Whether `tensor` is contiguous and shares memory with none of the others: autograd may hand a view on."""
+    return tensor.is_contiguous() and not any([is_alias(tensor, other) for other in others])

@@ -16,7 +16,7 @@ import torch
 from .._nd_array import NdArray
 from ..errors import ShapeError
 from .call import apply
-from .derivative import derived_grad
+from .derivative import derived_grad, vector_jacobian
 from .function import Function, PythonFunction
 from .meeting import with_gaps
 from .operator import Declaration, Input, Kind, Operator, Shape
@@ -124,12 +124,8 @@ class _Gradient(Operator):
         results = source.recompute(*xs)
         source.kept = kept
         results = (results,) if isinstance(results, torch.Tensor) else tuple(results)
-        pairs = [(y, dy) for y, dy in zip(results, dys, strict=True) if y.requires_grad]
         targets = [x for x, want in zip(xs, self._need, strict=True) if want]
-        found = torch.autograd.grad(
-            [y for y, _ in pairs], targets, [dy for _, dy in pairs], create_graph=True, allow_unused=True
-        )
-        rest = iter([torch.zeros_like(x) if g is None else g for x, g in zip(targets, found, strict=True)])
+        rest = iter(vector_jacobian(results, dys, targets, differentiable=True))
         return self._chosen([next(rest) if want else None for want in self._need])
 
 

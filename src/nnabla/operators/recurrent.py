@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..errors import ArgumentError, GraphError, ShapeError
 from ..graph.argument import Bool, Float, Int, Str, positive
-from ..graph.derivative import autograd_on, versions
+from ..graph.derivative import Record, vector_jacobian
 from ..graph.operator import Shape, operator
 from .shapes import refuse_empty
 from .stochastic import Stochastic
@@ -149,11 +149,10 @@ class Recurrent(Stochastic):
         masks = self._masks(tensors[0], replay)
         if not self.training:
             return self._layers(masks, *self._split(tensors))
-        with autograd_on(), torch.enable_grad():
-            leaves = [None if t is None else t.detach().requires_grad_() for t in tensors]
-            ys = self._layers(masks, *self._split(leaves))
-        self.kept = (leaves, ys, versions(leaves))
-        return tuple([y.detach() for y in ys])
+        self.kept = record = Record(
+            lambda *leaves: self._layers(masks, *self._split(leaves)), tensors, [True] * len(tensors)
+        )
+        return tuple([y.detach() for y in record.ys])
 
     def recompute(self, *tensors: Any) -> tuple[Tensor, ...]:
         return self._recorded(tensors, replay=True)
@@ -174,14 +173,11 @@ class Recurrent(Stochastic):
                 ys = self._layers(self._masks(tensors[0], replay=True), *self._split(leaves))
         else:
             # A weight that was updated since forward is a wrong record.
-            if self.kept is None or versions(self.kept[0]) != self.kept[2]:
+            if self.kept is None or not self.kept.holds:
                 self._recorded(tensors, replay=True)
-            leaves, ys, _ = self.kept
+            leaves, ys = self.kept.leaves, self.kept.ys
         wanted = [leaf for leaf, want in zip(leaves, need, strict=True) if want]
-        with autograd_on(), torch.enable_grad():
-            found = torch.autograd.grad(
-                ys, wanted, [dy.contiguous() for dy in dys], retain_graph=True, create_graph=again
-            )
+        found = vector_jacobian(ys, [dy.contiguous() for dy in dys], wanted, keep=True, differentiable=again)
         rest = iter(found)
         return tuple([next(rest) if want else None for want in need])
 
