@@ -132,12 +132,12 @@ class FusedConvolution(Convolving):
             raise ShapeError(f"fused_convolution: z must have shape {y.shape}, that of the convolution")
         self._bind(padded, y, ordered, kernel, self.group)
         self._unpadded = maps
-        # The arguments show the caller's pad; the convolution itself was bound with none.
+        # The arguments show the caller's pad; the convolution was bound with its own.
         self.pad = (0,) * len(kernel) if given is None else given
         return y.shape
 
     def _split_padded(self, x: Shape) -> Maps:
-        """Take `x` apart, and the pads from the convolution, which is left with none."""
+        """Take `x` apart, and the pads from the convolution, which is left with zeros around x at most."""
         pad = self.pad
         self.pad = None
         maps = self._split(x, self.channel_last)
@@ -151,6 +151,9 @@ class FusedConvolution(Convolving):
             max(sides) >= d for sides, d in zip(self._sides, maps.spatial, strict=True)
         ):
             raise ArgumentError(f"fused_convolution: pad must be less than {maps.spatial} to reflect x, not {pad}")
+        if self.pad_mode == "constant" and self.constant_value == 0 and all(a == b for a, b in self._sides):
+            # What the convolution can do by itself.
+            self.pad, self._sides = tuple([a for a, _ in self._sides]), [(0, 0)] * n
         return maps
 
     def _compute(self, tensors: tuple[Any, ...], update: bool) -> Tensor:

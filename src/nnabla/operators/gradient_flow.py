@@ -66,6 +66,7 @@ class Sink(Operator):
     """
 
     one_input_grad = Bool(True, "Whether backward sets the gradient of each input to 1.")
+    grad_aliases = True
 
     # Where the gradients of the inputs are, which backward reads and sets.
     buffers: tuple[Buffers, ...] = ()
@@ -86,7 +87,7 @@ class Sink(Operator):
             buffers = self.buffers[i] if self.buffers else None
             again = buffers is not None and buffers in self.buffers[:i]
             if self.one_input_grad:
-                dx = dy.new_zeros(shape) if again else dy.new_ones(shape)
+                dx = dy.new_zeros(shape) if again else dy.new_ones(()).expand(shape)
             elif buffers is None or again:
                 dx = dy.new_zeros(shape)
             else:

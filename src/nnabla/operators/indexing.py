@@ -123,15 +123,22 @@ def indexed_shape(data: Shape, indices: Shape, function: str) -> Shape:
     return indices[1:] + data[indices[0] :]
 
 
-def check_indices(indices: Tensor, lengths: Shape, function: str) -> None:
-    """Raise ArgumentError unless each row of `indices` lies in ``[-length, length)`` of its axis."""
+def check_indices(indices: Tensor, lengths: Shape, function: str) -> bool:
+    """Raise ArgumentError unless each row of `indices` lies in ``[-length, length)`` of its axis.
+
+    Returns:
+        Whether there are negative ones.
+    """
+    negative = False
     if not indices.numel():
-        return
+        return negative
     for axis, (row, length) in enumerate(zip(indices.unbind(0), lengths, strict=False)):
         least, greatest = row.aminmax()
         if not -length <= int(least) <= int(greatest) < length:
             wrong = int(least) if least < -length else int(greatest)
             raise ArgumentError(f"{function}: indices of axis {axis} must be in [{-length}, {length}), not {wrong}")
+        negative = negative or int(least) < 0
+    return negative
 
 
 class Rows(NamedTuple):
@@ -153,17 +160,26 @@ class Rows(NamedTuple):
     def shape(self) -> Shape:
         return math.prod(self.lengths), self.size
 
-    def numbers(self, indices: Tensor) -> Tensor:
-        """The number of the row for each column of indices."""
+    def numbers(self, indices: Tensor, function: str) -> Tensor:
+        """The number of the row for each column of indices.
+
+        Raises:
+            ArgumentError: an index is out of range.
+        """
+        negative = check_indices(indices, self.lengths, function)
         count = math.prod(indices.shape[1:])
         if not self.lengths:
             return indices.new_zeros(count)
         first, *others = indices.reshape(len(self.lengths), count).unbind(0)
-        # A negative index counts from the end.
-        total = first.remainder(max(self.lengths[0], 1))
+        total = _from_front(first, self.lengths[0]) if negative else first
         for row, length in zip(others, self.lengths[1:], strict=True):
-            total = torch.add(row.remainder(max(length, 1)), total, alpha=length)
+            total = torch.add(_from_front(row, length) if negative else row, total, alpha=length)
         return total
+
+
+def _from_front(row: Tensor, length: int) -> Tensor:
+    """Indices of which negative ones count from the end."""
+    return row.remainder(max(length, 1))
 
 
 @operator("GatherNd", "gather_nd")
@@ -201,8 +217,7 @@ class GatherNd(Operator):
         return self._y
 
     def forward(self, x: Tensor, indices: Tensor) -> Tensor:
-        check_indices(indices, self._x, "gather_nd")
-        self.kept = numbers = self._rows.numbers(indices)
+        self.kept = numbers = self._rows.numbers(indices, "gather_nd")
         return x.reshape(self._rows.shape).index_select(0, numbers).view(self._y)
 
     def grad(self, dy: Tensor) -> tuple[Tensor, None]:

@@ -83,5 +83,7 @@ class BitShift(Binary):
 
     def forward(self, x: Tensor, shift: Tensor) -> Tensor:
         kernel = torch.bitwise_left_shift if self.direction == "LEFT" else torch.bitwise_right_shift
+        if x.dtype is torch.int64 and shift.dtype is torch.int64:
+            return kernel(x, shift)
         y = kernel(x.long(), shift.long())
-        return y if x.dtype is torch.int64 or x.is_floating_point() else y.to(x.dtype)
+        return y if x.is_floating_point() else y.to(x.dtype)

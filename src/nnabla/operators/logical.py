@@ -17,7 +17,7 @@ from ..graph.operator import Operator, Shape, operator
 from .shapes import Binary
 
 # Elements from which on it is faster to convert truth values afterwards.
-_WORTH_CONVERTING = 1 << 15
+_WORTH_CONVERTING = 1 << 13
 
 
 class _Truth(Operator):

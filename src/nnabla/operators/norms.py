@@ -129,6 +129,7 @@ class WeightNormalization(Operator):
     dim = Int(0, "Axis of the output channels.")
     eps = Float(1e-12, "Added to the squared norm.")
     outputs = ("w_wn",)
+    keeps = grad_is_differentiable = True
 
     def output_shape(self, w: Shape, g: Shape) -> Shape:
         dim = normalized(self.dim, len(w), "weight_normalization", "dim")
@@ -142,12 +143,13 @@ class WeightNormalization(Operator):
         return w
 
     def forward(self, w: Tensor, g: Tensor) -> Tensor:
-        return w * (self._inverse(w) * g.view(self._wide))
+        self.kept = inverse = self._inverse(w)
+        return w * (inverse * g.view(self._wide))
 
     def grad(self, need: tuple[bool, ...], dw_wn: Tensor, w: Tensor, g: Tensor) -> tuple[Tensor | None, Tensor | None]:
         wide = g.view(self._wide)
         if self._fused and not (differentiated(w) or differentiated(g) or differentiated(dw_wn)):
-            dw, dg = weight_norm_backward(dw_wn.contiguous(), w, wide, self._inverse(w).reciprocal_(), self._dim)
+            dw, dg = weight_norm_backward(dw_wn.contiguous(), w, wide, self.kept.reciprocal(), self._dim)
             return (dw if need[0] else None), (dg.view(g.shape) if need[1] else None)
         inverse = self._inverse(w)
         unit = w * inverse

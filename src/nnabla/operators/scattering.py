@@ -15,7 +15,7 @@ from ..graph.operator import Operator, Shape, operator
 from .axes import normalized
 from .constants import Array
 from .creation import lengths
-from .indexing import Rows, as_indices, check_indices, indexed_shape
+from .indexing import Rows, as_indices, indexed_shape
 
 
 @operator("ScatterNd", "scatter_nd")
@@ -52,6 +52,7 @@ class ScatterNd(Operator):
     indices = ("indices",)
     constants = ("indices",)
     grad_aliases = True
+    keeps = grad_is_differentiable = True
 
     def output_shape(self, data: Shape, indices: Shape, out: Shape | None = None) -> Shape:
         if out is not None:
@@ -67,8 +68,7 @@ class ScatterNd(Operator):
 
     def forward(self, data: Tensor, indices: Tensor, out: Tensor | None = None) -> Tensor:
         y = data.new_zeros(self.shape) if out is None else out.clone(memory_format=torch.contiguous_format)
-        check_indices(indices, self.shape, "scatter_nd")
-        numbers = self._rows.numbers(indices)
+        self.kept = numbers = self._rows.numbers(indices, "scatter_nd")
         rows, data = y.view(self._rows.shape), data.reshape(len(numbers), self._rows.size)
         if self.add:
             rows.index_add_(0, numbers, data)
@@ -76,8 +76,8 @@ class ScatterNd(Operator):
             rows.index_copy_(0, numbers, data)
         return y
 
-    def grad(self, need: tuple[bool, ...], dy: Tensor, indices: Tensor) -> tuple[Tensor | None, None, Tensor | None]:
-        numbers = self._rows.numbers(indices)
+    def grad(self, need: tuple[bool, ...], dy: Tensor) -> tuple[Tensor | None, None, Tensor | None]:
+        numbers = self.kept
         rows = dy.reshape(self._rows.shape)
         ddata = dout = None
         if need[0]:
