@@ -86,7 +86,9 @@ CALLS = [
     Call("eye_like", F.eye_like, (normal(128, 128, grad=False),), (normal(2048, 2048, grad=False),)),
     Call("one_hot", lambda x: F.one_hot(x, (32,)), (integers(512, 1, high=32),), (integers(65536, 1, high=32),)),
     Call("assign", F.assign, *sizes(normal, 2, grad=False)),
-    Call("gather", F.gather, (normal(256, 64), integers(256, high=256)), (normal(8192, 512), integers(4096, high=8192))),
+    Call(
+        "gather", F.gather, (normal(256, 64), integers(256, high=256)), (normal(8192, 512), integers(4096, high=8192))
+    ),
     Call(
         "gather_nd",
         F.gather_nd,
@@ -133,7 +135,9 @@ CALLS = [
         (given(np.sort(np.random.RandomState(1).rand(64, 256).astype(np.float32))), uniform(64, 256, grad=False)),
         (given(np.sort(np.random.RandomState(1).rand(64, 4096).astype(np.float32))), uniform(64, 4096, grad=False)),
     ),
-    Call("pack_padded_sequence", lambda x, n: F.pack_padded_sequence(x, n)[0], _padded(16, 16, 64), _padded(64, 64, 512)),
+    Call(
+        "pack_padded_sequence", lambda x, n: F.pack_padded_sequence(x, n)[0], _padded(16, 16, 64), _padded(64, 64, 512)
+    ),
     Call("pad_packed_sequence", lambda x, n: F.pad_packed_sequence(x, n)[0], _packed(16, 16, 64), _packed(64, 64, 512)),
     Call("constant", lambda shape: F.constant(2.0, shape), (), ()),
     Call("arange", lambda shape: F.arange(0, int(np.prod(shape))), (), ()),

@@ -133,7 +133,9 @@ CALLS = [
         (normal(8, 16, 6, 6), uniform(8, 16, 12, 12, grad=False)),
         (normal(32, 64, 16, 16), uniform(32, 64, 32, 32, grad=False)),
     ),
-    Call("embed", F.embed, (integers(256, high=1000), normal(1000, 64)), (integers(4096, high=10000), normal(10000, 256))),
+    Call(
+        "embed", F.embed, (integers(256, high=1000), normal(1000, 64)), (integers(4096, high=10000), normal(10000, 256))
+    ),
     Call(
         "roi_align",
         lambda x, boxes: F.roi_align(x, boxes, (7, 7), sampling_ratio=2),

@@ -50,7 +50,10 @@ CALLS = [
         _channels(*LARGE),
     ),
     Call(
-        "norm_normalization", lambda x: F.norm_normalization(x, p=2, axes=[1]), (normal(64, 256),), (normal(4096, 1024),)
+        "norm_normalization",
+        lambda x: F.norm_normalization(x, p=2, axes=[1]),
+        (normal(64, 256),),
+        (normal(4096, 1024),),
     ),
     Call(
         "weight_normalization", F.weight_normalization, (normal(*WEIGHT), normal(64)), (normal(*WEIGHTS), normal(512))

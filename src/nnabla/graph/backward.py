@@ -22,7 +22,7 @@ from .liveness import intermediate
 from .meeting import wanted_inputs, with_gaps
 from .operator import Operator
 from .plan import Plan, PlanCache, inherit_need_grad
-from .sinks import Sink, accumulating, adding, assigning, summing
+from .sinks import Sink, accumulating, adding, assigning, owning, summing
 from .steps import CastSlot, Slot, Step
 from .variable import Buffers, Hook, Variable
 
@@ -255,17 +255,31 @@ class _Backward:
             self.binder.add(self._python_step(function, function._operator, dys, wants), function)
             return
         kernel, slots = self._kernel(function, dys, wants)
-        sinks = [(i, self._sink(function, i)) for i, want in enumerate(wants) if want]
-        if not sinks:
+        wanted = [i for i, want in enumerate(wants) if want]
+        if not wanted:
             return
-        self.binder.add(backward_step(kernel, slots, spread(function._operator, sinks)), function)
+        sinks = [self._sink(function, i) for i in wanted]
+        operator = function._operator
+        if operator.grad_aliases or operator.grad is None:
+            kept = [i for i in wanted if self._is_kept(function, i)]
+            if kept:
+                kernel = owning(kernel, places_in_result(operator, kept))
+        self.binder.add(backward_step(kernel, slots, sinks, places_in_result(operator, wanted)), function)
+
+    def _is_kept(self, function: Function, index: int) -> bool:
+        """Whether the gradient becomes that of a variable that no function made, as it is."""
+        variable = function._inputs[index]
+        return id(variable._buffers.data) not in self.producer and not self._is_summed(function, variable)
+
+    @staticmethod
+    def _is_summed(function: Function, variable: Variable) -> bool:
+        return function._operator.broadcast and variable.shape != function._outputs[0].data._shape
 
     def _kernel(self, function: Function, dys: list[Slot], wants: list[bool]) -> tuple[Callable[..., Any], list[Slot]]:
         operator = function._operator
         need = tuple(with_gaps(operator, wants, False))
         if operator.grad is None:
-            owned = with_gaps(operator, [self._is_leaf(v) for v in function._inputs], False)
-            return derived_grad(operator, need, owned), [*dys, *self.binder.inputs(function)]
+            return derived_grad(operator, need), [*dys, *self.binder.inputs(function)]
         inputs = self.binder.inputs_for_grad(function)
         declaration = operator.declaration
         ys = [b.data for b in function._outputs]
@@ -274,10 +288,6 @@ class _Backward:
         kernel = operator.grad
         return (partial(kernel, need) if declaration.grad_takes_need else kernel), slots
 
-    def _is_leaf(self, variable: Variable) -> bool:
-        """Whether no function of the graph made it."""
-        return id(variable._buffers.data) not in self.producer
-
     def _sink(self, function: Function, index: int) -> Sink:
         variable = function._inputs[index]
         operator = function._operator
@@ -285,7 +295,7 @@ class _Backward:
         producer = self.producer.get(id(buffers.data))
         if producer is None:
             dtype = _FULL.get(operator.compute_dtype, operator.compute_dtype)
-            sink = accumulating(buffers, dtype, operator.grad_aliases)
+            sink = accumulating(buffers, dtype)
         else:
             if id(buffers.data) in self.written:
                 # A derived gradient may be anything that autograd returns, expanded tensors among them.
@@ -294,7 +304,7 @@ class _Backward:
                 self.written.add(id(buffers.data))
                 sink = assigning(buffers.grad)
             sink = self._in_type_of(sink, operator, producer._operator)
-        if operator.broadcast and variable.shape != function._outputs[0].data._shape:
+        if self._is_summed(function, variable):
             sink = summing(sink, variable.shape)
         return sink
 
@@ -377,21 +387,29 @@ class _Gathered:
         return tuple([s._tensor for s in self._slots])
 
 
-def spread(operator: Operator, sinks: list[tuple[int, Sink]]) -> list[tuple[int, Sink]] | Sink:
-    """Sinks by position in what `grad` returns; a single sink where it returns one tensor."""
-    single = operator.grad is not None and len(operator.declaration.inputs) == 1 and not operator.declaration.variadic
-    if single:
-        return sinks[0][1]
+def places_in_result(operator: Operator, indices: Sequence[int]) -> list[int] | None:
+    """Where `grad` returns the gradients of the given inputs `indices`; None where it returns one tensor alone."""
     if operator.declaration.variadic:
-        return sinks
+        return list(indices)
+    if operator.grad is not None and len(operator.declaration.inputs) == 1:
+        return None
     given = [i for i, there in enumerate(operator.present) if there]
-    return [(given[i], sink) for i, sink in sinks]
+    return [given[i] for i in indices]
 
 
-def backward_step(kernel: Callable[..., Any], slots: Sequence[Slot], sinks: list[tuple[int, Sink]] | Sink) -> Step:
-    """Give what `kernel` makes of the tensors of `slots` to the sinks."""
-    if callable(sinks):
-        put = sinks
+def backward_step(
+    kernel: Callable[..., Any], slots: Sequence[Slot], sinks: Sequence[Sink], places: list[int] | None
+) -> Step:
+    """Give what `kernel` makes of the tensors of `slots` to the sinks.
+
+    Args:
+        kernel: returns gradients, or one alone.
+        slots: its inputs.
+        sinks: where the gradients go.
+        places: which of the gradients each sink gets; None for the one alone.
+    """
+    if places is None:
+        (put,) = sinks
         if len(slots) == 1:
             (s0,) = slots
 
@@ -410,7 +428,7 @@ def backward_step(kernel: Callable[..., Any], slots: Sequence[Slot], sinks: list
                 put(kernel(*[s._tensor for s in slots]))
 
         return step
-    pairs = list(sinks)
+    pairs = list(zip(places, sinks, strict=True))
 
     def step_many() -> None:
         grads = kernel(*[s._tensor for s in slots])
@@ -441,10 +459,11 @@ def run_function_backward(
         grads = derived_grad(operator, need)(*dys, *xs)
     else:
         grads = operator.call_grad(need, dys, xs, [v.data._as(dtype, device) for v in outputs])
-    all_sinks = spread(operator, [(i, _direct(v, a)) for i, (v, a) in enumerate(zip(inputs, accum, strict=True))])
-    if callable(all_sinks):
-        all_sinks, grads = [(0, all_sinks)], (grads,)
-    for (i, put), want in zip(all_sinks, wants, strict=True):
+    places = places_in_result(operator, range(len(inputs)))
+    if places is None:
+        places, grads = [0], (grads,)
+    sinks = [_direct(v, a) for v, a in zip(inputs, accum, strict=True)]
+    for i, put, want in zip(places, sinks, wants, strict=True):
         if (
             want
             and operator.declaration.inputs[0 if operator.declaration.variadic else i].name not in operator.constants

@@ -14,7 +14,6 @@ from .operator import Operator
 _INCLUDED = torch._C._dispatch_tls_local_include_set()
 _EXCLUDED = torch._C._dispatch_tls_local_exclude_set()
 
-is_alias: Any = torch._C._is_alias_of  # type: ignore[attr-defined]
 below_autograd = torch._C._AutoDispatchBelowAutograd
 
 
@@ -134,17 +133,13 @@ def recorded(operator: Operator, wanted: Sequence[bool]) -> Callable[..., Any]:
     return forward
 
 
-def derived_grad(
-    operator: Operator, wanted: Sequence[bool], owned: Sequence[bool] | None = None
-) -> Callable[..., tuple[Any, ...]]:
+def derived_grad(operator: Operator, wanted: Sequence[bool]) -> Callable[..., tuple[Any, ...]]:
     """The gradient of `operator` by autograd: takes all output gradients, then all inputs.
 
     Args:
         operator: as for `recorded`; if it kept no record, or that is not of these inputs, forward is repeated.
         wanted: which inputs want a gradient.
-        owned: which of these gradients must have memory of their own.
     """
-    own = [mine for want, mine in zip(wanted, owned or wanted, strict=True) if want and owned]
 
     def grad(*tensors: Any) -> tuple[Any, ...]:
         count = len(tensors) - len(wanted)
@@ -153,16 +148,7 @@ def derived_grad(
         if not (isinstance(record, Record) and record.is_of(xs, wanted)):
             record = Record(operator.recompute, xs, wanted)
         targets: list[Any] = [leaf for leaf, want in zip(record.leaves, wanted, strict=True) if want]
-        found = vector_jacobian(record.ys, dys, targets, keep=record is operator.kept)
-        for i, mine in enumerate(own):
-            if mine and not _is_alone(found[i], [*dys, *targets, *found[:i], *found[i + 1 :]]):
-                found[i] = found[i].clone(memory_format=torch.contiguous_format)
-        rest = iter(found)
+        rest = iter(vector_jacobian(record.ys, dys, targets, keep=record is operator.kept))
         return tuple([next(rest) if want else None for want in wanted])
 
     return grad
-
-
-def _is_alone(tensor: torch.Tensor, others: Sequence[torch.Tensor]) -> bool:
-    """Whether `tensor` is contiguous and shares memory with none of the others: autograd may hand a view on."""
-    return tensor.is_contiguous() and not any([is_alias(tensor, other) for other in others])

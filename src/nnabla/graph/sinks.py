@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import torch
 
 from .._nd_array import NdArray
 from .operator import Shape
 from .variable import Buffers
+
+is_alias: Any = torch._C._is_alias_of  # type: ignore[attr-defined]
 
 Sink = Callable[[torch.Tensor], None]
 
@@ -42,7 +45,7 @@ def adding(grad: NdArray, shared: bool) -> Sink:
     return put
 
 
-def accumulating(buffers: Buffers, dtype: torch.dtype, shared: bool) -> Sink:
+def accumulating(buffers: Buffers, dtype: torch.dtype) -> Sink:
     """The gradient of a variable that no function made.
 
     It is added to what is there, or assigned where that is a pending zero; so a solver's `zero_grad` costs nothing.
@@ -50,7 +53,6 @@ def accumulating(buffers: Buffers, dtype: torch.dtype, shared: bool) -> Sink:
     Args:
         buffers: of the variable; its grad array may be exchanged at any time.
         dtype: type that the gradient is kept in.
-        shared: whether gradients may share memory with something else.
     """
 
     buffers.grad  # noqa: B018  (made now, so that the loop need not ask)
@@ -67,14 +69,42 @@ def accumulating(buffers: Buffers, dtype: torch.dtype, shared: bool) -> Sink:
         elif grad._fill:
             grad._set(dx.to(dtype) + grad._fill)
         else:
-            if dx.dtype is not dtype:
-                dx = dx.to(dtype)
-            elif shared:
-                dx = dx.clone(memory_format=torch.contiguous_format)
-            grad._tensor = dx
+            grad._tensor = dx if dx.dtype is dtype else dx.to(dtype)
             grad._fill = None
 
     return put
+
+
+def owning(kernel: Callable[..., Any], places: Sequence[int] | None) -> Callable[..., Any]:
+    """`kernel`, whose results at some places are contiguous and share memory with nothing else.
+
+    Args:
+        kernel: takes tensors, None and tuples of tensors.
+        places: indices into what it returns; None where that is one tensor.
+    """
+    if places is None:
+        return lambda *tensors: _owned(kernel(*tensors), tensors)
+
+    def call(*tensors: Any) -> list[Any]:
+        results = list(kernel(*tensors))
+        for i in places:
+            if results[i] is not None:
+                results[i] = _owned(results[i], (*tensors, *results[:i], *results[i + 1 :]))
+        return results
+
+    return call
+
+
+def _owned(tensor: torch.Tensor, others: Iterable[Any]) -> torch.Tensor:
+    if tensor.is_contiguous() and not any([_share_memory(tensor, other) for other in others]):
+        return tensor
+    return tensor.clone(memory_format=torch.contiguous_format)
+
+
+def _share_memory(tensor: torch.Tensor, other: Any) -> bool:
+    if isinstance(other, tuple):
+        return any([is_alias(tensor, one) for one in other])
+    return other is not None and is_alias(tensor, other)
 
 
 def summing(sink: Sink, shape: Shape) -> Sink:

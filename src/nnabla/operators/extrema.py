@@ -199,7 +199,7 @@ class _Extremum(Reduction):
 
     def grad(self, dy: Tensor) -> Tensor:
         index = self.kept
-        dx = dy.new_zeros(self._flat).scatter(self._axis, index, dy.reshape(index.shape))
+        dx = dy.new_zeros(self._flat).scatter_(self._axis, index, dy.reshape(index.shape))
         return self.as_many(dx)
 
 
