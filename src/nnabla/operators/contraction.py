@@ -41,7 +41,6 @@ class Einsum(Operator):
     """
 
     equation = Str(doc="The letters of the axes.")
-    view = True
 
     def output_shape(self, *x: Shape) -> Shape:
         equation = self.equation.replace(" ", "")
@@ -84,6 +83,8 @@ class Einsum(Operator):
         if self._summed:
             self._equation = f"{left}->...{result}"
             self._further = tuple(range(len(further)))
+        # Of one array it may only rearrange the axes.
+        self.view = len(x) == 1
         front, dots, back = result.partition("...")
         return (
             *[lengths[letter] for letter in front],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -112,7 +113,7 @@ class PatchCorrelation(Operator):
         return products
 
     def grad(self, need: tuple[bool, ...], dy: Tensor, x1: Tensor, x2: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        n, height, width, channels = self._x
+        height, width = self._x[1:3]
         padded_h, padded_w = self._padded
         top, _, left, _ = self.padding
         for axis, size in () if self._single else ((2, padded_w), (1, padded_h)):
@@ -122,21 +123,15 @@ class PatchCorrelation(Operator):
             dy = aten.unfold_backward(spread, shape, axis, self.patch[axis - 1], self.patch_step[axis - 1])
         # Products outside of x1 are 0 whatever x2 is, but x2 has a share in them only through x1: also 0.
         x1, x2 = self._pad(x1), self._pad(x2, self.shift)
-        dx1: Any = 0
-        dx2: Any = 0
-        wide = padded_w + 2 * self.shift[1]
-        for first, end in self._chunks():
-            part = dy[:, :, :, first:end]
+        dx1, dx2 = torch.zeros_like(x1), torch.zeros_like(x2)
+        for i, j in itertools.product(*map(range, self._shifts)):
+            down, right = i * self.shift_step[0], j * self.shift_step[1]
+            shifted = slice(None), slice(down, down + padded_h), slice(right, right + padded_w)
+            part = dy[:, :, :, i, j].unsqueeze(-1)
             if need[0]:
-                dx1 = dx1 + torch.einsum("nhwst,nstchw->nhwc", part, self._shifted(x2, first, end))
+                dx1.addcmul_(x2[shifted], part)
             if need[1]:
-                back = torch.einsum("nhwst,nhwc->nstchw", part, x1)
-                columns = (n, end - first, wide, channels, padded_h)
-                back = aten.unfold_backward(back, columns, 2, padded_w, self.shift_step[1])
-                above, below = first * self.shift_step[0], (end - 1) * self.shift_step[0] + padded_h
-                rows = (n, below - above, wide, channels)
-                back = aten.unfold_backward(back, rows, 1, padded_h, self.shift_step[0])
-                dx2 = dx2 + torch.constant_pad_nd(back, (0, 0, 0, 0, above, padded_h + 2 * self.shift[0] - below))
+                dx2[shifted].addcmul_(x1, part)
         if need[0]:
             dx1 = dx1[:, top : top + height, left : left + width]
         if need[1]:

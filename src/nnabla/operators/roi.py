@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,11 +10,8 @@ from torch import Tensor
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Floats, Int, Ints
 from ..graph.operator import Operator, Shape, operator
-from .kernels import aten
 from .shapes import refuse_empty
 
-# Elements of an intermediate result that the gradient adds up at a time.
-_CHUNK = 1 << 24
 # Of all boxes together; they take 12 bytes each.
 _MOST_SAMPLES = 1 << 28
 
@@ -153,14 +149,17 @@ class RoiAlign(Operator):
         index, weight = self.kept
         if not self.channel_last:
             dy = dy.permute(0, 2, 3, 1)
-        dy = dy.reshape(-1, 1, self._channels)
-        pixels = self._n * self._size[0] * self._size[1]
-        step = max(1, _CHUNK // max(1, dy.numel()))
-        rows: Any = 0
-        for at in range(0, index.shape[1], step):
-            parts = (dy * weight[:, at : at + step, None]).reshape(-1, self._channels)
-            rows = rows + aten.embedding_dense_backward(
-                parts, index[:, at : at + step].reshape(-1), pixels, -1, False
-            )
+        dy = dy.reshape(-1, self._channels)
+        cells, points = index.shape
+        cell = torch.arange(cells, device=dy.device).repeat_interleave(points)
+        # A matrix from cells to pixels. There are products of sparse matrices for float32 and float64.
+        dtype = torch.promote_types(dy.dtype, torch.float32)
+        spread = torch.sparse_coo_tensor(
+            torch.stack([index.reshape(-1), cell]),
+            weight.reshape(-1).to(dtype),
+            (self._n * self._size[0] * self._size[1], cells),
+            check_invariants=False,  # `_samples` has kept to the pixels.
+        )
+        rows = (spread @ dy.to(dtype)).to(dy.dtype)
         dx = rows.view(self._n, *self._size, self._channels)
         return dx if self.channel_last else dx.permute(0, 3, 1, 2), None
