@@ -292,15 +292,20 @@ class Sinc(Elementwise):
     def forward(self, x: Tensor) -> Tensor:
         return torch.sin(x).div_(x).masked_fill_(x == 0, 1)
 
-    def grad(self, dy: Tensor, x: Tensor) -> Tensor:
+    def grad(self, dy: Tensor, x: Tensor, y: Tensor) -> Tensor:
         near = x.abs() < _NEAR_ZERO
-        far = x.masked_fill(near, 1)
-        slope = torch.cos(far).sub_(torch.sin(far).div_(far)).div_(far)
-        x2 = torch.square(x.masked_fill(~near, 0))
-        series = torch.zeros_like(x)
-        for coefficient in _SERIES if x.dtype is torch.float64 else _SHORT_SERIES:
-            series.mul_(x2).add_(coefficient)
-        return torch.where(near, series.mul_(x), slope).mul_(dy)
+        x_near, x_far = x, x
+        if differentiated(x):
+            # What is not chosen must not be infinite then, since its gradient is multiplied by 0.
+            x_near, x_far = x.masked_fill(~near, 0), x.masked_fill(near, 1)
+            y = torch.sin(x_far).div_(x_far)
+        slope = torch.cos(x_far).sub_(y).div_(x_far)
+        first, *others = _SERIES if x.dtype is torch.float64 else _SHORT_SERIES
+        x2 = torch.square(x_near)
+        series = x2 * first
+        for coefficient in others[:-1]:
+            series.add_(coefficient).mul_(x2)
+        return torch.where(near, series.add_(others[-1]).mul_(x_near), slope).mul_(dy)
 
 
 class _AlongAxis(Operator):

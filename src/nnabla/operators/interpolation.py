@@ -124,16 +124,18 @@ class LinearResampling:
         self._x, self._y = x, y
         self._kernel, self._backward = _LINEAR[count - 1]
         self._size, self._align_corners = y[-count:], align_corners
-        self._flat = (1, math.prod(x[:-count]), *x[-count:])
+        # Two axes in front, as of batch and channels; the kernels share both out to threads.
+        front = x[:-count]
+        self._flat = (math.prod(front[:1]), math.prod(front[1:]), *x[-count:])
         self._flat_y = (*self._flat[:2], *self._size)
 
     def take(self, x: Tensor) -> Tensor:
         y: Tensor = self._kernel(x.reshape(self._flat), self._size, self._align_corners)
-        return y.view(self._y)
+        return y.reshape(self._y)
 
     def put(self, dy: Tensor) -> Tensor:
         dx: Tensor = self._backward(dy.reshape(self._flat_y), self._size, self._flat, self._align_corners)
-        return dx.view(self._x)
+        return dx.reshape(self._x)
 
 
 def source_coordinates(length: int, size: int, align_corners: bool, half_pixel: bool) -> np.ndarray:

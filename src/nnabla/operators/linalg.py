@@ -10,6 +10,7 @@ from torch import Tensor
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Int
 from ..graph.operator import Operator, Shape, operator
+from .losses import differentiated
 from .shapes import broadcast_shape
 
 
@@ -258,14 +259,22 @@ class BatchLogdet(SquareMatrices):
         array([0.], dtype=float32)
     """
 
+    keeps = grad_is_differentiable = True
+
     def output_shape(self, x: Shape) -> Shape:
         return self.square(x)[:1]
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.linalg.slogdet(x).logabsdet
+        factors, pivots, _ = torch.linalg.lu_factor_ex(x)
+        self.kept = factors, pivots
+        return factors.diagonal(dim1=1, dim2=2).abs().log().sum(1)
 
     def grad(self, dy: Tensor, x: Tensor) -> Tensor:
-        return dy[:, None, None] * torch.linalg.inv_ex(x).inverse.mT
+        scales = dy[:, None, None]
+        if differentiated(x):
+            return scales * torch.linalg.inv_ex(x).inverse.mT
+        eye = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
+        return torch.linalg.lu_solve(*self.kept, scales * eye, adjoint=True)
 
 
 @operator("BatchCholesky", "batch_cholesky")
