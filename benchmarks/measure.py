@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import statistics
 import subprocess
 from collections import OrderedDict
@@ -18,6 +19,8 @@ CHECK_STEPS = 3
 MEMORY_STEPS = 3
 # torch.compile and JAX compile in their first steps, which says nothing about training.
 MEMORY_COLUMNS = ("ours", "nnabla139", "torch", "torch_tuned")
+# Steps of either mode in each round, after some untimed ones.
+MODE_STEPS, MODE_WARM_STEPS = 8, 3
 IMPORTS = {
     "import": ("import of the package", "import {module}"),
     "import_api": (
@@ -29,7 +32,7 @@ IMPORTS = {
 
 @dataclass
 class Row:
-    """Figures of one case: by implementation, one for each round, milliseconds or MiB."""
+    """Figures of one case: by implementation, one for each round, in `unit`."""
 
     name: str
     title: str
@@ -65,7 +68,8 @@ class Effort:
 
 
 def measure_case(case: Case, pool: Pool, effort: Effort, compared: bool = False) -> Row:
-    """Milliseconds per step. In each round every implementation has one turn; who begins rotates.
+    """Milliseconds per step. In each round every implementation has one turn, in an order that is drawn anew: threads
+    that wait for work go on spinning into the next one's turn.
 
     With `compared`, results of the first step are compared before.
     """
@@ -82,13 +86,11 @@ def measure_case(case: Case, pool: Pool, effort: Effort, compared: bool = False)
             with _reported(row, name, pool):
                 steps[name] = _steps_per_turn(pool.workers[name], effort.turn_seconds * case.turn)
         for i in range(effort.rounds):
-            names = list(steps)
-            first = i % max(1, len(names))
-            for name in names[first:] + names[:first]:
+            for name in random.Random(i).sample(list(steps), len(steps)):
                 count = steps[name]
                 with _reported(row, name, pool):
                     # The untimed steps bring code and data back into the caches after the others' turns.
-                    seconds = pool.workers[name].ask("run", steps=count, untimed=count // 5)["seconds"]
+                    seconds = pool.workers[name].ask("run", steps=count, untimed=max(1, count // 5))["seconds"]
                     row.figures.setdefault(name, []).append(seconds / count * 1e3)
             steps = {name: count for name, count in steps.items() if name not in row.failures}
         row.figures = {name: row.figures[name] for name in steps}
@@ -122,6 +124,30 @@ def check_case(case: Case, pool: Pool) -> list[Agreement]:
         _, reference = values.popitem(last=False)
         agreements += [Agreement(case, name, _difference(value, reference)) for name, value in values.items()]
     return agreements
+
+
+def measure_modes(pool: Pool, name: str, rounds: int) -> Row:
+    """Time of the 12-conv CNN's step in dynamic mode, divided by that in static mode; both in turns in one process.
+
+    Args:
+        pool: the workers.
+        name: which of them is measured.
+        rounds: how often.
+    """
+    row = Row("modes", "12-conv CNN, dynamic mode", "static mode = 1")
+    cases = ("cnn12_static", "cnn12_dynamic")
+    with TemporaryDirectory() as folder:
+        with _reported(row, name, pool):
+            for _ in range(rounds):
+                seconds = []
+                for case in cases:
+                    worker = pool.workers[name]
+                    worker.ask("prepare", case=case, parameters=f"{folder}/{case}.npz")
+                    reply = worker.ask("run", steps=MODE_STEPS, untimed=MODE_WARM_STEPS)
+                    seconds.append(reply["seconds"])
+                    worker.ask("drop")
+                row.figures.setdefault(name, []).append(seconds[1] / seconds[0])
+    return row
 
 
 def measure_memory(columns: Sequence[Implementation], threads: int, rounds: int) -> Row:

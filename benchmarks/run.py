@@ -9,18 +9,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cases import CASES
-from measure import IMPORTS, Effort, check_case, measure_case, measure_import, measure_memory
+from measure import IMPORTS, Effort, check_case, measure_case, measure_import, measure_memory, measure_modes
 from processes import Implementation, Pool, implementations
 from report import Report, write_markdown
 
 FULL = Effort(rounds=7, turn_seconds=0.5)
+# What is measured besides the cases.
+OTHERS = ("modes", "memory", *IMPORTS)
 QUICK = Effort(rounds=3, turn_seconds=0.1)
 # Load average of the last minute above which figures may be off.
 QUIET = 0.5
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    names = [*CASES, "memory", *IMPORTS]
+    names = [*CASES, *OTHERS]
     columns = list(implementations(None))
     parser = argparse.ArgumentParser(description="Measure this project beside its peers.")
     parser.add_argument(
@@ -79,7 +81,7 @@ def main() -> int:
             print("error: nothing to compare without the baseline", file=sys.stderr)
             return 1
         present = [column for column in columns if column.name in pool.workers]
-        chosen = options.only or [*CASES, "memory", *IMPORTS]
+        chosen = options.only or [*CASES, *OTHERS]
         if options.check:
             return check(chosen, pool)
         report = measure(chosen, pool, present, options, effort)
@@ -108,6 +110,8 @@ def measure(
             rows.append(measure_case(CASES[name], pool, effort))
         elif name in IMPORTS:
             rows.append(measure_import(name, columns, options.threads, effort.rounds))
+        elif name == "modes":
+            rows.append(measure_modes(pool, options.baseline, effort.rounds))
         else:
             rows.append(measure_memory(columns, options.threads, min(5, effort.rounds)))
     return Report(rows, columns, versions, options.baseline, options.threads, effort)
