@@ -84,6 +84,36 @@ def test_gradients_are_what_operators_declare(monkeypatch, wanted):
     assert found == set()
 
 
+def test_gradients_of_leaves_share_memory_with_nothing():
+    """Also where an operator hands a gradient on, expands it, or returns a view of it."""
+    found = set()
+    for case in ALL:
+        if not case.grad:
+            continue
+        xs = variables(case, case.arrays())
+        for i in case.grad:
+            xs[i].need_grad = True
+        try:
+            outputs = call(case, xs)
+            nn.forward_all(outputs)
+            given = output_gradients(case, [y.shape for y in outputs])
+            dys = [nn.NdArray.from_numpy_array(dy.astype("float32")) for dy in given]
+            for y, dy in zip(outputs, dys, strict=True):
+                y.backward(dy)
+        except REFUSALS:
+            continue
+        name = outputs[0].parent.info.type_name if outputs[0].parent is not None else str(case)
+        grads = [xs[i].grad._tensor for i in case.grad]
+        others = [a._tensor for a in dys] + [v.data._tensor for v in (*xs, *outputs) if v is not None]
+        others += tensors(list(vars(outputs[0].parent._operator).values()))
+        for i, dx in enumerate(grads):
+            if dx is None:
+                continue
+            if is_expanded(dx) or any(overlaps(dx, t) for t in others + grads[:i] if t is not None):
+                found.add(name)
+    assert found == set()
+
+
 @pytest.mark.parametrize("shapes", [((2, 1, 4), (1, 3, 4)), ((2, 1, 4), (2, 3, 4)), ((2, 3, 4), (2, 1, 4))])
 @pytest.mark.parametrize("wanted", [(True, True), (True, False), (False, True)])
 def test_gradients_of_a_broadcast_loss(capfd, shapes, wanted):
