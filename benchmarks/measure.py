@@ -136,17 +136,16 @@ def measure_modes(pool: Pool, name: str, rounds: int) -> Row:
     """
     row = Row("modes", "12-conv CNN, dynamic mode", "static mode = 1")
     cases = ("cnn12_static", "cnn12_dynamic")
-    with TemporaryDirectory() as folder:
-        with _reported(row, name, pool):
-            for _ in range(rounds):
-                seconds = []
-                for case in cases:
-                    worker = pool.workers[name]
-                    worker.ask("prepare", case=case, parameters=f"{folder}/{case}.npz")
-                    reply = worker.ask("run", steps=MODE_STEPS, untimed=MODE_WARM_STEPS)
-                    seconds.append(reply["seconds"])
-                    worker.ask("drop")
-                row.figures.setdefault(name, []).append(seconds[1] / seconds[0])
+    with TemporaryDirectory() as folder, _reported(row, name, pool):
+        for _ in range(rounds):
+            seconds = []
+            for case in cases:
+                worker = pool.workers[name]
+                worker.ask("prepare", case=case, parameters=f"{folder}/{case}.npz")
+                reply = worker.ask("run", steps=MODE_STEPS, untimed=MODE_WARM_STEPS)
+                seconds.append(reply["seconds"])
+                worker.ask("drop")
+            row.figures.setdefault(name, []).append(seconds[1] / seconds[0])
     return row
 
 
