@@ -151,7 +151,7 @@ class RoiAlign(Operator):
             dy = dy.permute(0, 2, 3, 1)
         dy = dy.reshape(-1, self._channels)
         cells, points = index.shape
-        cell = torch.arange(cells, device=dy.device).repeat_interleave(points)
+        cell = torch.arange(cells, device=dy.device).unsqueeze(1).expand(cells, points).reshape(-1)
         # A matrix from cells to pixels. There are products of sparse matrices for float32 and float64.
         dtype = torch.promote_types(dy.dtype, torch.float32)
         spread = torch.sparse_coo_tensor(

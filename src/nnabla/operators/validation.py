@@ -144,4 +144,4 @@ class ConfusionMatrix(Measure):
         check_labels(target, count, "confusion_matrix", negative=False)
         predicted = x.argmax(self._axis, keepdim=True)
         places = (target * count + predicted).flatten()
-        return torch.bincount(places, minlength=count * count).view(count, count).to(torch.int32)
+        return torch.bincount(places, minlength=count * count).view(count, count).int()
