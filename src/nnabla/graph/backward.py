@@ -21,7 +21,7 @@ from .hooks import combined, function_post_hooks, function_pre_hooks
 from .liveness import intermediate
 from .meeting import wanted_inputs, with_gaps
 from .operator import Operator
-from .plan import Plan, PlanCache, inherit_need_grad
+from .plan import Plan, inherit_need_grad, plan_cache
 from .sinks import Sink, accumulating, adding, assigning, owning, summing
 from .steps import CastSlot, Slot, Step
 from .variable import Buffers, Hook, Variable
@@ -52,12 +52,14 @@ def run_backward(
 ) -> None:
     """Propagate gradients from `root`; see `Variable.backward`."""
     plans = root._plans
-    cache = None if plans is None else plans.get(("backward", clear_buffer))
+    key = ("backward", clear_buffer)
+    cache = None if plans is None else plans.get(key)
     plan: BackwardPlan
     if cache is not None and cache.epoch == epoch.value:
         plan = cache.plan
     else:
-        plan = _find_plan(root, cache, clear_buffer)
+        cache = plan_cache((root,), key, "backward", "propagate to")
+        plan = cache.find((root,), lambda order: compile_backward(order, root, clear_buffer))
     if not plan.steps:
         return
     if root._buffers.data._tensor is None:
@@ -78,17 +80,6 @@ def run_backward(
     else:
         _run_with_callbacks(plan, communicator_callbacks, pre_hook, post_hook)
     seed._tensor = None
-
-
-def _find_plan(root: Variable, cache: PlanCache | None, clear_buffer: bool) -> Any:
-    """A plan for the graph as it is now."""
-    if cache is None:
-        if root._parent is None:
-            raise GraphError("backward: the variable has no parent function, so there is nothing to propagate to")
-        if root._plans is None:
-            root._plans = {}
-        cache = root._plans["backward", clear_buffer] = PlanCache()
-    return cache.find((root,), lambda order: compile_backward(order, root, clear_buffer))
 
 
 def _run_with_callbacks(plan: Plan, communicator_callbacks: Any, pre_hook: Hook | None, post_hook: Hook | None) -> None:
@@ -260,7 +251,7 @@ class _Backward:
             return
         sinks = [self._sink(function, i) for i in wanted]
         operator = function._operator
-        if operator.grad_aliases or operator.grad is None:
+        if may_share(operator):
             kept = [i for i in wanted if self._is_kept(function, i)]
             if kept:
                 kernel = owning(kernel, places_in_result(operator, kept))
@@ -298,8 +289,7 @@ class _Backward:
             sink = accumulating(buffers, dtype)
         else:
             if id(buffers.data) in self.written:
-                # A derived gradient may be anything that autograd returns, expanded tensors among them.
-                sink = adding(buffers.grad, operator.grad_aliases or operator.grad is None)
+                sink = adding(buffers.grad, may_share(operator))
             else:
                 self.written.add(id(buffers.data))
                 sink = assigning(buffers.grad)
@@ -385,6 +375,11 @@ class _Gathered:
     @property
     def _tensor(self) -> tuple[Any, ...]:
         return tuple([s._tensor for s in self._slots])
+
+
+def may_share(operator: Operator) -> bool:
+    """Whether gradients may share memory: derived ones are anything that autograd returns, expanded tensors too."""
+    return operator.grad_aliases or operator.grad is None
 
 
 def places_in_result(operator: Operator, indices: Sequence[int]) -> list[int] | None:

@@ -17,7 +17,7 @@ from .hooks import combined, function_post_hooks, function_pre_hooks
 from .liveness import freed_after_forward, unshared
 from .meeting import described, wanted_inputs, with_gaps
 from .operator import Kind, Operator
-from .plan import Plan, PlanCache, inherit_need_grad
+from .plan import Plan, inherit_need_grad, plan_cache
 from .steps import CastSlot, copied, forward_step, python_forward_step, reshaping_step
 from .variable import Buffers, Hook, Variable
 
@@ -39,26 +39,12 @@ def run_forward(
     if cache is not None and cache.epoch == epoch.value:
         plan = cache.plan
     else:
-        plan = _find_plan(roots, key, cache, clear_buffer, clear_no_need_grad)
+        cache = plan_cache(roots, key, "forward", "compute")
+        plan = cache.find(roots, lambda order: compile_forward(order, roots, clear_buffer, clear_no_need_grad))
     if pre_hook is None and post_hook is None and not function_pre_hooks and not function_post_hooks:
         plan.run()
     else:
         plan.run_with_hooks(combined(pre_hook, function_pre_hooks), combined(post_hook, function_post_hooks))
-
-
-def _find_plan(
-    roots: Sequence[Variable], key: Any, cache: PlanCache | None, clear_buffer: bool, clear_no_need_grad: bool
-) -> Plan:
-    """A plan for the graph as it is now."""
-    if cache is None:
-        for root in roots:
-            if root._parent is None:
-                raise GraphError("forward: the variable has no parent function, so there is nothing to compute")
-        first = roots[0]
-        if first._plans is None:
-            first._plans = {}
-        cache = first._plans[key] = PlanCache()
-    return cache.find(roots, lambda order: compile_forward(order, roots, clear_buffer, clear_no_need_grad))
 
 
 def forward_all(
