@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -15,16 +14,17 @@ from ..errors import GraphError, ShapeError
 from .binder import Binder
 from .derivative import autograd_on, derived_grad
 from .epoch import epoch
-from .forward import add_forward_step, input_tensors
+from .forward import add_forward_step, given_tensors
 from .function import Function, PythonFunction
 from .hooks import combined, function_post_hooks, function_pre_hooks
 from .liveness import intermediate
 from .meeting import wanted_inputs, with_gaps
 from .operator import Operator
-from .plan import Plan, inherit_need_grad, plan_cache
-from .sinks import Sink, accumulating, adding, assigning, owning, summing
+from .plan import Plan, plan_cache
+from .sinks import Sink, accumulating, adding, assigning, casting, owning, summing
 from .steps import CastSlot, Slot, Step
 from .variable import Buffers, Hook, Variable
+from .wiring import call_grad
 
 _FULL = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
 
@@ -143,7 +143,12 @@ def active_functions(order: Sequence[Function], root: Variable) -> dict[Function
     reached = {id(root._buffers.data)} if root._need_grad is not False else set()
     active = {}
     for function in reversed(order):
-        if not function._needs_grad or not any([id(b.data) in reached for b in function._outputs]):
+        if not function._needs_grad:
+            continue
+        for buffers in function._outputs:
+            if id(buffers.data) in reached:
+                break
+        else:
             continue
         active[function] = wanted = wanted_inputs(function._operator, function._inputs)
         for variable, wants in zip(function._inputs, wanted, strict=True):
@@ -154,7 +159,6 @@ def active_functions(order: Sequence[Function], root: Variable) -> dict[Function
 
 def compile_backward(order: Sequence[Function], root: Variable, clear_buffer: bool) -> BackwardPlan:
     """Bind one step to each function that has a gradient, and free what the options allow."""
-    inherit_need_grad(order)
     return _Backward(order, root, clear_buffer).compile()
 
 
@@ -238,72 +242,56 @@ class _Backward:
         return slots if some else None
 
     def _add_step(self, function: Function) -> None:
-        dys = self._output_gradients(function)
+        operator = function._operator
+        wants = self.active[function]
+        wanted = [i for i, want in enumerate(wants) if want]
+        dys = self._output_gradients(function) if wanted else None
         if dys is None:
             return
-        wants = self.active[function]
-        if isinstance(function._operator, PythonFunction):
-            self.binder.add(self._python_step(function, function._operator, dys, wants), function)
+        if isinstance(operator, PythonFunction):
+            self.binder.add(self._python_step(function, operator, dys, wants), function)
             return
         kernel, slots = self._kernel(function, dys, wants)
-        wanted = [i for i, want in enumerate(wants) if want]
-        if not wanted:
-            return
-        sinks = [self._sink(function, i) for i in wanted]
-        operator = function._operator
+        sinks = [self._sink(function, function._inputs[i]) for i in wanted]
+        places = places_in_result(operator, wanted)
         if may_share(operator):
-            kept = [i for i in wanted if self._is_kept(function, i)]
+            kept = [i for i in wanted if self._is_kept(function, function._inputs[i])]
             if kept:
                 kernel = owning(kernel, places_in_result(operator, kept))
-        self.binder.add(backward_step(kernel, slots, sinks, places_in_result(operator, wanted)), function)
-
-    def _is_kept(self, function: Function, index: int) -> bool:
-        """Whether the gradient becomes that of a variable that no function made, as it is."""
-        variable = function._inputs[index]
-        return id(variable._buffers.data) not in self.producer and not self._is_summed(function, variable)
-
-    @staticmethod
-    def _is_summed(function: Function, variable: Variable) -> bool:
-        return function._operator.broadcast and variable.shape != function._outputs[0].data._shape
+        self.binder.add(backward_step(kernel, slots, sinks, places), function)
 
     def _kernel(self, function: Function, dys: list[Slot], wants: list[bool]) -> tuple[Callable[..., Any], list[Slot]]:
         operator = function._operator
-        need = tuple(with_gaps(operator, wants, False))
         if operator.grad is None:
+            need = tuple(with_gaps(operator, wants, False))
             return derived_grad(operator, need), [*dys, *self.binder.inputs(function)]
-        inputs = self.binder.inputs_for_grad(function)
-        declaration = operator.declaration
-        ys = [b.data for b in function._outputs]
-        xs = [_Gathered(inputs)] if declaration.variadic else inputs
-        slots = operator.named_by_grad(dys, xs, ys)
         kernel = operator.grad
-        return (partial(kernel, need) if declaration.grad_takes_need else kernel), slots
+        if operator.declaration.grad_takes_need:
+            kernel = partial(kernel, tuple(with_gaps(operator, wants, False)))
+        return kernel, self.binder.arguments_of_grad(function, dys)
 
-    def _sink(self, function: Function, index: int) -> Sink:
-        variable = function._inputs[index]
-        operator = function._operator
+    def _is_kept(self, function: Function, variable: Variable) -> bool:
+        """Whether the gradient becomes that of a variable that no function made, as it is."""
+        return id(variable._buffers.data) not in self.producer and not _is_summed(function, variable)
+
+    def _sink(self, function: Function, variable: Variable) -> Sink:
+        dtype = function._operator.compute_dtype
         buffers = variable._buffers
-        producer = self.producer.get(id(buffers.data))
+        address = id(buffers.data)
+        producer = self.producer.get(address)
         if producer is None:
-            dtype = _FULL.get(operator.compute_dtype, operator.compute_dtype)
-            sink = accumulating(buffers, dtype)
+            sink = accumulating(buffers, _FULL.get(dtype, dtype))
         else:
-            if id(buffers.data) in self.written:
-                sink = adding(buffers.grad, may_share(operator))
+            if address in self.written:
+                sink = adding(buffers.grad, may_share(function._operator))
             else:
-                self.written.add(id(buffers.data))
+                self.written.add(address)
                 sink = assigning(buffers.grad)
-            sink = self._in_type_of(sink, operator, producer._operator)
-        if self._is_summed(function, variable):
+            if producer._operator.compute_dtype is not dtype:
+                sink = casting(sink, producer._operator.compute_dtype)
+        if _is_summed(function, variable):
             sink = summing(sink, variable.shape)
         return sink
-
-    @staticmethod
-    def _in_type_of(sink: Sink, operator: Operator, producer: Operator) -> Sink:
-        wanted = producer.compute_dtype
-        if operator.compute_dtype is wanted:
-            return sink
-        return lambda dx: sink(dx.to(wanted))
 
     def _python_step(self, function: Function, python: PythonFunction, dys: list[Slot], wants: list[bool]) -> Step:
         """Call a user's backward_impl on variables that show the right gradients."""
@@ -337,25 +325,29 @@ class _Backward:
         free: Any = self.free if self.clear_buffer else self.recomputed
         if not free:
             return {}
-        last: dict[int, tuple[int, NdArray]] = {}
-        for position, (function, _) in enumerate(schedule):
+        dying: dict[int, list[NdArray]] = {}
+        seen: set[int] = set()
+        # From the back: the function that is met first with an array is the last to need it.
+        for position in range(len(schedule) - 1, -1, -1):
+            function, again = schedule[position]
+            arrays = []
+            for buffers in function._outputs:
+                data = buffers.data
+                if id(data) in free and id(data) not in seen:
+                    seen.add(id(data))
+                    arrays.append(data)
+                    # A gradient that no function consumes was asked for with need_grad: it stays.
+                    if self.clear_buffer and not again:
+                        arrays.append(buffers.grad)
             for variable in function._inputs:
                 data = variable._buffers.data
-                if id(data) in free:
-                    last[id(data)] = (position, data)
-            for buffers in function._outputs:
-                if id(buffers.data) in free:
-                    last[id(buffers.data)] = (position, buffers.data)
-        dying: dict[int, list[NdArray]] = defaultdict(list)
-        for position, data in last.values():
-            dying[position].append(data)
-        if self.clear_buffer:
-            for position, (function, again) in enumerate(schedule):
-                # A gradient that no function consumes was asked for with need_grad: it stays.
-                if not again:
-                    dying[position] += [b.grad for b in function._outputs if last.get(id(b.data), (-1,))[0] == position]
-            idle = free.keys() - last.keys()
-            dying[-1] = [b.data for f in self.order for b in f._outputs if id(b.data) in idle]
+                if id(data) in free and id(data) not in seen:
+                    seen.add(id(data))
+                    arrays.append(data)
+            if arrays:
+                dying[position] = arrays
+        if self.clear_buffer and len(seen) < len(free):
+            dying[-1] = [b.data for f in self.order for b in f._outputs if id(b.data) in free.keys() - seen]
         return dying
 
     @staticmethod
@@ -364,17 +356,8 @@ class _Backward:
         return read + [id(b.data) for i, b in enumerate(function._outputs) if function._reads("y", i)]
 
 
-class _Gathered:
-    """A slot that shows several, as a tuple: the inputs of a function that takes any number."""
-
-    __slots__ = ("_slots",)
-
-    def __init__(self, slots: Sequence[Slot]) -> None:
-        self._slots = slots
-
-    @property
-    def _tensor(self) -> tuple[Any, ...]:
-        return tuple([s._tensor for s in self._slots])
+def _is_summed(function: Function, variable: Variable) -> bool:
+    return function._operator.broadcast and variable.shape != function._outputs[0].data._shape
 
 
 def may_share(operator: Operator) -> bool:
@@ -384,12 +367,8 @@ def may_share(operator: Operator) -> bool:
 
 def places_in_result(operator: Operator, indices: Sequence[int]) -> list[int] | None:
     """Where `grad` returns the gradients of the given inputs `indices`; None where it returns one tensor alone."""
-    if operator.declaration.variadic:
-        return list(indices)
-    if operator.grad is not None and len(operator.declaration.inputs) == 1:
-        return None
-    given = [i for i, there in enumerate(operator.present) if there]
-    return [given[i] for i in indices]
+    places = operator.wiring.places
+    return None if places is None else [places[i] for i in indices]
 
 
 def backward_step(
@@ -440,32 +419,24 @@ def run_function_backward(
     operator: Operator, inputs: Sequence[Variable], outputs: Sequence[Variable], accum: Sequence[bool]
 ) -> None:
     """Compute gradients of `inputs` with `need_grad` from those of `outputs`; see `Function.backward`."""
-    wants = [v.need_grad for v in inputs]
     if isinstance(operator, PythonFunction):
-        operator.backward_impl(list(inputs), list(outputs), wants, list(accum))
+        operator.backward_impl(list(inputs), list(outputs), [v.need_grad for v in inputs], list(accum))
         return
-    if not operator.differentiable:
+    wants = wanted_inputs(operator, inputs)
+    if not operator.differentiable or not any(wants):
         return
     dtype, device = operator.compute_dtype, operator.device
     need = tuple(with_gaps(operator, wants, False))
-    xs: Any = input_tensors(operator, [v.data for v in inputs])
+    xs = given_tensors(operator, [v.data for v in inputs])
     dys = [v.grad._as(dtype, device) for v in outputs]
     if operator.grad is None:
-        grads = derived_grad(operator, need)(*dys, *xs)
+        grads: Sequence[Any] = derived_grad(operator, need)(*dys, *with_gaps(operator, xs))
     else:
-        grads = operator.call_grad(need, dys, xs, [v.data._as(dtype, device) for v in outputs])
-    places = places_in_result(operator, range(len(inputs)))
-    if places is None:
-        places, grads = [0], (grads,)
-    sinks = [_direct(v, a) for v, a in zip(inputs, accum, strict=True)]
-    for i, put, want in zip(places, sinks, wants, strict=True):
-        if (
-            want
-            and operator.declaration.inputs[0 if operator.declaration.variadic else i].name not in operator.constants
-        ):
-            dx = grads[i]
-            if dx is not None:
-                put(dx)
+        grads = call_grad(operator, need, dys, xs, [v.data._as(dtype, device) for v in outputs])
+    places = operator.wiring.places or [0]
+    for variable, i, want, accumulate in zip(inputs, places, wants, accum, strict=True):
+        if want and grads[i] is not None:
+            _direct(variable, accumulate)(grads[i])
 
 
 def _direct(variable: Variable, accumulate: bool) -> Sink:

@@ -11,7 +11,7 @@ from .._nd_array import NdArray
 from .function import Function
 from .meeting import with_gaps
 from .operator import Kind, Operator
-from .steps import NO_SLOT, CastSlot, LeafSlot, Slot, Step, cast_step, free_step
+from .steps import NO_SLOT, CastSlot, GatheredSlot, LeafSlot, Slot, Step, cast_step, free_step
 from .variable import Variable
 
 ANY_TYPE = object()
@@ -55,6 +55,8 @@ class Binder:
         self, arrays: Sequence[NdArray], operators: Sequence[Operator] = (), slots: Sequence[CastSlot] = ()
     ) -> None:
         """Have memory given up here, or a little later: small arrays wait until they are worth a step."""
+        if not (arrays or operators or slots):
+            return
         self._dying_arrays += arrays
         self._dying_size += sum([a.size for a in arrays])
         self._dying_operators += operators
@@ -103,24 +105,17 @@ class Binder:
         operator = function._operator
         if operator.declaration.plain:
             return with_gaps(operator, [self.read(v, operator) for v in function._inputs], NO_SLOT)
-        kinds = operator.of_given(operator.declaration.kinds, len(function._inputs))
-        slots = [self.read(v, operator, kind) for v, kind in zip(function._inputs, kinds, strict=True)]
+        slots = [self.read(v, operator, k) for v, k in zip(function._inputs, operator.wiring.kinds, strict=True)]
         return with_gaps(operator, slots, NO_SLOT)
 
-    def inputs_for_grad(self, function: Function) -> list[Slot]:
-        """The slots of all declared inputs, `NO_SLOT` for those that `grad` does not name, which may be freed."""
+    def arguments_of_grad(self, function: Function, dys: Sequence[Slot]) -> list[Slot]:
+        """The slots of what the gradient of a function is called with. What it does not name may be freed."""
         operator = function._operator
-        declaration = operator.declaration
-        count = len(function._inputs)
-        if True not in declaration.grad_reads:
-            return [NO_SLOT] * (count if declaration.variadic else len(declaration.inputs))
-        slots = [
-            self.read(v, operator, kind) if reads else NO_SLOT
-            for v, kind, reads in zip(
-                function._inputs,
-                operator.of_given(declaration.kinds, count),
-                operator.of_given(declaration.grad_reads, count),
-                strict=True,
-            )
-        ]
-        return with_gaps(operator, slots, NO_SLOT)
+        found = operator.wiring
+        return found.arguments(
+            dys,
+            lambda i: self.read(function._inputs[i], operator, found.kinds[i]),
+            [buffers.data for buffers in function._outputs],
+            NO_SLOT,
+            GatheredSlot,
+        )

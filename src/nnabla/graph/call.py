@@ -102,7 +102,7 @@ def _carry_out(
         return arrays[0] if len(arrays) == 1 else tuple(arrays)
     function, found = connect(operator, tuple(given), arrays)
     if modes.auto_forward:
-        run_function(operator, given, found, keep=function._needs_grad)
+        run_function(operator, given, found, function._needs_grad)
     return found[0] if len(found) == 1 else tuple(found)
 
 
@@ -116,21 +116,22 @@ def connect(operator: Operator, inputs: tuple[Variable, ...], arrays: list[NdArr
         variable._add_consumer(reference)
         if variable.rank > rank:
             rank = variable.rank
-        if variable.need_grad:
+        if not needs_grad and variable.need_grad:
             needs_grad = True
     function.rank = rank
-    function._setup_shapes = tuple([v.shape for v in inputs])
+    function._setup_shapes = tuple([v._buffers.data._shape for v in inputs])
     function._needs_grad = needs_grad = needs_grad and operator.differentiable and not modes.no_grad
     made = []
     for array in arrays:
         variable = Variable._on(Buffers(array), function)
         variable._inherited_need_grad = needs_grad
         variable.rank = rank + 1
-        if modes.recompute:
-            variable._recompute = True
-        if modes.no_grad:
-            variable._need_grad = False
         made.append(variable)
+    if modes.recompute or modes.no_grad:
+        for variable in made:
+            variable._recompute = modes.recompute
+            if modes.no_grad:
+                variable._need_grad = False
     function._outputs = tuple([v._buffers for v in made])
     function._output_refs = [weakref.ref(v) for v in made]
     return function, made

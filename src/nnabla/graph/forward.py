@@ -17,7 +17,7 @@ from .hooks import combined, function_post_hooks, function_pre_hooks
 from .liveness import freed_after_forward, unshared
 from .meeting import described, wanted_inputs, with_gaps
 from .operator import Kind, Operator
-from .plan import Plan, inherit_need_grad, plan_cache
+from .plan import Plan, plan_cache
 from .steps import CastSlot, copied, forward_step, python_forward_step, reshaping_step
 from .variable import Buffers, Hook, Variable
 
@@ -87,7 +87,6 @@ def compile_forward(
     order: Sequence[Function], roots: Sequence[Variable], clear_buffer: bool, clear_no_need_grad: bool
 ) -> Plan:
     """Bind one step to each function, and free what the options allow."""
-    inherit_need_grad(order)
     binder = Binder(order)
     freed = freed_after_forward(order, roots, clear_buffer, clear_no_need_grad)
     asked = {id(v._buffers.data) for v in roots}
@@ -133,32 +132,29 @@ def add_forward_step(
 # ---- one function at once ----------------------------------------------------------------------------------------
 
 
-def input_tensors(operator: Operator, arrays: Sequence[NdArray]) -> list[torch.Tensor | None]:
-    """Tensors of all declared inputs, as `operator` wants them; None for those not given."""
-    declaration = operator.declaration
+def given_tensors(operator: Operator, arrays: Sequence[NdArray]) -> list[torch.Tensor]:
+    """Tensors of the inputs given, as `operator` wants them."""
     device = operator.device
     dtype = operator.compute_dtype
-    if declaration.plain and len(arrays) == len(operator.present):
+    if operator.declaration.plain:
         return [a._as(dtype, device) for a in arrays]
-    tensors: list[torch.Tensor | None] = []
-    rest = iter(arrays)
-    for kind, there in zip(declaration.kinds, operator.present, strict=True):
-        if not there:
-            tensors.append(None)
-        elif kind is Kind.COMPUTE:
-            tensors.append(next(rest)._as(dtype, device))
-        elif kind is Kind.INDEX:
-            tensors.append(next(rest)._as(torch.int64, device))
+    tensors = []
+    for array, kind in zip(arrays, operator.wiring.kinds, strict=True):
+        if kind is Kind.COMPUTE:
+            tensors.append(array._as(dtype, device))
         elif kind is Kind.WHOLE:
-            array = next(rest)
             tensors.append(array._as(array._whole_type() or dtype, device))
+        elif kind is Kind.INDEX:
+            tensors.append(array._as(torch.int64, device))
         else:
-            tensors.append(next(rest)._own(operator.input_dtype(kind), device))
+            tensors.append(array._own(operator.input_dtype(kind), device))
     return tensors
 
 
 def _run(operator: Operator, arrays: Sequence[NdArray], results: Sequence[NdArray], kernel: Callable[..., Any]) -> None:
-    tensors = input_tensors(operator, arrays)
+    tensors = given_tensors(operator, arrays)
+    if len(tensors) < len(operator.present):
+        tensors = with_gaps(operator, tensors)
     if operator.view:
         kernel = copied(kernel)
     try:
@@ -168,9 +164,7 @@ def _run(operator: Operator, arrays: Sequence[NdArray], results: Sequence[NdArra
     except (RuntimeError, IndexError) as error:
         message = str(error).splitlines()[0] if str(error) else repr(error)
         raise GraphError(f"{operator.declaration.type_name}: {message}{described(operator, arrays)}") from error
-    if len(results) == 1:
-        outputs = (outputs,)
-    for result, tensor in zip(results, outputs, strict=True):
+    for result, tensor in zip(results, outputs if len(results) > 1 else (outputs,), strict=True):
         result._tensor = tensor
         result._fill = None
         if operator.dynamic_shape:
@@ -204,10 +198,10 @@ def run_function(
         recompute: whether this repeats an earlier forward, whose side effects stay as they are.
     """
     function = outputs[0]._parent
-    pre_hook = combined(None, function_pre_hooks)
-    post_hook = combined(None, function_post_hooks)
-    if pre_hook is not None and function is not None:
-        pre_hook(function)
+    hooked = function is not None and (function_pre_hooks or function_post_hooks)
+    if hooked:
+        for hook in [*function_pre_hooks.values()]:
+            hook(function)
     if isinstance(operator, PythonFunction):
         operator.forward_impl(list(inputs), list(outputs))
     else:
@@ -216,8 +210,9 @@ def run_function(
         if operator.dynamic_shape:
             for variable in outputs:
                 variable._buffers._grad = None
-    if post_hook is not None and function is not None:
-        post_hook(function)
+    if hooked:
+        for hook in [*function_post_hooks.values()]:
+            hook(function)
 
 
 def _variable(array: NdArray) -> Variable:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..context import Context, context_scope, current
+from .epoch import epoch
 from .modes import switched_auto_forward
 from .operator import Declaration, Input, Kind, Operator, Shape
 from .variable import Buffers, Variable
@@ -31,6 +32,7 @@ class Function:
 
     __slots__ = (
         "__weakref__",
+        "_epoch",
         "_inputs",
         "_needs_grad",
         "_operator",
@@ -49,6 +51,8 @@ class Function:
         self._output_refs: list[weakref.ref[Variable]] = []
         self._needs_grad = False
         self._setup_shapes: tuple[Shape, ...] = ()
+        # While this epoch lasts, shapes and flags are as they were when the function was made.
+        self._epoch = epoch.value
         self.rank = 0
         self.tags: dict[str, str] = {}
 
@@ -125,14 +129,7 @@ class Function:
             if role == "x":
                 return any(operator.grad_depends_input_data(i, index) for i in range(count))
             return any(operator.grad_depends_output_data(i, index) for i in range(count))
-        if operator.grad is None:
-            return role == "x"
-        declaration = operator.declaration
-        if role == "x" and not declaration.variadic:
-            index = [i for i, there in enumerate(operator.present) if there][index]
-        elif role == "x":
-            index = 0
-        return (role, index) in declaration.grad_roles
+        return operator.wiring.reads(role, index)
 
     def grad_depends_input_data(self, i: int, j: int) -> bool:
         """Whether the gradient of input `i` reads the data of input `j`."""

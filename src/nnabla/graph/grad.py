@@ -22,6 +22,7 @@ from .meeting import with_gaps
 from .operator import Declaration, Input, Kind, Operator, Shape
 from .order import topological
 from .variable import Buffers, Variable
+from .wiring import call_grad
 
 
 class _Total(Operator):
@@ -54,9 +55,8 @@ class _Gradient(Operator):
         self.source = source
         self.wants = tuple(wants)
         self._n_outputs = len(function._outputs)
-        kinds = source.of_given(source.declaration.kinds, len(function._inputs))
         # What forward updates in place is only read here.
-        kinds = [Kind.COMPUTE if k is Kind.UPDATED else k for k in kinds]
+        kinds = [Kind.COMPUTE if k is Kind.UPDATED else k for k in source.wiring.kinds]
         outer = (Kind.COMPUTE,) * self._n_outputs
         self._kinds = (*outer, *kinds, *outer)
         self._shapes = [v.shape for v in function._inputs]
@@ -83,50 +83,42 @@ class _Gradient(Operator):
 
     def _split(self, tensors: Sequence[torch.Tensor]) -> tuple[list[Any], list[Any], list[Any]]:
         n = self._n_outputs
-        given = list(tensors[n:-n])
-        return list(tensors[:n]), with_gaps(self.source, given), list(tensors[-n:])
-
-    def _declared(self, dys: list[Any], xs: list[Any], ys: list[Any]) -> Any:
-        """Gradients by the source's own `grad`."""
-        grads = self.source.call_grad(self._need, dys, xs, ys)
-        return (grads,) if isinstance(grads, torch.Tensor) else grads
+        return list(tensors[:n]), list(tensors[n:-n]), list(tensors[-n:])
 
     def _chosen(self, grads: Sequence[Any]) -> Any:
         """Of the gradients of all declared inputs those wanted, each in the shape of its input."""
-        if not self.source.declaration.variadic:
-            grads = [g for g, there in zip(grads, self.source.present, strict=True) if there]
-        found = [
-            g.sum_to_size(shape) if g.shape != shape else g
-            for g, shape, want in zip(grads, self._shapes, self.wants, strict=True)
-            if want
-        ]
+        found = []
+        for i, shape, want in zip(self.source.wiring.places or [0], self._shapes, self.wants, strict=True):
+            if want:
+                dx = grads[i]
+                found.append(dx.sum_to_size(shape) if dx.shape != shape else dx)
         return found[0] if len(found) == 1 else tuple(found)
 
     def forward(self, *tensors: torch.Tensor) -> Any:
         source = self.source
         dys, xs, ys = self._split(tensors)
         if source.grad is None or (source.keeps and source.kept is None):
-            return self._chosen(derived_grad(source, self._need)(*dys, *xs))
-        return self._chosen(self._declared(dys, xs, ys))
+            return self._chosen(derived_grad(source, self._need)(*dys, *with_gaps(source, xs)))
+        return self._chosen(call_grad(source, self._need, dys, xs, ys))
 
     def recompute(self, *tensors: torch.Tensor) -> Any:
         """The same from differentiable operations: called where this gradient is to be differentiated."""
         source = self.source
         dys, xs, ys = self._split(tensors)
         if source.grad is not None and (source.grad_is_differentiable or not source.keeps):
-            return self._chosen(self._declared(dys, xs, ys))
+            return self._chosen(call_grad(source, self._need, dys, xs, ys))
         # What forward kept is the result of computations on the inputs, which have to be part of the record.
         kept = source.kept
         xs = [
             x.detach().requires_grad_() if want and not x.requires_grad else x
-            for x, want in zip(xs, self._need, strict=True)
+            for x, want in zip(xs, self.wants, strict=True)
         ]
-        results = source.recompute(*xs)
+        results = source.recompute(*with_gaps(source, xs))
         source.kept = kept
         results = (results,) if isinstance(results, torch.Tensor) else tuple(results)
-        targets = [x for x, want in zip(xs, self._need, strict=True) if want]
+        targets = [x for x, want in zip(xs, self.wants, strict=True) if want]
         rest = iter(vector_jacobian(results, dys, targets, differentiable=True))
-        return self._chosen([next(rest) if want else None for want in self._need])
+        return self._chosen(with_gaps(source, [next(rest) if want else None for want in self.wants]))
 
 
 class _PythonGradient(PythonFunction):
@@ -263,12 +255,10 @@ def _propagate(ys: list[Variable], xs: list[Variable], dys: list[Variable]) -> d
         outputs = function.outputs
         if not any(y in reached for y in outputs) or not any(y in depends for y in outputs):
             continue
-        names = [
-            i.name for i in function._operator.of_given(function._operator.declaration.inputs, len(function._inputs))
-        ]
+        found = function._operator.wiring
         wants = [
-            v in depends and name not in function._operator.constants and name not in function._operator.indices
-            for v, name in zip(function._inputs, names, strict=True)
+            v in depends and may and kind is not Kind.INDEX
+            for v, may, kind in zip(function._inputs, found.may_want, found.kinds, strict=True)
         ]
         if not any(wants) or not function._operator.differentiable:
             continue

@@ -15,6 +15,7 @@ from .argument import Float, Int
 from .function import PythonFunction
 from .operator import Operator, Shape
 from .variable import Buffers, Variable
+from .wiring import wiring_of
 
 # A terabyte of float32. Where a slip of the pen makes a size this large, nothing else would tell before forward.
 _MOST_ELEMENTS = 1 << 38
@@ -30,7 +31,9 @@ _RULED_OUT_BY = {"beta": "no_bias", "gamma": "no_scale"}
 
 def meet(operator: Operator, inputs: Sequence[Any], given: list[Any], n_outputs: int) -> list[Shape]:
     """Settle what depends on the context and the inputs; shapes of the outputs."""
-    if not isinstance(operator, PythonFunction):
+    if isinstance(operator, PythonFunction):
+        operator.present = (True,) * len(given)
+    else:
         operator.settle(current.context)
         if operator.compute_dtype is not torch.float64:
             _round_to_infinity(operator)
@@ -72,33 +75,40 @@ def presence(operator: Operator, inputs: Sequence[Any]) -> tuple[bool, ...]:
 
 
 def output_shapes(operator: Operator, inputs: Sequence[Variable | NdArray]) -> list[Shape]:
-    """Shapes of the outputs for these inputs.
+    """Shapes of the outputs for these inputs; `operator.wiring` is theirs from now on.
 
     Raises:
         ShapeError, ArgumentError: inputs or arguments do not fit; the message names the function and shows both.
     """
-    if isinstance(operator, PythonFunction):
-        outputs = [Variable() for _ in range(operator.min_outputs())]
-        operator.setup_impl([x if isinstance(x, Variable) else _on_array(x) for x in inputs], outputs)
-        return [y.shape for y in outputs]
     try:
-        shapes = with_gaps(operator, [x.shape for x in inputs])
-        if operator.output_shape is None:
-            return _meta_shapes(operator, shapes)
-        found = operator.output_shape(*shapes)
+        found = _declared_shapes(operator, inputs)
     except (ShapeError, ArgumentError) as error:
+        if isinstance(operator, PythonFunction):
+            raise
         # An operator that is made of another one passes on what that finds wrong.
         name = operator.declaration.name
         said = str(error) if str(error).startswith(f"{name}: ") else f"{name}: {error}"
         raise type(error)(f"{said}{described(operator, inputs)}") from None
-    if type(found) is not list:
-        found = [found]
     for shape in found:
         if math.prod(shape) > _MOST_ELEMENTS:
             name = operator.declaration.name
             words = f"{name}: a result of shape {shape} has more elements than any memory holds"
             raise ShapeError(f"{words}{described(operator, inputs)}")
+    # Last, since an operator may find from the shapes that its gradient is to be derived.
+    operator.wiring = wiring_of(operator)
     return found
+
+
+def _declared_shapes(operator: Operator, inputs: Sequence[Variable | NdArray]) -> list[Shape]:
+    if isinstance(operator, PythonFunction):
+        outputs = [Variable() for _ in range(operator.min_outputs())]
+        operator.setup_impl([x if isinstance(x, Variable) else _on_array(x) for x in inputs], outputs)
+        return [y.shape for y in outputs]
+    shapes = with_gaps(operator, [x.shape for x in inputs])
+    if operator.output_shape is None:
+        return _meta_shapes(operator, shapes)
+    found = operator.output_shape(*shapes)
+    return found if type(found) is list else [found]
 
 
 def _meta_shapes(operator: Operator, shapes: list[Shape | None]) -> list[Shape]:
@@ -124,10 +134,7 @@ def _meta_shapes(operator: Operator, shapes: list[Shape | None]) -> list[Shape]:
 
 def wanted_inputs(operator: Operator, inputs: Sequence[Variable]) -> list[bool]:
     """For each given input, whether a gradient shall be computed for it."""
-    if not operator.constants:
-        return [v.need_grad for v in inputs]
-    names = [i.name for i in operator.of_given(operator.declaration.inputs, len(inputs))]
-    return [v.need_grad and name not in operator.constants for v, name in zip(inputs, names, strict=True)]
+    return [may and v.need_grad for v, may in zip(inputs, operator.wiring.may_want, strict=True)]
 
 
 def with_gaps(operator: Operator, values: Sequence[Any], gap: Any = None) -> list[Any]:

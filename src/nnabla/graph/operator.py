@@ -24,7 +24,7 @@ The names in `forward`'s signature are the inputs; one with a default of ``None`
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from enum import IntEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
@@ -36,9 +36,9 @@ from .argument import REQUIRED, Argument
 
 if TYPE_CHECKING:
     from .prototype import Prototype
+    from .wiring import Wiring
 
 Shape = tuple[int, ...]
-T = TypeVar("T")
 
 
 class Input(NamedTuple):
@@ -74,8 +74,6 @@ class Declaration(NamedTuple):
     variadic: bool
     # Whether all inputs are read in the type to compute in.
     plain: bool
-    # For each input, whether grad names it.
-    grad_reads: tuple[bool, ...] = ()
 
 
 # The roles of a gradient ``grad(self, *dy)``, of an operator whose number of outputs follows from its inputs.
@@ -90,6 +88,8 @@ class Operator:
     declaration: ClassVar[Declaration]
     # Operators of this class that met their inputs before, by arguments, shapes and context; see `call.invoke`.
     prototypes: ClassVar[dict[Hashable, Prototype]]
+    # By which inputs are given, see `wiring.py`. None: not remembered.
+    wirings: ClassVar[dict[Hashable, Wiring] | None] = None
 
     # Names of the outputs; `grad` receives their gradients as d<name>.
     outputs: ClassVar[tuple[str, ...]] = ("y",)
@@ -124,8 +124,10 @@ class Operator:
     # grad may itself be differentiated, by its inputs and dy, although forward keeps something for it.
     grad_is_differentiable: ClassVar[bool] = False
     kept: Any = None
-    # Set when the operator meets its inputs: which are given, and the device and type to compute in.
+    # Set when the operator meets its inputs: which are given, what follows from that, and the device and type to
+    # compute in.
     present: tuple[bool, ...] = ()
+    wiring: Wiring
     context: Context
     device: torch.device
     compute_dtype: torch.dtype
@@ -185,26 +187,6 @@ class Operator:
         half = dtype is torch.float16 or dtype is torch.bfloat16
         self.compute_dtype = torch.float32 if half and self.full_precision else dtype
 
-    def of_given(self, declared: Sequence[T], count: int) -> list[T]:
-        """Of one entry for each declared input those of the inputs given; repeated where one stands for any number."""
-        if self.declaration.variadic:
-            return [declared[0]] * count
-        return [entry for entry, there in zip(declared, self.present, strict=True) if there]
-
-    def call_grad(self, need: tuple[bool, ...], dys: Sequence[Any], xs: Sequence[Any], ys: Sequence[Any]) -> Any:
-        """What `grad` returns, called with what its signature names."""
-        assert self.grad is not None
-        values = self.named_by_grad(dys, [tuple(xs)] if self.declaration.variadic else xs, ys)
-        return self.grad(need, *values) if self.declaration.grad_takes_need else self.grad(*values)
-
-    def named_by_grad(self, dys: Sequence[Any], xs: Sequence[Any], ys: Sequence[Any]) -> list[Any]:
-        """Of one entry for each output gradient, declared input and output those that the signature of `grad` names."""
-        roles = self.declaration.grad_roles
-        if roles is ALL_GRADIENTS:
-            return list(dys)
-        sources = {"dy": dys, "x": xs, "y": ys}
-        return [sources[role][i] for role, i in roles]
-
     def input_dtype(self, kind: Kind) -> torch.dtype:
         """The type that an input of that kind is read in."""
         if kind is Kind.INDEX:
@@ -234,6 +216,7 @@ def operator(type_name: str, name: str) -> Callable[[OperatorType], OperatorType
             raise ValueError(f"operator {type_name!r} is declared twice")
         cls.declaration = _declare(cls, type_name, name)
         cls.prototypes = {}
+        cls.wirings = {}
         if cls.grad is None and cls.differentiable:
             # What is kept is autograd's record of forward, see `derivative`.
             cls.keeps = cls.keeps_output = True
@@ -268,10 +251,8 @@ def _declare(cls: type[Operator], type_name: str, name: str) -> Declaration:
         Kind.INDEX if i.name in cls.indices else Kind.UPDATED if i.name in cls.updated else usual for i in inputs
     )
     plain = all(kind is Kind.COMPUTE for kind in kinds)
-    reads = tuple([("x", i) in grad_roles for i in range(len(inputs))])
-    return Declaration(
-        type_name, name, inputs, tuple(arguments.values()), grad_roles, takes_need, kinds, variadic, plain, reads
-    )
+    given = tuple(arguments.values())
+    return Declaration(type_name, name, inputs, given, grad_roles, takes_need, kinds, variadic, plain)
 
 
 def _parameters(method: Any) -> tuple[list[str], set[str], bool]:

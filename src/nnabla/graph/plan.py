@@ -132,7 +132,9 @@ class PlanCache:
     def find(self, roots: Sequence[Variable], compile: Callable[[Sequence[Function]], Plan]) -> Any:
         """A plan that is valid for the graph as it is now."""
         order = topological(roots)
-        setup_again(order)
+        if self.plan is not None or any([function._epoch != epoch.value for function in order]):
+            setup_again(order)
+            inherit_need_grad(order)
         # The first plan goes without a signature: a dynamic graph runs backward once, and would never need it.
         signature = _signature(roots, order) if self.plan is not None else None
         plan = self._by_signature.get(signature)
@@ -142,8 +144,6 @@ class PlanCache:
                 self._by_signature.pop(next(iter(self._by_signature)))
             if signature is not None:
                 self._by_signature[signature] = plan
-        else:
-            inherit_need_grad(order)
         self.plan = plan
         self.epoch = epoch.value
         return plan

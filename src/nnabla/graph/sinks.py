@@ -107,6 +107,15 @@ def _share_memory(tensor: torch.Tensor, other: Any) -> bool:
     return other is not None and is_alias(tensor, other)
 
 
+def casting(sink: Sink, dtype: torch.dtype) -> Sink:
+    """Convert the gradient of an intermediate variable to the type that its function computes in."""
+
+    def put(dx: torch.Tensor) -> None:
+        sink(dx.to(dtype))
+
+    return put
+
+
 def summing(sink: Sink, shape: Shape) -> Sink:
     """Sum the gradient of a broadcast input over the axes it was broadcast on."""
 

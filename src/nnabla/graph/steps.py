@@ -83,6 +83,19 @@ class CastSlot:
         self._tensor: torch.Tensor | None = None
 
 
+class GatheredSlot:
+    """A slot that shows several, as a tuple: the inputs of a function that takes any number."""
+
+    __slots__ = ("_slots",)
+
+    def __init__(self, slots: Sequence[Slot]) -> None:
+        self._slots = slots
+
+    @property
+    def _tensor(self) -> tuple[Any, ...]:
+        return tuple([s._tensor for s in self._slots])
+
+
 def cast_step(source: Slot, target: CastSlot, dtype: torch.dtype) -> Step:
     """Convert an intermediate tensor for a reader of another type."""
 

@@ -1,0 +1,110 @@
+"""What follows from which inputs an operator was given: how they are read, and what its gradient is called with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .operator import ALL_GRADIENTS, Operator
+
+
+class Wiring:
+    """How the declaration of an operator fits the inputs given. Indices of inputs count those given.
+
+    Attributes:
+        kinds: for each input how it is read.
+        may_want: for each input whether it can have a gradient.
+        places: for each input where its gradient is among those that `grad` returns; None where it returns one alone.
+    """
+
+    __slots__ = ("_arguments", "_read", "kinds", "may_want", "places")
+
+    def __init__(self, operator: Operator) -> None:
+        declaration = operator.declaration
+        variadic = declaration.variadic
+        declared = [0 if variadic else i for i, there in enumerate(operator.present) if there]
+        given = {i: n for n, i in enumerate(declared)}
+        self.kinds = [declaration.kinds[i] for i in declared]
+        self.may_want = [declaration.inputs[i].name not in operator.constants for i in declared]
+        derived = operator.grad is None
+        alone = len(declaration.inputs) == 1 and not variadic and not derived
+        self.places = None if alone else list(range(len(declared))) if variadic else declared
+        # Roles of what `grad` is called with: ("dy", i), ("y", i), ("x", i), ("all x", 0), ("nothing", 0) for an
+        # input not given. None: all output gradients, however many.
+        self._arguments: list[tuple[str, int]] | None = None
+        if derived:
+            self._read = {("x", i) for i in range(len(declared))}
+            return
+        roles = declaration.grad_roles
+        if roles is not ALL_GRADIENTS:
+            x = {i: ("all x", 0) if variadic else ("x", given[i]) if i in given else ("nothing", 0) for _, i in roles}
+            self._arguments = [x[i] if role == "x" else (role, i) for role, i in roles]
+        self._read = set(self._arguments or ())
+        if ("all x", 0) in self._read:
+            self._read.update([("x", i) for i in range(len(declared))])
+
+    def reads(self, role: str, index: int) -> bool:
+        """Whether the gradient reads that input ("x") or output ("y")."""
+        return (role, index) in self._read
+
+    def arguments(
+        self,
+        dys: Sequence[Any],
+        x: Callable[[int], Any],
+        ys: Sequence[Any],
+        nothing: Any = None,
+        gather: Callable[[list[Any]], Any] = tuple,
+    ) -> list[Any]:
+        """What `grad` is called with after `need`: what its signature names.
+
+        Args:
+            dys: one entry for each output's gradient.
+            x: returns the entry of an input.
+            ys: one entry for each output.
+            nothing: stands for an input not given.
+            gather: makes one entry of those of all inputs.
+        """
+        if self._arguments is None:
+            return list(dys)
+        found = []
+        for role, i in self._arguments:
+            if role == "dy":
+                found.append(dys[i])
+            elif role == "y":
+                found.append(ys[i])
+            elif role == "x":
+                found.append(x(i))
+            else:
+                found.append(nothing if role == "nothing" else gather([x(i) for i in range(len(self.kinds))]))
+        return found
+
+
+def wiring_of(operator: Operator) -> Wiring:
+    """What `operator.wiring` is to be, for an operator that knows which inputs it is given."""
+    made = operator.wirings
+    if made is None:
+        return Wiring(operator)
+    key = operator.present, operator.grad is None
+    found = made.get(key)
+    if found is None:
+        found = made[key] = Wiring(operator)
+    return found
+
+
+def call_grad(
+    operator: Operator, need: Sequence[bool], dys: Sequence[Any], xs: Sequence[Any], ys: Sequence[Any]
+) -> Sequence[Any]:
+    """The gradients that an operator declares, at the places that its wiring tells.
+
+    Args:
+        operator: with a `grad`.
+        need: for each declared input, whether its gradient is wanted.
+        dys: gradients of all outputs.
+        xs: tensors of the inputs given.
+        ys: tensors of all outputs.
+    """
+    assert operator.grad is not None
+    found = operator.wiring
+    values = found.arguments(dys, xs.__getitem__, ys)
+    grads = operator.grad(need, *values) if operator.declaration.grad_takes_need else operator.grad(*values)
+    return (grads,) if found.places is None else grads
