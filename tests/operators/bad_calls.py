@@ -256,11 +256,11 @@ OTHERS = (None, "word", "", b"x", [], [1], [[1]], ["a"], [1.5], {}, object(), in
 
 # By kind of argument the values of a type that it certainly cannot have.
 WRONG_TYPES: dict[type[Argument], tuple[Any, ...]] = {
-    Int: ("word", "", b"x", [], [[1]], ["a"], {}, object, int, 1j, 1.5, math.nan, math.inf),
+    Int: ("word", "", b"x", [], [[1]], ["a"], {}, object, int, 1j, math.nan, math.inf),
     Float: ("word", "", b"x", [], [[1]], ["a"], {}, object, int, 1j, HUGE),
     Bool: ("word", ""),
     Str: (b"x", [], [1], {}, int, 1, 1.5, np.ones(3)),
-    Ints: ("word", b"x", {}, [[1]], ["a"], [1.5], 1.5, int, 1j),
+    Ints: ("word", b"x", {}, [[1]], ["a"], 1.5, int, 1j),
     Floats: ("word", b"x", {}, [[1, 2]], ["a"], 1.5, int, 1j),
 }
 

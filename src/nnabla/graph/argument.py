@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ..errors import ArgumentError
 
 REQUIRED: Any = type("Required", (), {"__repr__": lambda self: "<required>"})()
@@ -73,9 +75,15 @@ class Argument:
         return value
 
 
+def scalar(value: Any) -> Any:
+    """The number in a NumPy scalar or an array of one element; anything else as it is."""
+    return value.item() if isinstance(value, (np.generic, np.ndarray)) else value
+
+
 def integer(value: Any) -> int:
-    """What compares equal to an integer is one: calls are remembered by the values of their arguments."""
-    number: int = int(value) if isinstance(value, float) and value.is_integer() else value.__index__()
+    """`value` as a whole number. A fraction is cut off, as NNabla does: scripts divide sizes with ``/``."""
+    value = scalar(value)
+    number: int = int(value) if isinstance(value, float) else value.__index__()
     # The size that kernels and model files have for it.
     if not -(1 << 63) <= number < 1 << 63:
         raise OverflowError
@@ -95,7 +103,7 @@ class Float(Argument):
     def cast(self, value: Any) -> float:
         if isinstance(value, (str, bytes)):
             raise TypeError
-        return float(value)
+        return float(scalar(value))
 
 
 class Bool(Argument):
@@ -135,4 +143,4 @@ class Floats(Argument):
     def cast(self, value: Any) -> tuple[float, ...]:
         if isinstance(value, (str, bytes, dict)):
             raise TypeError
-        return tuple([float(v) for v in value])
+        return tuple([float(scalar(v)) for v in value])

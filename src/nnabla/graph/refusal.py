@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .._nd_array import NdArray
@@ -24,7 +24,7 @@ class Axes(Argument):
     kind = "an integer or a sequence of integers"
 
     def cast(self, value: Any) -> tuple[int, ...]:
-        return Ints().cast(value) if isinstance(value, (list, tuple)) else (Int().cast(value),)
+        return Ints().cast(value) if isinstance(value, Iterable) else (Int().cast(value),)
 
 
 # By the annotation of a parameter what it has to be.

@@ -15,7 +15,7 @@ from ..graph.call import invoke, public
 from ..graph.operator import Operator, Shape, operator
 from ..graph.variable import Variable
 from .arrays import Reshape, Transpose
-from .axes import Axes, normalized, normalized_all
+from .axes import Axes, normalized, normalized_all, several
 from .constants import Array
 from .kernels import aten
 from .shapes import refuse_empty
@@ -421,7 +421,7 @@ def batch_normalization(
 
     Source: S. Ioffe and C. Szegedy, "Batch Normalization", arXiv:1502.03167, algorithm 1.
     """
-    axes = [axes] if isinstance(axes, (int, float)) else axes
+    axes = several(axes)
     statistics = with_running_statistics(x, mean, variance, axes, batch_stat, "batch_normalization")
 
     def normalize(xs: Sequence[Any], parameters: Sequence[Any], axis: int) -> Any:

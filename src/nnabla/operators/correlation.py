@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -142,7 +142,7 @@ class PatchCorrelation(Operator):
 
 def _entries(value: Any, count: int) -> tuple[int, ...]:
     """One number for all, one for each pair, or all of them."""
-    values = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    values = tuple(value) if isinstance(value, Iterable) else (value,)
     if len(values) == 1:
         return values * count
     if len(values) == 2 and count == 4:
