@@ -54,7 +54,7 @@ class Convolving(Operator):
     """What convolutions have in common: geometry, memory format, and the two kernels that they end in."""
 
     base_axis = Int(1, "Number of leading axes kept as batch; a negative value counts from the end.")
-    pad = Ints(None, "Zeros added on both sides of each spatial axis; default 0.")
+    pad = Ints(None, "Zeros added on both sides of each spatial axis, elements taken away where negative; default 0.")
     stride = Ints(None, "Step between windows, for each spatial axis; default 1.")
     dilation = Ints(None, "Step between the elements of a window, for each spatial axis; default 1.")
 
@@ -65,7 +65,7 @@ class Convolving(Operator):
         n = len(x) - axis - 1
         if not 1 <= n <= 3:
             raise ArgumentError(f"{name}: base_axis must leave a channel axis and 1 to 3 spatial axes, not {n}")
-        self.pad = self._one_for_each_axis("pad", n, 0, 0)
+        self.pad = self._one_for_each_axis("pad", n, 0)
         self.stride = self._one_for_each_axis("stride", n, 1, 1)
         self.dilation = self._one_for_each_axis("dilation", n, 1, 1)
         refuse_empty(x, name, first=axis)
@@ -73,14 +73,13 @@ class Convolving(Operator):
             return Maps(x[:axis], x[-1], x[axis:-1], True)
         return Maps(x[:axis], x[axis], x[axis + 1 :], False)
 
-    def _one_for_each_axis(self, argument: str, n: int, default: int, least: int) -> Shape:
+    def _one_for_each_axis(self, argument: str, n: int, default: int, least: int | None = None) -> Shape:
         value: Shape | None = getattr(self, argument)
         if value is None:
             return (default,) * n
-        if len(value) != n or min(value) < least:
-            raise ArgumentError(
-                f"{self.declaration.name}: {argument} must have {n} entries of at least {least}, not {value}"
-            )
+        if len(value) != n or (least is not None and min(value) < least):
+            limit = "" if least is None else f" of at least {least}"
+            raise ArgumentError(f"{self.declaration.name}: {argument} must have {n} entries{limit}, not {value}")
         return value
 
     def _bind(
@@ -109,11 +108,20 @@ class Convolving(Operator):
         self._enter = _as_it_comes if group == x.channels > 1 else into_format(x.flat, memory_format)
         transposed = output_padding is not None
         output_padding = output_padding or (0,) * n
-        self._arguments = (self.stride, self.pad, self.dilation, transposed, output_padding, group)
+        pad = tuple([max(p, 0) for p in self.pad])
+        self._arguments = (self.stride, pad, self.dilation, transposed, output_padding, group)
         self._bias = (y.channels,)
         # Where an axis has length 1, strides may differ although the memory is the same.
         self._restride = 1 in weight
         self._plain = len(x.batch) == 1 and not x.channel_last
+        if pad != self.pad:
+            # Kernels know no negative ones. What constant_pad_nd takes: last axis first, before and after.
+            self._taken = [min(p, 0) for p in reversed(self.pad) for _ in range(2)]
+            self._added = [-p for p in self._taken]
+            convolve, gradients = self._convolve_less, self._gradients_of_less
+            if transposed:
+                convolve, gradients = self._convolve_more, self._gradients_of_more
+            self._convolve, self._gradients = convolve, gradients  # type: ignore[method-assign]
         return y.shape
 
     def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -136,6 +144,32 @@ class Convolving(Operator):
         if need[0] and not plain:
             dx = self._x.close(dx)
         return dx, dw, db
+
+    # What takes the place of these two where a pad is negative: x loses elements before a convolution, or y gets some
+    # after a deconvolution.
+
+    def _convolve_less(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        x = torch.constant_pad_nd(self._x.open(x), self._taken)
+        return self._y.close(torch.convolution(x, self._open_weight(weight), bias, *self._arguments))
+
+    def _gradients_of_less(self, need: tuple[bool, ...], dy: Tensor, x: Tensor, weight: Tensor) -> tuple[Any, ...]:
+        x, dy, weight = torch.constant_pad_nd(self._x.open(x), self._taken), self._y.open(dy), self._open_weight(weight)
+        dx, dw, db = _backward(dy, x, weight, self._bias, *self._arguments, need)
+        if need[0]:
+            dx = self._x.close(torch.constant_pad_nd(dx, self._added))
+        return dx, self._close_weight(dw) if need[1] else None, db
+
+    def _convolve_more(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        y = torch.convolution(self._x.open(x), self._open_weight(weight), None, *self._arguments)
+        y = torch.constant_pad_nd(y, self._added)
+        return self._y.close(y if bias is None else y + bias.view(-1, *[1] * len(self._y.spatial)))
+
+    def _gradients_of_more(self, need: tuple[bool, ...], dy: Tensor, x: Tensor, weight: Tensor) -> tuple[Any, ...]:
+        dy = self._y.open(dy)
+        db = dy.sum([0, *range(2, dy.ndim)]) if need[2] else None
+        dy, x, weight = torch.constant_pad_nd(dy, self._taken), self._x.open(x), self._open_weight(weight)
+        dx, dw, _ = _backward(dy, x, weight, self._bias, *self._arguments, (*need[:2], False))
+        return self._x.close(dx) if need[0] else None, self._close_weight(dw) if need[1] else None, db
 
     def _open_weight(self, weight: Tensor) -> Tensor:
         return weight.movedim(-1, 1) if self._x.channel_last else weight
@@ -298,8 +332,10 @@ class Deconvolution(Convolving):
         maps = self._split(x, self.channel_last)
         ordered = self._weight_in_order(weight, maps)
         outmaps, kernel = ordered[1] * self.group, ordered[2:]
-        self.output_padding = self._one_for_each_axis("output_padding", len(kernel), 0, 0)
-        if any(o >= s for o, s in zip(self.output_padding, self.stride, strict=True)):
+        if self.output_padding != ():
+            self.output_padding = self._one_for_each_axis("output_padding", len(kernel), 0, 0)
+        added = self.output_padding or (0,) * len(kernel)
+        if any(o >= s for o, s in zip(added, self.stride, strict=True)):
             raise ArgumentError(
                 f"deconvolution: output_padding must be less than stride {self.stride}, not {self.output_padding}"
             )
@@ -310,9 +346,9 @@ class Deconvolution(Convolving):
         if ordered[0] != maps.channels:
             raise ShapeError(f"deconvolution: weight.shape[0] must be {maps.channels}, the channels of x")
         self._check_bias(bias, outmaps)
-        sizes = self._transposed_window(maps, kernel, self.output_padding)
+        sizes = self._transposed_window(maps, kernel, added)
         y = Maps(maps.batch, outmaps, sizes, self.channel_last)
-        return self._bind(maps, y, ordered, kernel, self.group, self.output_padding)
+        return self._bind(maps, y, ordered, kernel, self.group, added)
 
     def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         return self._convolve(x, weight, bias)

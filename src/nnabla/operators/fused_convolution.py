@@ -144,14 +144,16 @@ class FusedConvolution(Convolving):
         n = len(maps.spatial)
         if pad is None:
             pad = (0,) * n
-        if len(pad) not in (n, 2 * n) or min(pad) < 0:
-            raise ArgumentError(f"fused_convolution: pad must have {n} or {2 * n} entries of at least 0, not {pad}")
+        if len(pad) not in (n, 2 * n):
+            raise ArgumentError(f"fused_convolution: pad must have {n} or {2 * n} entries, not {pad}")
+        if min(pad) < 0 and self.pad_mode != "constant":
+            raise ArgumentError(f"fused_convolution: pad must be at least 0 to {self.pad_mode} x, not {pad}")
         self._sides = [(p, p) for p in pad] if len(pad) == n else list(zip(pad[::2], pad[1::2], strict=True))
         if self.pad_mode == "reflect" and any(
             max(sides) >= d for sides, d in zip(self._sides, maps.spatial, strict=True)
         ):
             raise ArgumentError(f"fused_convolution: pad must be less than {maps.spatial} to reflect x, not {pad}")
-        if self.pad_mode == "constant" and self.constant_value == 0 and all(a == b for a, b in self._sides):
+        if self.pad_mode == "constant" and self.constant_value == 0 and all(a == b >= 0 for a, b in self._sides):
             # What the convolution can do by itself.
             self.pad, self._sides = tuple([a for a, _ in self._sides]), [(0, 0)] * n
         return maps
