@@ -170,7 +170,7 @@ def test_what_a_page_shows_of_an_argument(entries):
     """Type, range and default come from the declaration, the formula and links from the docstring."""
     text = tool("doc_rst").Writer(e.path for e in entries.values()).entry(entries["softplus"])
     assert text.startswith(".. py:function:: nnabla.functions.softplus(x, beta=1.0, n_outputs=-1, outputs=None)\n")
-    assert "* **beta** (a number, positive; default ``1.0``) – " in text
+    assert "* **beta** (a number, other than 0; default ``1.0``) – " in text
     assert ":py:obj:`relu <nnabla.functions.relu>`" in text
     assert r":math:`y = \log(1 + e^{\beta x}) / \beta`" in text
     assert "``SoftPlus``" in text

@@ -38,7 +38,7 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     ),
     (lambda: F.mul_n(v(2), v(1)), ShapeError, r"mul_n: x1 must have the shape of x0, \(2,\), not \(1,\)"),
     (lambda: F.add_scalar(v(2), "x"), ArgumentError, "add_scalar: val must be a number, not 'x'"),
-    (lambda: F.softplus(v(2), beta=0), ArgumentError, "softplus: beta must be positive, not 0.0"),
+    (lambda: F.softplus(v(2), beta=0), ArgumentError, "softplus: beta must be other than 0, not 0.0"),
     (
         lambda: F.prelu(v(2, 3), v(2)),
         ShapeError,
@@ -52,9 +52,9 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: F.sum(v(2, 3), axis=2), ArgumentError, r"sum: axes must be in \[-2, 2\), not 2"),
     (lambda: F.mean(v(2, 3), axis=(1, -1)), ArgumentError, r"mean: axes must be distinct, not \(1, -1\)"),
     (
-        lambda: F.sum(v(2, 3), axis=0.5),
+        lambda: F.sum(v(2, 3), axis="0"),
         ArgumentError,
-        r"sum: axes must be a sequence of integers, not \(0.5,\)",
+        "sum: axes must be a sequence of integers, not '0'",
     ),
     (
         lambda: F.max(v(2, 0), axis=1),

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..graph.argument import Float, Int, positive
+from ..graph.argument import Float, Int
 from ..graph.operator import Operator, Shape, operator
 from .axes import normalized
 from .kernels import aten
@@ -189,11 +189,11 @@ class SoftPlus(Elementwise):
     Inputs:
         x: any shape.
     Args:
-        beta: sharpness, above 0; the larger, the closer to `relu`.
+        beta: sharpness, not 0; the larger, the closer to `relu`. With a negative one the result is at most 0.
     Returns:
-        Shape of `x`, at least 0.
+        Shape of `x`.
     Raises:
-        ArgumentError: `beta` is not positive.
+        ArgumentError: `beta` is 0.
     Example:
         >>> import nnabla as nn, nnabla.functions as F
         >>> F.softplus(nn.NdArray.from_numpy_array([0.0, 100.0]), beta=2.0).data.round(4)
@@ -202,7 +202,7 @@ class SoftPlus(Elementwise):
     Source: NNabla function reference, ``SoftPlus``.
     """
 
-    beta = Float(1.0, "Sharpness; the larger, the closer to ReLU.", check=positive)
+    beta = Float(1.0, "Sharpness; the larger, the closer to ReLU.", check=(lambda value: value != 0, "other than 0"))
 
     def forward(self, x: Tensor) -> Tensor:
         return functional.softplus(x, self.beta, _LINEAR)

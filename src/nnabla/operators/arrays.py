@@ -17,19 +17,20 @@ from .constants import Array
 
 
 def resolved_shape(shape: tuple[int, ...], x: Shape) -> Shape:
-    """`shape` with its -1 found from the number of elements of `x`.
+    """`shape` with its -1, or whatever negative number stands for it, found from the number of elements of `x`.
 
     Raises:
-        ArgumentError: a dimension is below -1, or several are -1.
+        ArgumentError: several dimensions are negative.
         ShapeError: the number of elements differs.
     """
-    if any(d < -1 for d in shape) or shape.count(-1) > 1:
+    unknown = [d for d in shape if d < 0]
+    if len(unknown) > 1:
         raise ArgumentError(f"reshape: shape must be lengths, at most one of them -1, not {shape}")
     size = math.prod(x)
-    if -1 in shape:
-        known = -math.prod(shape)
+    if unknown:
+        known = math.prod([d for d in shape if d >= 0])
         if known and size % known == 0:
-            return tuple([size // known if d == -1 else d for d in shape])
+            return tuple([size // known if d < 0 else d for d in shape])
     elif math.prod(shape) == size:
         return shape
     raise ShapeError(f"reshape: shape {shape} does not have the {size} elements of {x}")

@@ -138,7 +138,8 @@ class DeformableConvolution(Convolving):
             seen = seen * self._at_windows(mask).reshape(groups, 1, taps * rows, columns)
         # (groups, output maps, channels * taps) times (n, groups, channels * taps, pixels).
         matrix = weight.reshape(self.group, weight.shape[0] // self.group, -1)
-        y = (matrix @ seen.reshape(n, self.group, matrix.shape[2], -1)).reshape(n, -1, rows, columns)
+        seen = seen.reshape(n, self.group, matrix.shape[2], rows * columns)
+        y = (matrix @ seen).view(n, weight.shape[0], rows, columns)
         if bias is not None:
             y = y + bias.view(-1, 1, 1)
         return y.movedim(1, -1).contiguous() if self.channel_last else y
@@ -187,7 +188,7 @@ def _sampled(x: Tensor, grid: Tensor) -> Tensor:
     for y, share_y in ((top, 1 - down), (top + 1, down)):
         for x_, share_x in ((left, 1 - right), (left + 1, right)):
             inside = (y >= 0) & (y < height) & (x_ >= 0) & (x_ < width)
-            index = (y.clamp(0, height - 1) * width + x_.clamp(0, width - 1)).long().view(n, 1, -1)
-            share = torch.where(inside, share_y * share_x, 0.0).view(n, 1, -1)
+            index = (y.clamp(0, height - 1) * width + x_.clamp(0, width - 1)).long().flatten(1).unsqueeze(1)
+            share = torch.where(inside, share_y * share_x, 0.0).flatten(1).unsqueeze(1)
             found = found + flat.gather(2, index.expand(-1, channels, -1)) * share
     return found.view(n, channels, *grid.shape[1:3])

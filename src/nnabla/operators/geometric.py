@@ -11,6 +11,7 @@ from ..errors import ShapeError
 from ..graph.argument import Bool, Ints, Str
 from ..graph.operator import Operator, Shape, operator
 from .kernels import aten
+from .shapes import refuse_empty
 
 # The numbers that torch's kernels take for a mode.
 _INTERPOLATION = {"linear": 0, "nearest": 1}
@@ -52,7 +53,7 @@ class AffineGrid(Operator):
         Shape ``(B, H, W, 2)`` with coordinates ``(x, y)``, or ``(B, D, H, W, 3)`` with ``(x, y, z)``.
     Raises:
         ShapeError: `theta` does not fit `size`.
-        ArgumentError: `size` has another number of entries than 2 or 3, or one less than 1.
+        ArgumentError: `size` has another number of entries than 2 or 3, or a negative one.
     Example:
         >>> import nnabla as nn, nnabla.functions as F
         >>> identity = nn.NdArray.from_numpy_array([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]])
@@ -65,7 +66,7 @@ class AffineGrid(Operator):
 
     size = Ints(
         doc="The grid's lengths.",
-        check=(lambda s: len(s) in (2, 3) and min(s) > 0, "2 or 3 positive lengths"),
+        check=(lambda s: len(s) in (2, 3) and min(s) >= 0, "2 or 3 lengths"),
     )
     align_corners = Bool(False, "Coordinates -1 and 1 are the centers of the first and last elements.")
     outputs = ("grid",)
@@ -143,8 +144,7 @@ class WarpByGrid(Operator):
             raise ShapeError(f"warp_by_grid: x must have 4 or 5 axes, not {len(x)}")
         if len(grid) != len(x) or grid[-1] != n or grid[0] != x[0]:
             raise ShapeError(f"warp_by_grid: grid must have shape ({x[0]}, ..., {n}) with {len(x)} axes, not {grid}")
-        if 0 in x:
-            raise ShapeError(f"warp_by_grid: x must not be empty, as shape {x} is")
+        refuse_empty(x, "warp_by_grid", first=1)
         kernels = ((aten.grid_sampler_2d, sample_backward_2d),) if n == 2 else ()
         kernels += ((aten.grid_sampler_3d, aten.grid_sampler_3d_backward),)
         self._sample, self._sample_backward = kernels[0]
@@ -196,7 +196,8 @@ class WarpByFlow(Operator):
     full_precision = True
 
     def output_shape(self, data: Shape, flow: Shape) -> Shape:
-        if len(data) != 4 or 0 in data:
+        refuse_empty(data, "warp_by_flow", "data", first=1)
+        if len(data) != 4:
             raise ShapeError(f"warp_by_flow: data must have shape (batch, channels, height, width), not {data}")
         if flow != (data[0], 2, *data[2:]):
             raise ShapeError(f"warp_by_flow: flow must have shape {(data[0], 2, *data[2:])}, not {flow}")

@@ -93,7 +93,7 @@ class ImageAugmentation(Stochastic):
     def output_shape(self, x: Shape) -> Shape:
         if self.shape is None:
             self.shape = x
-        if len(x) < 3 or 0 in x:
+        if len(x) < 3 or 0 in x[-3:]:
             raise ShapeError(f"image_augmentation: x must have shape (..., channels, height, width), not {x}")
         if len(self.shape) < 2:
             raise ArgumentError(f"image_augmentation: shape must end with height and width, not be {self.shape}")

@@ -194,7 +194,7 @@ class Interpolate(Operator):
         Shape of `x`, with other lengths of the ``D`` axes.
     Raises:
         ValueError: neither `scale` nor `output_size` is given.
-        ArgumentError: both `align_corners` and `half_pixel` are given, or a length is less than 1.
+        ArgumentError: both `align_corners` and `half_pixel` are given, or a length is negative.
         ShapeError: `x` has too few axes.
     Example:
         >>> import nnabla as nn, nnabla.functions as F
@@ -204,7 +204,7 @@ class Interpolate(Operator):
     Source: NNabla function reference, ``interpolate``.
     """
 
-    output_size = Ints(doc="Lengths of the axes.", check=(lambda s: s and all(n > 0 for n in s), "positive lengths"))
+    output_size = Ints(doc="Lengths of the axes.", check=(lambda s: s and min(s) >= 0, "lengths"))
     mode = Str(doc="How to find values between elements.", choices=("nearest", "linear"))
     align_corners = Bool(True, "First and last elements lie on each other.")
     half_pixel = Bool(False, "Elements are areas, and the outer edges lie on each other.")
@@ -218,13 +218,13 @@ class Interpolate(Operator):
         first = len(x) - count - self.channel_last
         if first < 0:
             raise ShapeError(f"interpolate: x must have at least {count + self.channel_last} axes, not shape {x}")
-        if 0 in x[first : first + count]:
-            raise ShapeError(f"interpolate: axes to resize must not be empty, as in shape {x}")
         self._y = (*x[:first], *self.output_size, *x[first + count :])
+        if any(m > n == 0 for n, m in zip(x, self._y, strict=True)):
+            raise ShapeError(f"interpolate: axes to resize must not be empty, as in shape {x}")
         refuse_immense(self._y, "interpolate")
         self._resampling: Resampling | LinearResampling
         smooth = self.mode == "linear" and (self.align_corners or self.half_pixel)
-        if smooth and count <= 3 and not self.channel_last and 0 not in x:
+        if smooth and count <= 3 and not self.channel_last and 0 not in x + self._y:
             self._resampling = LinearResampling(x, self._y, count, self.align_corners)
         else:
             changed = [axis for axis in range(first, first + count) if self._y[axis] != x[axis]]
@@ -234,6 +234,8 @@ class Interpolate(Operator):
 
     def _taps(self, x: Shape, axis: int) -> Taps:
         length, size = x[axis], self._y[axis]
+        if not size:
+            return Taps(axis, np.zeros((1, 0)), None)
         coordinates = source_coordinates(length, size, self.align_corners, self.half_pixel)
         if self.mode == "linear":
             return linear_taps(axis, coordinates, length)
@@ -362,8 +364,8 @@ class ONNXResize(Operator):
             y, scales = self.sizes, tuple([m / n if n else 1.0 for m, n in zip(self.sizes, x, strict=True)])
         else:
             y, scales = tuple([math.floor(s * n) for s, n in zip(self.scales, x, strict=True)]), self.scales
-        if any(m < 1 for m in y) or 0 in x:
-            raise ArgumentError(f"onnx_resize: lengths must be at least 1, not {y} from {x}")
+        if any(m < 0 or m > n == 0 for n, m in zip(x, y, strict=True)):
+            raise ArgumentError(f"onnx_resize: lengths must be at least 0, and 0 where that of x is, not {y} from {x}")
         refuse_immense(y, "onnx_resize")
         taps = []
         self._outside: list[tuple[int, np.ndarray]] = []
@@ -380,7 +382,7 @@ class ONNXResize(Operator):
         align_corners = self.coordinate_transformation_mode == "align_corners"
         if self.mode == "linear" and (align_corners or self.coordinate_transformation_mode == "half_pixel"):
             count = len(x) - min((t.axis for t in taps), default=len(x))
-            if 1 <= count <= 3 and all(m == n * s for m, n, s in zip(y, x, scales, strict=True)):
+            if 1 <= count <= 3 and 0 not in y and all(m == n * s for m, n, s in zip(y, x, scales, strict=True)):
                 self._resampling = LinearResampling(x, y, count, align_corners)
         self.view = self.grad_aliases = self._resampling.identity
         return y

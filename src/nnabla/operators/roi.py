@@ -63,7 +63,7 @@ class RoiAlign(Operator):
     full_precision = True
 
     def output_shape(self, input: Shape, boxes: Shape) -> Shape:
-        refuse_empty(input, "roi_align", "input")
+        refuse_empty(input, "roi_align", "input", first=1)
         if self.sampling_ratio is None:
             self.sampling_ratio = -1
         if self.channel_last is None:

@@ -117,10 +117,11 @@ class Slice(Operator):
             means the beginning, or the end where the step is negative.
         stop: one past the last index on each axis. ``None`` means up to the end, or down to the beginning.
         step: distance of neighbours on each axis, not 0; a negative one reverses the order. Default: 1.
+            With fewer entries than axes, all three are for the last axes of `x` (give all of them).
     Returns:
         As many axes as `x`; lengths may be 0.
     Raises:
-        ArgumentError: a step is 0, or the number of entries is not that of the axes of `x`.
+        ArgumentError: a step is 0, numbers of entries differ, or there are more than axes of `x`.
     Example:
         >>> import nnabla as nn, nnabla.functions as F
         >>> x = nn.NdArray.from_numpy_array([[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]])
@@ -138,21 +139,29 @@ class Slice(Operator):
     def output_shape(self, x: Shape) -> Shape:
         ndim = len(x)
         asked = [(None,) * ndim if bounds is None else bounds for bounds in self._given()]
+        count = min(map(len, asked))
         for name, bounds in zip(("start", "stop", "step"), asked, strict=True):
-            if len(bounds) != ndim:
+            if len(bounds) > min(count, ndim):
                 raise ArgumentError(
-                    f"slice: {name} must have {ndim} entries, one for each axis of x, not {len(bounds)}"
+                    f"slice: {name} must have {min(count, ndim)} entries, not {len(bounds)}: one for each axis of x, "
+                    "or for each of the last ones if start, stop and step are all given for as many"
                 )
         starts, stops, steps = asked
         steps = tuple([1 if step is None else step for step in steps])
         if 0 in steps:
             raise ArgumentError(f"slice: step must not be 0, got {steps}")
+        first = ndim - count
         up = [step > 0 for step in steps]
         self.start = tuple([(0 if u else -1) if a is None else a for a, u in zip(starts, up, strict=True)])
-        self.stop = tuple([(d if u else -d - 1) if b is None else b for b, d, u in zip(stops, x, up, strict=True)])
+        lengths = x[first:]
+        self.stop = tuple(
+            [(d if u else -d - 1) if b is None else b for b, d, u in zip(stops, lengths, up, strict=True)]
+        )
         self.step = steps
-        ranges = zip(x, self.start, self.stop, steps, strict=True)
-        self._cutter = Cutter([cut(i, d, slice(a, b, s)) for i, (d, a, b, s) in enumerate(ranges)])
+        cuts = [cut(i, d, slice(None)) for i, d in enumerate(x[:first])]
+        ranges = zip(lengths, self.start, self.stop, steps, strict=True)
+        cuts += [cut(i, d, slice(a, b, s)) for i, (d, a, b, s) in enumerate(ranges, first)]
+        self._cutter = Cutter(cuts)
         return self._cutter.shape
 
     def _given(self) -> tuple[Any, Any, Any]:
@@ -342,7 +351,7 @@ class Shift(Operator):
     """Elements moved along axes, :math:`y_i = x_{i - s}`; what moves in is taken from the border.
 
     Inputs:
-        x: any shape without axes of length 0.
+        x: any shape.
     Args:
         shifts: for each of the last axes of `x`, how far elements move to higher indices; negative: to lower
             ones. Default: 0 for all axes.
@@ -367,8 +376,6 @@ class Shift(Operator):
         first = len(x) - len(self.shifts)
         if first < 0:
             raise ArgumentError(f"shift: shifts must have at most {len(x)} entries, not {len(self.shifts)}")
-        if 0 in x:
-            raise ShapeError(f"shift: x must not be empty, as shape {x} is")
         border = "nearest" if self.border_mode == "nearest" else "symmetric"
         self._reindexing = Reindexing(
             x,

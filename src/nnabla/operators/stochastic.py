@@ -415,7 +415,7 @@ class RandomChoice(Stochastic):
     def output_shape(self, x: Shape, w: Shape) -> Shape:
         if not x or x != w:
             raise ShapeError(f"random_choice: w must have the shape of x, at least one axis, not {w}")
-        refuse_empty(x, "random_choice")
+        refuse_empty(x, "random_choice", first=len(x) - 1)
         self._x = x
         self._rows = (math.prod(x[:-1]), x[-1])
         self._count = math.prod(self.shape)
@@ -430,7 +430,7 @@ class RandomChoice(Stochastic):
 
     def _check(self, weights: Tensor) -> None:
         """Raise ArgumentError for weights that nothing can be drawn with; on the CPU, where looking costs little."""
-        if not weights.is_cpu:
+        if not weights.is_cpu or not weights.numel():
             return
         # Both are NaN if one weight is.
         least, largest = weights.aminmax()
@@ -457,5 +457,5 @@ class RandomChoice(Stochastic):
         return self._chosen(x, self.kept)
 
     def grad(self, need: tuple[bool, ...], dy: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        dx = dy.new_zeros(self._rows).scatter_add_(1, self.kept, dy.reshape(self._rows[0], -1)).view(self._x)
+        dx = dy.new_zeros(self._rows).scatter_add_(1, self.kept, dy.reshape(self._rows[0], self._count)).view(self._x)
         return (dx if need[0] else None), (dx.clone() if need[1] else None)

@@ -14,7 +14,6 @@ from ..graph.operator import Operator, Shape, operator
 from .kernels import aten
 from .layout import fast_format, into_format
 from .pooling import MaxPooling
-from .shapes import refuse_empty
 
 _nn: Any = torch._C._nn
 
@@ -38,7 +37,7 @@ class Unpooling(Operator):
     Returns:
         Shape ``(..., L_1 * kernel_1, ..., L_N * kernel_N)``.
     Raises:
-        ArgumentError: `kernel` is empty or has an entry below 1.
+        ArgumentError: `kernel` has an entry below 1.
         ShapeError: `x` has too few axes.
     Example:
         >>> import nnabla as nn, nnabla.functions as F
@@ -56,9 +55,8 @@ class Unpooling(Operator):
     channel_last = Bool(False, "Channels are the last axis of x and the result.")
 
     def output_shape(self, x: Shape) -> Shape:
-        refuse_empty(x, "unpooling")
         kernel, n = self.kernel, len(self.kernel)
-        if n < 1 or min(kernel) < 1:
+        if any(k < 1 for k in kernel):
             raise ArgumentError(f"unpooling: kernel must have entries of at least 1, not {kernel}")
         if len(x) < n + self.channel_last:
             raise ShapeError(f"unpooling: x must have {n + self.channel_last} axes or more")
@@ -66,7 +64,8 @@ class Unpooling(Operator):
         outer, spatial, channels = x[: end - n], x[end - n : end], x[end:]
         large = tuple([d * k for d, k in zip(spatial, kernel, strict=True)])
         self._x, self._y = x, (*outer, *large, *channels)
-        self._native = n <= 3
+        self._same = self._x == self._y
+        self._native = 1 <= n <= 3 and 0 not in x
         if self._native:
             # Up to three axes ATen's nearest-neighbour kernels do it.
             self._flat: Shape = (math.prod(outer[:-1]), *(outer[-1:] or (1,)), *spatial)
@@ -90,12 +89,16 @@ class Unpooling(Operator):
         return (tensor.movedim(1, -1) if self.channel_last else tensor).reshape(shape)
 
     def forward(self, x: Tensor) -> Tensor:
+        if self._same:
+            return x.clone()
         if not self._native:
             return x.reshape(self._before).expand(self._pairs).reshape(self._y)
         x = self._enter(self._open(x, self._flat[2:]))
         return self._close(self._spread(x, self._large), self._y)
 
     def grad(self, dy: Tensor) -> Tensor:
+        if self._same:
+            return dy.clone()
         if not self._native:
             return dy.reshape(self._pairs).sum(self._repeats).view(self._x)
         dx = self._gather(self._open(dy, self._large), self._large, self._flat)
