@@ -234,12 +234,12 @@ class Interpolate(Operator):
 
     def _taps(self, x: Shape, axis: int) -> Taps:
         length, size = x[axis], self._y[axis]
-        if not size:
-            return Taps(axis, np.zeros((1, 0)), None)
-        coordinates = source_coordinates(length, size, self.align_corners, self.half_pixel)
+        coordinates = np.zeros(0)
+        if size:
+            coordinates = source_coordinates(length, size, self.align_corners, self.half_pixel)
         if self.mode == "linear":
             return linear_taps(axis, coordinates, length)
-        if self.half_pixel_for_nn:
+        if self.half_pixel_for_nn and size:
             coordinates = (np.arange(size, dtype=np.float32) + np.float32(0.5)) * np.float32(length / size)
         return Taps(axis, np.clip(np.floor(coordinates), 0, length - 1)[np.newaxis], None)
 

@@ -216,23 +216,23 @@ class Frames:
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Real and imaginary part of the transform of signals."""
-        return _parts(torch.fft.rfft(self._cut(self._padding(x)) * self.window(x)))
+        return _parts(_spectra(self._cut(self._padding(x)) * self.window(x)))
 
     def forward_adjoint(self, real: Tensor, imaginary: Tensor) -> Tensor:
         """The gradient of signals from those of real and imaginary part."""
         spectrum = _complex(real, imaginary) / self._bin_weights(real)
-        frames = torch.fft.irfft(spectrum, self.size, norm="forward")
+        frames = _frames(spectrum, self.size, "forward")
         return self._unpadding(self._overlap(frames * self.window(real)))
 
     def inverse(self, real: Tensor, imaginary: Tensor) -> Tensor:
         """Signals from real and imaginary part of their transform."""
-        frames = torch.fft.irfft(_complex(real, imaginary), self.size)
+        frames = _frames(_complex(real, imaginary), self.size)
         return self._crop(self._overlap(frames * self.window(real))) / self._weight.to(real)
 
     def inverse_adjoint(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The gradients of real and imaginary part from that of signals."""
         padded = torch.constant_pad_nd(x / self._weight.to(x), (self.pad, self.padded - self.pad - self.length))
-        spectrum = torch.fft.rfft(self._cut(padded) * self.window(x))
+        spectrum = _spectra(self._cut(padded) * self.window(x))
         return _parts(spectrum * (self._bin_weights(x) / self.size))
 
     def _crop(self, x: Tensor) -> Tensor:
@@ -249,6 +249,21 @@ def _window(window_type: str, size: int, fft_size: int) -> Tensor:
         window = torch.ones(size, dtype=torch.float64)
     before = (fft_size - size) // 2
     return torch.constant_pad_nd(window, (before, fft_size - size - before))
+
+
+# Kernels have no transform of no frames at all.
+
+
+def _spectra(frames: Tensor) -> Tensor:
+    if not frames.numel():
+        return frames.new_empty(*frames.shape[:-1], frames.shape[-1] // 2 + 1, dtype=frames.dtype.to_complex())
+    return torch.fft.rfft(frames)
+
+
+def _frames(spectra: Tensor, size: int, norm: str = "backward") -> Tensor:
+    if not spectra.numel():
+        return spectra.new_empty(*spectra.shape[:-1], size, dtype=spectra.dtype.to_real())
+    return torch.fft.irfft(spectra, size, norm=norm)
 
 
 def _complex(real: Tensor, imaginary: Tensor) -> Tensor:
@@ -303,7 +318,7 @@ class STFT(Operator):
     full_precision = True
 
     def output_shape(self, x: Shape) -> list[Shape]:
-        refuse_empty(x, "stft")
+        refuse_empty(x, "stft", first=1)
         if len(x) != 2:
             raise ShapeError(f"stft: x must have shape (batch, samples), not {x}")
         pad_mode = "constant" if self.as_istft_backward else self.pad_mode
