@@ -177,6 +177,16 @@ def test_forward_all_computes_shared_parts_once():
         nn.forward_all([3])
 
 
+def test_forward_all_leaves_alone_what_no_function_made():
+    """A function with all its work switched off returns its input."""
+    x = leaf([1.0, 2.0])
+    y = F.tanh(x)
+    nn.forward_all([x, y, F.fixed_point_quantize(x, quantize=False)], clear_buffer=True)
+    nn.forward_all([x])
+    np.testing.assert_array_equal(x.d, [1, 2])
+    np.testing.assert_allclose(y.d, np.tanh([1, 2]), rtol=1e-6)
+
+
 def test_visit_follows_inputs_in_order():
     x = leaf([1.0])
     y = F.add2(F.tanh(x), F.relu(x))

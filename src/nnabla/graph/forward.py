@@ -17,8 +17,8 @@ from .hooks import combined, function_post_hooks, function_pre_hooks
 from .liveness import freed_after_forward, unshared
 from .meeting import described, wanted_inputs, with_gaps
 from .operator import Kind, Operator
-from .plan import Plan, plan_cache
-from .steps import CastSlot, copied, forward_step, python_forward_step, reshaping_step
+from .plan import Plan, plan_cache, setup_again
+from .steps import CastSlot, copied, forward_step, python_forward_step, reshaping_step, take_shape
 from .variable import Buffers, Hook, Variable
 
 
@@ -57,16 +57,17 @@ def forward_all(
     """Compute several variables at once; what they share is computed once.
 
     Args:
-        variables: outputs of functions; none of them is freed by the clear options.
+        variables: none of them is freed by the clear options. One that no function made has its values already.
         clear_buffer: as in `Variable.forward`.
         clear_no_need_grad: as in `Variable.forward`.
         function_pre_hook: as in `Variable.forward`.
         function_post_hook: as in `Variable.forward`.
     """
-    roots = tuple(variables)
-    for i, root in enumerate(roots):
+    variables = list(variables)
+    for i, root in enumerate(variables):
         if not isinstance(root, Variable):
             raise TypeError(f"forward_all: variables[{i}] must be a Variable, not {type(root).__name__}")
+    roots = tuple([v for v in variables if v._parent is not None])
     if roots:
         run_forward(roots, clear_buffer, clear_no_need_grad, function_pre_hook, function_post_hook)
 
@@ -99,7 +100,7 @@ def compile_forward(
             first = function._inputs[0]._buffers.data
             if id(first) in sole and any(first is array for array in freed.get(position, ())):
                 kernel = operator.overwrite
-        add_forward_step(binder, function, asked, keep, kernel)
+        add_forward_step(binder, function, asked, keep, kernel, order[position + 1 :] if operator.dynamic_shape else ())
         free_operator = [operator] if operator.keeps and not keep else []
         binder.free(freed.get(position, []), free_operator)
     binder.flush()
@@ -107,9 +108,14 @@ def compile_forward(
 
 
 def add_forward_step(
-    binder: Binder, function: Function, asked: set[int], keep: bool, kernel: Callable[..., Any]
+    binder: Binder,
+    function: Function,
+    asked: set[int],
+    keep: bool,
+    kernel: Callable[..., Any],
+    following: Sequence[Function] = (),
 ) -> None:
-    """Add the step that computes the outputs of `function` with `kernel`."""
+    """Add the step that computes the outputs of `function` with `kernel`, before those of the functions `following`."""
     operator = function._operator
     if isinstance(operator, PythonFunction):
         # New variables on the outputs' buffers: a plan that held the real ones would hold itself.
@@ -124,7 +130,7 @@ def add_forward_step(
         kernel = copied(kernel)
     step = forward_step(kernel, slots, arrays)
     if operator.dynamic_shape:
-        step = reshaping_step(step, function._outputs)
+        step = reshaping_step(step, function._outputs, lambda: setup_again(following))
     binder.add(step, function)
     binder.free([], [], [s for s in slots if isinstance(s, CastSlot)])
 
@@ -209,7 +215,7 @@ def run_function(
         _run(operator, [v._buffers.data for v in inputs], [v._buffers.data for v in outputs], kernel)
         if operator.dynamic_shape:
             for variable in outputs:
-                variable._buffers._grad = None
+                take_shape(variable._buffers)
     if hooked:
         for hook in [*function_post_hooks.values()]:
             hook(function)

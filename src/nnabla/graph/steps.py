@@ -14,6 +14,7 @@ import torch
 
 from .._nd_array import NdArray
 from .derivative import autograd_on
+from .epoch import advance
 from .function import PythonFunction
 from .operator import Kind, Operator
 from .variable import Buffers, Variable
@@ -156,18 +157,35 @@ def _step_many(kernel: Callable[..., Any], xs: Sequence[Slot], ys: Sequence[NdAr
     return step
 
 
-def reshaping_step(step: Step, ys: Sequence[Buffers]) -> Step:
-    """After `step`, give outputs whose shape depends on the data the shape that came out."""
+def reshaping_step(step: Step, ys: Sequence[Buffers], follow: Step) -> Step:
+    """After `step`, give outputs whose shape depends on the data the shape that came out.
+
+    Args:
+        follow: called if it is another one than before.
+    """
 
     def run() -> None:
         step()
+        moved = False
         for y in ys:
-            tensor = y.data._tensor
-            assert tensor is not None
-            y.data._shape = tuple(tensor.shape)
-            y._grad = None
+            if take_shape(y):
+                moved = True
+        if moved:
+            advance()
+            follow()
 
     return run
+
+
+def take_shape(y: Buffers) -> bool:
+    """Take the shape of what was computed; whether it is another one than before. A gradient of another is given up."""
+    assert y.data._tensor is not None
+    shape = tuple(y.data._tensor.shape)
+    moved = shape != y.data._shape
+    y.data._shape = shape
+    if y._grad is not None and y._grad._shape != shape:
+        y._grad._resize(shape)
+    return moved
 
 
 def python_forward_step(function: PythonFunction, inputs: list[Variable], outputs: list[Variable]) -> Step:
