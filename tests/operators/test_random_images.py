@@ -305,10 +305,11 @@ def test_augmentation_cuts_anywhere() -> None:
     assert rows.min() == 0 and rows.max() == pytest.approx(SIZE - 1, rel=1e-6)
 
 
-def test_augmentation_scales() -> None:
-    """By factors whose logarithm is uniform."""
+@pytest.mark.parametrize(("least", "greatest"), [(0.5, 2.0), (2.0, 0.5)])
+def test_augmentation_scales(least: float, greatest: float) -> None:
+    """By factors whose logarithm is uniform; the ends may be exchanged."""
     nn.seed(61)
-    columns, rows = coordinates(1000, shape=(2, 8, 8), min_scale=0.5, max_scale=2.0)
+    columns, rows = coordinates(1000, shape=(2, 8, 8), min_scale=least, max_scale=greatest)
     # The window may reach beyond the border: the pixels that do not.
     step = np.max(np.diff(columns, axis=2), (1, 2))
     assert_distribution(np.log(step), lambda v: np.clip((v + math.log(2)) / (2 * math.log(2)), 0, 1))
@@ -326,10 +327,11 @@ def test_augmentation_turns() -> None:
     assert middle.min() >= 3.5 - 1e-3 and middle.max() <= 59.5 + 1e-3
 
 
-def test_augmentation_changes_the_aspect_ratio() -> None:
-    """By factors whose logarithm is uniform; the area stays."""
+@pytest.mark.parametrize("ratio", [2.0, 0.5])
+def test_augmentation_changes_the_aspect_ratio(ratio: float) -> None:
+    """By factors whose logarithm is uniform; the area stays. A reciprocal means the same."""
     nn.seed(63)
-    columns, rows = coordinates(1000, shape=(2, 8, 8), aspect_ratio=2.0)
+    columns, rows = coordinates(1000, shape=(2, 8, 8), aspect_ratio=ratio)
     wide, high = np.max(np.diff(columns, axis=2), (1, 2)), np.max(np.diff(rows, axis=1), (1, 2))
     np.testing.assert_allclose(wide * high, 1, atol=2e-3)
     assert_distribution(np.log(high / wide), lambda v: np.clip((v + math.log(2)) / (2 * math.log(2)), 0, 1))
@@ -362,14 +364,15 @@ def test_augmentation_flips(axis: int, flag: str) -> None:
 
 
 @pytest.mark.parametrize("each", [False, True])
-def test_augmentation_changes_brightness_and_contrast(each: bool) -> None:
-    """Brightness first, then contrast; for each image, or each channel."""
+@pytest.mark.parametrize("greatest", [2.0, 0.5])
+def test_augmentation_changes_brightness_and_contrast(each: bool, greatest: float) -> None:
+    """Brightness first, then contrast; for each image, or each channel. A reciprocal means the same."""
     x = nn.Variable((2000, 2, 1, 2))
     x.d = np.array([1.0, 3.0])
     nn.seed(66)
     y = forward(
         F.image_augmentation(
-            x, brightness=0.5, brightness_each=each, contrast=2.0, contrast_center=1.5, contrast_each=each
+            x, brightness=0.5, brightness_each=each, contrast=greatest, contrast_center=1.5, contrast_each=each
         )
     )
     contrast = (y[:, :, 0, 1] - y[:, :, 0, 0]) / 2

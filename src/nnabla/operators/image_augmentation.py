@@ -14,8 +14,6 @@ from .creation import lengths
 from .kernels import aten
 from .stochastic import SEED, Stochastic
 
-_FACTOR = (lambda value: value >= 1, "at least 1")
-
 
 @operator("ImageAugmentation", "image_augmentation")
 class ImageAugmentation(Stochastic):
@@ -45,15 +43,15 @@ class ImageAugmentation(Stochastic):
             Default: shape of `x`.
         pad: pixels of border above and below, and to the left and right.
         min_scale: least factor of the size of things in the image, positive.
-        max_scale: greatest factor, at least `min_scale`.
+        max_scale: greatest factor. (The two may be exchanged.)
         angle: greatest angle, in radians.
-        aspect_ratio: greatest change of the ratio of width and height, at least 1.
+        aspect_ratio: greatest change of the ratio of width and height, or its reciprocal; positive.
         distortion: greatest distortion.
         flip_lr: mirror left and right with probability one half.
         flip_ud: mirror up and down with probability one half.
         brightness: greatest change of brightness.
         brightness_each: draw it for each channel.
-        contrast: greatest factor of contrast, at least 1.
+        contrast: greatest factor of contrast, or its reciprocal, which is the least; positive.
         contrast_center: the value that contrast does not change.
         contrast_each: draw it for each channel.
         noise: greatest standard deviation of noise.
@@ -77,13 +75,13 @@ class ImageAugmentation(Stochastic):
     min_scale = Float(1.0, "Least factor of the size of things.", check=positive)
     max_scale = Float(1.0, "Greatest factor of the size of things.", check=positive)
     angle = Float(0.0, "Greatest angle, in radians.")
-    aspect_ratio = Float(1.0, "Greatest change of the ratio of width and height.", check=_FACTOR)
+    aspect_ratio = Float(1.0, "Greatest change of the ratio of width and height.", check=positive)
     distortion = Float(0.0, "Greatest distortion.")
     flip_lr = Bool(False, "Mirror left and right.")
     flip_ud = Bool(False, "Mirror up and down.")
     brightness = Float(0.0, "Greatest change of brightness.")
     brightness_each = Bool(False, "Draw it for each channel.")
-    contrast = Float(1.0, "Greatest factor of contrast.", check=_FACTOR)
+    contrast = Float(1.0, "Greatest factor of contrast.", check=positive)
     contrast_center = Float(0.0, "The value that contrast does not change.")
     contrast_each = Bool(False, "Draw it for each channel.")
     noise = Float(0.0, "Greatest standard deviation of noise.", check=not_negative)
@@ -97,10 +95,6 @@ class ImageAugmentation(Stochastic):
             raise ShapeError(f"image_augmentation: x must have shape (..., channels, height, width), not {x}")
         if len(self.shape) < 2:
             raise ArgumentError(f"image_augmentation: shape must end with height and width, not be {self.shape}")
-        if self.max_scale < self.min_scale:
-            raise ArgumentError(
-                f"image_augmentation: max_scale must be at least {self.min_scale}, min_scale, not {self.max_scale}"
-            )
         self._images, self._channels = math.prod(x[:-3]), x[-3]
         self._source, self._target = x[-2:], self.shape[-2:]
         # What is drawn once for each image, in the order in which `_grid` takes it.
