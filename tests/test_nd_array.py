@@ -25,7 +25,9 @@ def test_shape():
     with pytest.raises(ShapeError, match=r"must not have negative dimensions, got \(-1, 2\)"):
         nn.NdArray((-1, 2))
     with pytest.raises(TypeError, match="shape must be a sequence of integers"):
-        nn.NdArray((2.5,))
+        nn.NdArray(("2",))
+    for shape in ((2.5, np.float32(3)), [2.0, 3.999], np.array([2, 3]), range(2, 4)):
+        assert nn.NdArray(shape).shape == nn.Variable(shape).shape == (2, 3)
 
 
 @pytest.mark.parametrize("dtype", ["bool", "int8", "uint8", "int16", "int32", "int64", "float16", "float32", "float64"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -17,11 +18,36 @@ from .errors import ArgumentError, ShapeError
 _LARGEST_EXACT_FILL = 2**53
 
 
+def scalar(value: Any) -> Any:
+    """The number in a NumPy scalar or an array of one element; anything else as it is."""
+    return value.item() if isinstance(value, (np.generic, np.ndarray)) else value
+
+
+def integer(value: Any) -> int:
+    """`value` as a whole number. A fraction is cut off, as NNabla does: scripts divide sizes with ``/``.
+
+    Raises:
+        TypeError, ValueError: it is no real number, or not one.
+        OverflowError: it has more than 64 bits.
+    """
+    value = scalar(value)
+    number = int(value) if isinstance(value, float) else operator.index(value)
+    # The size that kernels and model files have for it.
+    if not -(1 << 63) <= number < 1 << 63:
+        raise OverflowError
+    return number
+
+
+def integers(values: Any) -> tuple[int, ...]:
+    """One number or several, as `integer` has them."""
+    return tuple([v if type(v) is int else integer(v) for v in (values if isinstance(values, Iterable) else (values,))])
+
+
 def checked_shape(shape: Iterable[int] | int, what: str) -> tuple[int, ...]:
     """`shape` as a tuple of non-negative integers."""
     try:
-        dims = tuple(int(d.__index__()) for d in (shape if not isinstance(shape, int) else (shape,)))
-    except (AttributeError, TypeError):
+        dims = integers(shape)
+    except (TypeError, ValueError, OverflowError):
         raise TypeError(f"{what}: shape must be a sequence of integers, not {shape!r}") from None
     if any(d < 0 for d in dims):
         raise ShapeError(f"{what}: shape must not have negative dimensions, got {dims}")

@@ -14,6 +14,7 @@ import pytest
 
 import nnabla as nn
 import nnabla.functions as F
+import nnabla.parametric_functions as PF
 from nnabla.errors import ArgumentError
 
 X = np.arange(24.0).reshape(2, 3, 4) ** 1.5
@@ -82,6 +83,14 @@ def test_sizes_of_patches(pair: Any) -> None:
         value(lambda x: F.patch_correlation(x, x, patch=pair, shift=pair), IMAGE),
         value(lambda x: F.patch_correlation(x, x, patch=(2, 1), shift=(2, 1)), IMAGE),
     )
+
+
+@pytest.mark.parametrize("maps", [5, 5.0, 5.9, np.int64(5), np.float32(5), (5,), np.array([5])], ids=repr)
+def test_numbers_of_maps(maps: Any) -> None:
+    with nn.parameter_scope("maps"):
+        assert PF.affine(nn.Variable((2, 3)), maps).shape == (2, 5)
+        with pytest.raises(TypeError, match="affine: n_outmaps must be an integer or several, not 'five'"):
+            PF.affine(nn.Variable((2, 3)), "five")
 
 
 @pytest.mark.parametrize(

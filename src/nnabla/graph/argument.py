@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
+from .._nd_array import integer, scalar
 from ..errors import ArgumentError
 
 REQUIRED: Any = type("Required", (), {"__repr__": lambda self: "<required>"})()
@@ -73,21 +72,6 @@ class Argument:
         if self.choices and value not in self.choices:
             raise ArgumentError(f"{function}: {self.name} must be one of {list(self.choices)}, not {value!r}")
         return value
-
-
-def scalar(value: Any) -> Any:
-    """The number in a NumPy scalar or an array of one element; anything else as it is."""
-    return value.item() if isinstance(value, (np.generic, np.ndarray)) else value
-
-
-def integer(value: Any) -> int:
-    """`value` as a whole number. A fraction is cut off, as NNabla does: scripts divide sizes with ``/``."""
-    value = scalar(value)
-    number: int = int(value) if isinstance(value, float) else value.__index__()
-    # The size that kernels and model files have for it.
-    if not -(1 << 63) <= number < 1 << 63:
-        raise OverflowError
-    return number
 
 
 class Int(Argument):

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from ..errors import ArgumentError
-from ..graph.argument import integer
 
 # What public calls take for one axis, several, or (where they say so) all.
 Axes = int | Sequence[int] | None
-
-
-def several(axes: Axes) -> tuple[int, ...]:
-    """One axis or several, as integers.
-
-    Raises:
-        TypeError, AttributeError: there is something else among them.
-    """
-    return tuple([integer(a) for a in (axes if isinstance(axes, Iterable) else (axes,))])
 
 
 def normalized(axis: int, ndim: int, function: str, name: str = "axis") -> int:

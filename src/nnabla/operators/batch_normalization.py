@@ -9,13 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .._nd_array import integers
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Float, Ints
 from ..graph.call import invoke, public
 from ..graph.operator import Operator, Shape, operator
 from ..graph.variable import Variable
 from .arrays import Reshape, Transpose
-from .axes import Axes, normalized, normalized_all, several
+from .axes import Axes, normalized, normalized_all
 from .constants import Array
 from .kernels import aten
 from .shapes import refuse_empty
@@ -421,7 +422,7 @@ def batch_normalization(
 
     Source: S. Ioffe and C. Szegedy, "Batch Normalization", arXiv:1502.03167, algorithm 1.
     """
-    axes = several(axes)
+    axes = integers(axes)
     statistics = with_running_statistics(x, mean, variance, axes, batch_stat, "batch_normalization")
 
     def normalize(xs: Sequence[Any], parameters: Sequence[Any], axis: int) -> Any:

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .._nd_array import NdArray
+from .._nd_array import NdArray, integers
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Argument, Bool, Float, Ints, Str
 from ..graph.call import apply, invoke, public
 from ..graph.operator import Shape, operator
-from .axes import Axes, several
+from .axes import Axes
 from .batch_normalization import BatchStatistics, over_axes, with_running_statistics
 from .constants import Array
 from .creation import Constant
@@ -226,7 +226,7 @@ def fused_batch_normalization(
 
     Source: NNabla function reference, ``fused_batch_normalization``.
     """
-    axes = several(axes)
+    axes = integers(axes)
     parameters = _all_parameters(x, beta, gamma, mean, variance, axes, batch_stat, "fused_batch_normalization")
 
     def normalize(xs: Sequence[Any], parameters: Sequence[Any], axis: int) -> Any:
@@ -289,7 +289,7 @@ def sync_batch_normalization(
     Source: NNabla function reference, ``sync_batch_normalization``; H. Zhang et al., "Context Encoding for
     Semantic Segmentation", arXiv:1803.08904.
     """
-    axes = several(axes)
+    axes = integers(axes)
     parameters = _all_parameters(x, beta, gamma, mean, variance, axes, batch_stat, "sync_batch_normalization")
 
     def normalize(xs: Sequence[Any], parameters: Sequence[Any], axis: int) -> Any:

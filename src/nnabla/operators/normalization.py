@@ -7,11 +7,12 @@ from typing import Any
 
 from torch import Tensor
 
+from .._nd_array import integers
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Float, Int, Ints, positive
 from ..graph.call import apply, public
 from ..graph.operator import Shape, operator
-from .axes import Axes, normalized, normalized_all, several
+from .axes import Axes, normalized, normalized_all
 from .batch_normalization import batch_normalization
 from .constants import Array
 from .reductions import listed
@@ -379,7 +380,7 @@ def tensor_normalization(
 
     Source: NNabla function reference, ``tensor_normalization``.
     """
-    axes = several(axes)
+    axes = integers(axes)
     wanted = only(x.shape, normalized_all(axes, len(x.shape), "tensor_normalization"))
     for name, parameter in (("beta", beta), ("gamma", gamma)):
         if parameter is not None and parameter.shape != wanted:

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from .._nd_array import integer
 from ..errors import ArgumentError, ShapeError
-from ..graph.argument import Argument, Float, Ints, Str, integer
+from ..graph.argument import Argument, Float, Ints, Str
 from ..graph.operator import Operator, Shape, operator
 from .creation import representable
 from .kernels import aten

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import functions as F
+from .._nd_array import integers
 from ..errors import ArgumentError
 from ..graph.variable import Variable
 from ..initializer import ConstantInitializer, UniformInitializer, calc_uniform_lim_glorot
@@ -64,7 +65,10 @@ def affine_weight(
     rng: np.random.RandomState | None,
 ) -> tuple[tuple[int, ...], Any]:
     """Shape of an affine layer's weight, ``(D, L_1, ...)``, and its initializer, by default Glorot's."""
-    outmaps = (n_outmaps,) if isinstance(n_outmaps, (int, np.integer)) else tuple(n_outmaps)
+    try:
+        outmaps = integers(n_outmaps)
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(f"{function}: n_outmaps must be an integer or several, not {n_outmaps!r}") from None
     if not outmaps or any(n < 1 for n in outmaps):
         raise ArgumentError(f"{function}: n_outmaps must be at least 1, not {n_outmaps}")
     features = inp.size_from_axis(base_axis if base_axis >= 0 else base_axis + inp.ndim)
