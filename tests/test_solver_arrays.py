@@ -33,6 +33,22 @@ def test_types_may_differ_between_parameters(name):
 
 
 @every_rule
+def test_a_parameter_changes_its_type_between_updates(name):
+    """As when it is multiplied by a mask of float64: its gradient and its states follow."""
+    grads = np.random.RandomState(3).randn(6, 4)
+    x, y = parameter([1, 2, 3, 4]), parameter([1, 2, 3, 4])
+    solvers = solver_of(fast(name), x=x), solver_of(fast(name), x=y)
+    for i, grad in enumerate(grads):
+        x.g = y.g = grad.astype(np.float32)
+        if i in (2, 4):
+            x.d = x.d.astype(np.float64 if i == 2 else np.float32)
+        for solver in solvers:
+            solver.weight_decay(0.1)
+            solver.update()
+    np.testing.assert_allclose(x.d, y.d, rtol=1e-4, atol=1e-5)
+
+
+@every_rule
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64, torch.int32])
 def test_gradients_of_another_type(name, dtype):
     grads = np.random.RandomState(3).randint(-3, 4, (4, 5))  # exact in all types

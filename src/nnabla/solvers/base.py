@@ -420,8 +420,12 @@ class Solver:
             [entry.state_buffers[i].data._tensor for entry in entries] for i in range(len(self.states))
         ]
         flat = [tensor for tensors in states for tensor in tensors]
-        if len(flat) != len(self._settled_states) or not all(map(is_, flat, self._settled_states)):
-            dtype, device = params[0].dtype, params[0].device
+        dtype, device = params[0].dtype, params[0].device
+        if (
+            len(flat) != len(self._settled_states)
+            or not all(map(is_, flat, self._settled_states))
+            or (flat and (flat[0].dtype is not dtype or flat[0].device != device))
+        ):
             states = [
                 [_contiguous(entry.state_buffers[i].data, dtype, device) for entry in entries]
                 for i in range(len(self.states))
