@@ -153,7 +153,7 @@ def test_a_network_trains_the_parameters_it_was_made_from():
     graph = create_graph_from_variable("net", PF.affine(x, 2), names={"x": x})
     y = graph(nn.Variable.from_numpy_array(np.ones((4, 3))))
     for name, p in nn.get_parameters().items():
-        assert graph.get_parameters()[name] is p
+        assert graph.get_parameters()[name] == p
         p.grad.zero()
     y.forward()
     y.backward()

@@ -35,7 +35,7 @@ def test_an_existing_parameter_is_found_again():
     y = PF.affine(x, 3, name="a")
     z = PF.affine(x, 3, name="a")
     w = nn.get_parameters()["a/affine/W"]
-    assert y.parent.inputs[1] is z.parent.inputs[1] is w
+    assert y.parent.inputs[1] == z.parent.inputs[1] == w
     assert parameter.get_parameter("a/affine/W") is w
     assert parameter.get_parameter("a/affine/X") is None
     assert parameter.get_parameter("a") is None
@@ -74,9 +74,10 @@ def test_get_parameter_or_create():
     create = parameter.get_parameter_or_create
     w = create("s/t/w", (2, 3), ConstantInitializer(2), need_grad=False)
     assert (w.shape, w.need_grad, w.d[0, 0], w.name) == ((2, 3), False, 2, "w")
-    trained = create("s/t/w", as_need_grad=True)
+    trained = create("s/t/w", need_grad=False, as_need_grad=True)
     assert trained == w
     assert trained.need_grad
+    assert names(grad_only=True) == []
     assert create("array", None, np.ones((2, 2))).shape == (2, 2)
     with pytest.raises(ShapeError, match=r"initial value of 'other' must have shape \(2,\), not \(3,\)"):
         create("other", (2,), np.ones(3))
@@ -84,6 +85,30 @@ def test_get_parameter_or_create():
         create("other")
     assert names() == ["s/t/w", "array"]
     assert names(grad_only=True) == ["array"]
+
+
+def test_a_layer_says_which_of_the_parameters_it_finds_are_trained():
+    # Weights converted from elsewhere: from_numpy_array asks for no gradients unless told, and knows no statistics.
+    parameter.set_parameter("affine/W", nn.Variable.from_numpy_array(np.ones((3, 2))))
+    parameter.set_parameter("bn/mean", nn.Variable.from_numpy_array(np.ones((1, 2)), need_grad=True))
+    PF.batch_normalization(PF.affine(nn.Variable((4, 3)), 2), axes=[1])
+    assert names(grad_only=True) == ["affine/W", "affine/b", "bn/beta", "bn/gamma"]
+    assert nn.get_parameters()["affine/W"].d.tolist() == np.ones((3, 2)).tolist()
+    kept = nn.get_parameters()["affine/W"]
+    parameter.get_parameter_or_create("affine/W", (3, 2), need_grad=False)
+    assert not kept.need_grad
+
+
+def test_flags_set_later_do_not_reach_into_graphs():
+    y = F.sum(PF.affine(nn.Variable.from_numpy_array(np.ones((1, 3))), 2))
+    for param in nn.get_parameters().values():
+        param.need_grad = False
+    for param in nn.get_parameters(grad_only=False).values():
+        param.grad.zero()
+    y.forward()
+    y.backward()
+    assert nn.get_parameters(grad_only=False)["affine/W"].g.tolist() == np.ones((3, 2)).tolist()
+    assert names(grad_only=True) == []
 
 
 def test_set_and_pop():

@@ -229,9 +229,12 @@ def get_parameter_or_create(
         name: ``"a/W"`` names ``W`` in scope ``a``.
         shape: of the parameter; may be left out where it exists, or where `initializer` is an array.
         initializer: called with the shape and returns an array, or the array itself. Default: zeros.
-        need_grad: flag of a created parameter.
-        as_need_grad: flag of the variable returned; if it differs from the parameter's, an unlinked variable on
-            the same memory is returned.
+        need_grad: flag of the parameter. One that exists takes it over, and keeps its values.
+        as_need_grad: flag of the variable returned; default that of the parameter.
+
+    Returns:
+        An unlinked variable on the memory of the parameter: flags set on the one that `get_parameters` has do not
+        reach into graphs that were built before.
 
     Raises:
         ShapeError: the parameter exists with another shape, or the initializer yields another one. Nothing is
@@ -256,9 +259,9 @@ def get_parameter_or_create(
             f"get_parameter_or_create: the size of existing parameter {name!r} {param.shape} is different from the "
             f"size of new parameter {wanted}; to clear all parameters, call nn.clear_parameters()"
         )
-    if as_need_grad is None or bool(as_need_grad) == param.need_grad:
-        return param
-    return param.get_unlinked_variable(need_grad=bool(as_need_grad))
+    if param.need_grad != need_grad:
+        param.need_grad = need_grad
+    return param.get_unlinked_variable(need_grad if as_need_grad is None else as_need_grad)
 
 
 def _created(
