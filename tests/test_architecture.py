@@ -12,7 +12,7 @@ PACKAGE = Path(nnabla.__file__).parent
 ROOMS = [
     ["errors", "dtypes", "_version", "config", "_init"],
     ["logger", "context", "random"],
-    ["_nd_array"],
+    ["_nd_array", "_array_view"],
     ["graph"],
     ["operators"],
     ["functions", "function", "variable", "callback", "auto_forward", "recompute", "initializer", "ext_utils"],

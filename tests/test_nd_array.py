@@ -157,6 +157,32 @@ def test_views_share_memory():
     np.testing.assert_array_equal(a.data[:, 0], [-1, -1])
 
 
+def test_views_follow_the_array_to_other_memory():
+    a = nn.NdArray((2, 3))
+    view, part = a.view((-1,)), a.narrow(0, 1, 1)
+    values = np.arange(6).reshape(2, 3)
+    for given in (values, values.astype(np.float64), values.astype(np.float32)):
+        a.data = given
+        np.testing.assert_array_equal(view.data, given.ravel(), strict=True)
+        np.testing.assert_array_equal(part.data, given[1:], strict=True)
+    a.fill(3)
+    np.testing.assert_array_equal(view.data, [3] * 6)
+    part.fill(1)
+    np.testing.assert_array_equal(a.data, [[3, 3, 3], [1, 1, 1]])
+    part.data = [[4, 5, 6]]
+    assert a.dtype == np.int64
+    np.testing.assert_array_equal(view.data, [3, 3, 3, 4, 5, 6])
+    view.data = values.ravel() + 0.5
+    np.testing.assert_array_equal(a.data, values + 0.5)
+    view.zero()
+    assert a.zeroing
+    np.testing.assert_array_equal(F.add_scalar(part, 1).data, [[1, 1, 1]])
+    view.view((3, 2)).cast(np.float16)
+    assert a.dtype == np.float16
+    a.clear()
+    assert view.clear_called
+
+
 def test_interchange_without_copies():
     a = array(np.arange(4))
     assert np.shares_memory(np.asarray(a), a.data)

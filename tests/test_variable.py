@@ -254,6 +254,26 @@ def test_reshape_shares_memory():
     np.testing.assert_array_equal(u.d, 7)
 
 
+def test_an_unlinked_reshape_follows_its_variable():
+    x = nn.Variable((2, 3), need_grad=True)
+    u = x.reshape((3, 2), unlink=True)
+    x.d = np.arange(6.0).reshape(2, 3)
+    np.testing.assert_array_equal(u.d, [[0, 1], [2, 3], [4, 5]])
+    u.d = [[5, 4], [3, 2], [1, 0]]
+    np.testing.assert_array_equal(x.d, [[5, 4, 3], [2, 1, 0]])
+    x.grad.zero()
+    loss = F.sum(u**2)
+    loss.forward()
+    loss.backward()
+    np.testing.assert_array_equal(x.g, 2 * x.d)
+    h = x * 2
+    v = h.reshape((6,), unlink=True)
+    for value in (1, 3):
+        x.d = value
+        h.forward()
+        np.testing.assert_array_equal(v.d, [2 * value] * 6)
+
+
 def test_reset_shape():
     x = nn.Variable((2, 3))
     x.reset_shape((6, 1))

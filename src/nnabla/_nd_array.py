@@ -403,21 +403,28 @@ class NdArray:
 
     def view(self, shape: Iterable[int]) -> NdArray:
         """An array of another shape on the same memory; one dimension may be -1."""
-        tensor = self._contiguous()
+        from ._array_view import ArrayView
+
         try:
-            return NdArray.from_torch(tensor.view(tuple(shape)))
+            # The shape without its -1, before there is memory.
+            dims = tuple(torch.empty(self._shape, device="meta").view(tuple(shape)).shape)
         except RuntimeError:
             raise ShapeError(f"NdArray.view: cannot view shape {self.shape} as {tuple(shape)}") from None
+        return ArrayView(self, dims, lambda tensor: tensor.view(dims), whole=True)
 
     def narrow(self, dim: int, start: int, length: int) -> NdArray:
         """The part from `start` to ``start + length`` along axis `dim`, on the same memory."""
+        from ._array_view import ArrayView
+
         if not -self.ndim <= dim < self.ndim:
             raise ShapeError(f"NdArray.narrow: dim must be in [{-self.ndim}, {self.ndim}), not {dim}")
         if start < 0 or length < 0 or start + length > self._shape[dim]:
             raise ShapeError(
                 f"NdArray.narrow: start {start} and length {length} leave axis {dim} of length {self._shape[dim]}"
             )
-        return NdArray.from_torch(self._contiguous().narrow(dim, start, length))
+        dims = list(self._shape)
+        dims[dim] = length
+        return ArrayView(self, tuple(dims), lambda tensor: tensor.narrow(dim, start, length), whole=False)
 
     def masked_fill(self, mask: NdArray | np.ndarray, value: float) -> NdArray:
         """Set the elements where `mask` (broadcast to this shape) is not 0 to `value`; returns this array."""
