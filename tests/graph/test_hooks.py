@@ -87,6 +87,30 @@ def test_communicator_callbacks():
         y.backward(communicator_callbacks=3)
 
 
+def test_shared_hooks_are_around_those_of_a_call():
+    x, _ = network()
+    calls = []
+
+    def noting(what):
+        return lambda *of: calls.append(what)
+
+    own = {"function_pre_hook": noting("own"), "function_post_hook": noting("own after")}
+    nn.set_function_pre_hook("k", noting("shared"))
+    nn.set_function_post_hook("k", noting("shared after"))
+    z = F.relu(x)
+    z.forward(**own)
+    z.backward(**own)
+    nn.forward_all([z], **own)
+    assert calls == ["shared", "own", "own after", "shared after"] * 3
+    nn.set_solver_pre_hook("k", noting("shared"))
+    nn.set_solver_post_hook("k", noting("shared after"))
+    solver = S.Sgd(0.1)
+    solver.set_parameters({"x": x})
+    calls.clear()
+    solver.update(update_pre_hook=noting("own"), update_post_hook=noting("own after"))
+    assert calls == ["shared", "own", "own after", "shared after"]
+
+
 def test_solver_hooks():
     x, y = network()
     y.forward()
@@ -100,7 +124,7 @@ def test_solver_hooks():
     solver.clip_grad_by_norm(1.0)
     solver.scale_grad(2.0)
     solver.update(update_pre_hook=lambda: calls.append("own"))
-    assert calls == ["pre", "post"] * 3 + ["own", "pre", "post"]
+    assert calls == ["pre", "post"] * 3 + ["pre", "own", "post"]
     nn.unset_solver_pre_hook("k")
     nn.unset_solver_post_hook("k")
     solver.update()

@@ -88,7 +88,7 @@ def _run_with_callbacks(plan: Plan, communicator_callbacks: Any, pre_hook: Hook 
     post = combined(post_hook, function_post_hooks)
     for callback in callbacks:
         post = combined(post, {"": callback.on_finish_function_backward})
-    plan.run_with_hooks(combined(pre_hook, function_pre_hooks), post)
+    plan.run_with_hooks(combined(pre_hook, function_pre_hooks, before=True), post)
     for callback in callbacks:
         callback.on_finish_backward()
 

@@ -44,7 +44,8 @@ def run_forward(
     if pre_hook is None and post_hook is None and not function_pre_hooks and not function_post_hooks:
         plan.run()
     else:
-        plan.run_with_hooks(combined(pre_hook, function_pre_hooks), combined(post_hook, function_post_hooks))
+        pre = combined(pre_hook, function_pre_hooks, before=True)
+        plan.run_with_hooks(pre, combined(post_hook, function_post_hooks))
 
 
 def forward_all(

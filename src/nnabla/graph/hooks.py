@@ -57,11 +57,18 @@ def unset_solver_post_hook(key: str) -> None:
     solver_post_hooks.pop(key, None)
 
 
-def combined(own: Callable[..., Any] | None, shared: dict[str, Callable[..., Any]]) -> Callable[..., Any] | None:
-    """One callable for a call's own hook and the shared ones; ``None`` if there are none."""
+def combined(
+    own: Callable[..., Any] | None, shared: dict[str, Callable[..., Any]], before: bool = False
+) -> Callable[..., Any] | None:
+    """One callable for a call's own hook and the shared ones; ``None`` if there are none.
+
+    What runs before has the shared ones first, what runs after has them last: they are around the call's own.
+    """
     if own is None and not shared:
         return None
-    hooks = ([own] if own is not None else []) + list(shared.values())
+    hooks = list(shared.values())
+    if own is not None:
+        hooks.insert(len(hooks) if before else 0, own)
     if len(hooks) == 1:
         return hooks[0]
 

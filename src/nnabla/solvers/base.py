@@ -330,7 +330,7 @@ class Solver:
         """Context that calls a call's own hooks and the global ones around its block."""
         if pre_hook is None and post_hook is None and not solver_pre_hooks and not solver_post_hooks:
             return _NO_HOOKS
-        return _calling(combined(pre_hook, solver_pre_hooks), combined(post_hook, solver_post_hooks))
+        return _calling(combined(pre_hook, solver_pre_hooks, before=True), combined(post_hook, solver_post_hooks))
 
     def zero_grad(self) -> None:
         """Set the gradients of all parameters to 0, when they are next needed."""
