@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 
@@ -155,6 +157,33 @@ def test_clear_options_free_what_nnabla_frees():
     v["loss"].forward(clear_no_need_grad=True)
     assert cleared(v) == between
     assert all(p.need_grad for p in nn.get_parameters().values())
+
+
+def test_gradients_pass_through_a_network_made_without():
+    """As in a loss on features of a fixed network."""
+    image = PF.affine(nn.Variable.from_numpy_array(np.ones((1, 3))), 2, w_init=np.ones((3, 2)), name="made")
+    with nn.no_grad():
+        feature = PF.affine(image, 2, w_init=np.array([[1, 2], [3, 4]]), name="fixed")
+    for param in nn.get_parameters().values():
+        param.grad.zero()
+    loss = F.sum(feature)
+    loss.forward(clear_no_need_grad=True)
+    loss.backward(clear_buffer=True)
+    grads = {name: param.g.tolist() for name, param in nn.get_parameters().items()}
+    assert grads["made/affine/b"] == [3, 7]
+    assert grads["fixed/affine/W"] == [[0, 0], [0, 0]]
+
+
+def test_dynamic_results_without_gradient_keep_nothing():
+    x = leaf([1.0, 2.0])
+    with nn.auto_forward(), nn.no_grad():
+        h = F.tanh(x)
+        kept = weakref.ref(h)
+        h = F.tanh(h)
+    assert kept() is None
+    assert h.parent is None
+    assert not h.need_grad
+    np.testing.assert_allclose(h.d, np.tanh(np.tanh([1, 2])), rtol=1e-6)
 
 
 def test_no_grad_of_a_built_network():

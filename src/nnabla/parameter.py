@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import ArgumentError, ShapeError
-from .graph.modes import no_grad
+from .graph.modes import modes, no_grad
 from .graph.variable import Variable
 from .logger import logger
 
@@ -230,7 +230,7 @@ def get_parameter_or_create(
         shape: of the parameter; may be left out where it exists, or where `initializer` is an array.
         initializer: called with the shape and returns an array, or the array itself. Default: zeros.
         need_grad: flag of the parameter. One that exists takes it over, and keeps its values.
-        as_need_grad: flag of the variable returned; default that of the parameter.
+        as_need_grad: flag of the variable returned; default that of the parameter. False within `nnabla.no_grad`.
 
     Returns:
         An unlinked variable on the memory of the parameter: flags set on the one that `get_parameters` has do not
@@ -261,7 +261,8 @@ def get_parameter_or_create(
         )
     if param.need_grad != need_grad:
         param.need_grad = need_grad
-    return param.get_unlinked_variable(need_grad if as_need_grad is None else as_need_grad)
+    trained = need_grad if as_need_grad is None else bool(as_need_grad)
+    return param.get_unlinked_variable(trained and not modes.no_grad)
 
 
 def _created(

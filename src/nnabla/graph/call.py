@@ -103,6 +103,10 @@ def _carry_out(
     function, found = connect(operator, tuple(given), arrays)
     if modes.auto_forward:
         run_function(operator, given, found, function._needs_grad)
+        if modes.no_grad:
+            # Nothing will go back: a loop that runs for long must not keep all that it has computed.
+            for variable in found:
+                variable._parent = None
     return found[0] if len(found) == 1 else tuple(found)
 
 
@@ -120,17 +124,18 @@ def connect(operator: Operator, inputs: tuple[Variable, ...], arrays: list[NdArr
             needs_grad = True
     function.rank = rank
     function._setup_shapes = tuple([v._buffers.data._shape for v in inputs])
-    function._needs_grad = needs_grad = needs_grad and operator.differentiable and not modes.no_grad
+    forgets = modes.no_grad and modes.auto_forward
+    function._needs_grad = needs_grad = needs_grad and operator.differentiable and not forgets
     made = []
     for array in arrays:
         variable = Variable._on(Buffers(array), function)
         variable._inherited_need_grad = needs_grad
         variable.rank = rank + 1
         made.append(variable)
-    if modes.recompute or modes.no_grad:
+    if modes.recompute or forgets:
         for variable in made:
             variable._recompute = modes.recompute
-            if modes.no_grad:
+            if forgets:
                 variable._need_grad = False
     function._outputs = tuple([v._buffers for v in made])
     function._output_refs = [weakref.ref(v) for v in made]
