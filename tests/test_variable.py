@@ -254,6 +254,30 @@ def test_unlinked_variables_cut_backward():
     np.testing.assert_allclose(x.g, 2 * y.d * (1 - y.d**2), rtol=1e-5)
 
 
+@pytest.mark.parametrize("call, ways", [(lambda u, y: u * y, 1), (lambda u, y: y * u, 2)])
+def test_a_twin_in_the_same_graph_gets_a_gradient_and_passes_none_on(call, ways):
+    """The order of the inputs matters, as in NNabla: the two share one gradient, which the variable assigns to."""
+    x = leaf([1.0, 2.0])
+    y = x * 3
+    u = y.get_unlinked_variable(need_grad=True)
+    z = call(u, y)
+    for _ in range(2):
+        z.forward()
+        x.grad.zero()
+        z.backward(clear_buffer=True)
+        np.testing.assert_allclose(x.g, ways * 9 * x.d)
+
+
+def test_a_twin_alone_reads_values_as_they_were():
+    x = leaf([1.0, 2.0])
+    y = x * 3
+    u = y.get_unlinked_variable()
+    z = F.exp(u) + y
+    z.forward()
+    z.forward()
+    np.testing.assert_allclose(z.d, np.exp([3, 6]) + [3, 6], rtol=1e-6)
+
+
 def test_rewire_on():
     a, b = leaf(np.ones((2, 3))), leaf(np.full((2, 3), 0.5))
     ya = F.mul_scalar(a, 2.0)

@@ -173,3 +173,16 @@ def test_comparisons_document_themselves() -> None:
     for function in (F.equal, F.less_scalar, F.logical_and, F.logical_not, F.logical_or_scalar):
         for section in ("Whether", "Inputs:", "Returns:", "Source: NNabla function reference"):
             assert section in function.__doc__
+
+
+def test_derivatives_at_zero_are_those_of_nnabla() -> None:
+    x = nn.Variable.from_numpy_array([[-1.0, 0.0, 2.0]], need_grad=True)
+    dy = np.arange(1.0, 7.0).reshape(1, 6)
+    for y, expected in (
+        (F.prelu(x, nn.Variable.from_numpy_array(0.25)), [0.25, 2, 3]),
+        (F.crelu(x), [-4, -5, 3]),
+    ):
+        y.forward()
+        x.grad.zero()
+        y.backward(dy[:, : y.size])
+        assert x.g.tolist() == [expected]

@@ -153,7 +153,7 @@ def active_functions(order: Sequence[Function], root: Variable) -> dict[Function
             continue
         active[function] = wanted = wanted_inputs(function._operator, function._inputs)
         for variable, wants in zip(function._inputs, wanted, strict=True):
-            if wants:
+            if wants and variable._parent is not None:
                 reached.add(id(variable._buffers.data))
     return active
 
@@ -286,7 +286,9 @@ class _Backward:
             if address in self.written:
                 sink = adding(buffers.grad, may_share(function._operator))
             else:
-                self.written.add(address)
+                # An unlinked twin of the variable shares its gradient, which goes on from the variable alone.
+                if variable._parent is not None:
+                    self.written.add(address)
                 sink = assigning(buffers.grad)
             if producer._operator.compute_dtype is not dtype:
                 sink = casting(sink, producer._operator.compute_dtype)

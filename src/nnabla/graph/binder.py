@@ -24,10 +24,10 @@ class Binder:
     """Collects steps, and the slots that they read.
 
     Args:
-        order: all functions of the graph; what they produce is read where it is, anything else is a leaf.
+        order: functions that have run before; what they produced is read where it is, anything else is a leaf.
     """
 
-    def __init__(self, order: Sequence[Function]) -> None:
+    def __init__(self, order: Sequence[Function] = ()) -> None:
         self.steps: list[Step] = []
         self.functions: list[Function | None] = []
         self._leaves: dict[tuple[int, torch.dtype, Kind], LeafSlot] = {}
@@ -38,14 +38,18 @@ class Binder:
         self._dying_operators: list[Operator] = []
         self._dying_slots: list[CastSlot] = []
         for function in order:
-            operator = function._operator
-            for i, buffers in enumerate(function._outputs):
-                known = ANY_TYPE if operator.whole else operator.output_types.get(i, operator.compute_dtype)
-                self._produced[id(buffers.data)] = known
+            self.produce(function)
 
     @property
     def leaves(self) -> list[LeafSlot]:
         return list(self._leaves.values())
+
+    def produce(self, function: Function) -> None:
+        """Note that the outputs of `function` are there from now on, to be read where they are."""
+        operator = function._operator
+        for i, buffers in enumerate(function._outputs):
+            known = ANY_TYPE if operator.whole else operator.output_types.get(i, operator.compute_dtype)
+            self._produced[id(buffers.data)] = known
 
     def add(self, step: Step, function: Function | None = None) -> None:
         self.steps.append(step)

@@ -89,7 +89,7 @@ def compile_forward(
     order: Sequence[Function], roots: Sequence[Variable], clear_buffer: bool, clear_no_need_grad: bool
 ) -> Plan:
     """Bind one step to each function, and free what the options allow."""
-    binder = Binder(order)
+    binder = Binder()
     freed = freed_after_forward(order, roots, clear_buffer, clear_no_need_grad)
     asked = {id(v._buffers.data) for v in roots}
     sole = unshared(order)
@@ -122,6 +122,7 @@ def add_forward_step(
         # New variables on the outputs' buffers: a plan that held the real ones would hold itself.
         outputs = [Variable._on(buffers) for buffers in function._outputs]
         binder.add(python_forward_step(operator, list(function._inputs), outputs), function)
+        binder.produce(function)
         return
     slots = binder.inputs(function)
     arrays = [buffers.data for buffers in function._outputs]
@@ -133,6 +134,7 @@ def add_forward_step(
     if operator.dynamic_shape:
         step = reshaping_step(step, function._outputs, lambda: setup_again(following))
     binder.add(step, function)
+    binder.produce(function)
     binder.free([], [], [s for s in slots if isinstance(s, CastSlot)])
 
 

@@ -158,6 +158,8 @@ class PReLU(Operator):
         self, need: tuple[bool, ...], dy: Tensor, x0: Tensor, x1: Tensor
     ) -> tuple[Tensor, Tensor | None]:
         dx0, dx1 = aten._prelu_kernel_backward(dy, x0, x1.view(self._slopes))
+        # The kernel takes the slope for the derivative at 0, where it is to be 1.
+        dx0 = torch.where(x0 == 0, dy, dx0)
         return dx0, (dx1.sum_to_size(self._slopes).view(self._x1) if need[1] else None)
 
 
@@ -266,7 +268,7 @@ class CReLU(Operator):
     Args:
         axis: axis to concatenate along; a negative value counts from the end.
     Returns:
-        Shape of `x`, with the length of `axis` doubled.
+        Shape of `x`, with the length of `axis` doubled. The derivative at 0 is that of the second half, -1.
     Raises:
         ArgumentError: `axis` is not an axis of `x`.
     Example:
@@ -288,8 +290,9 @@ class CReLU(Operator):
         return torch.relu_(torch.cat((x, -x), self._axis))
 
     def grad(self, dy: Tensor, y: Tensor) -> Tensor:
-        (dy0, dy1), (y0, y1) = dy.chunk(2, self._axis), y.chunk(2, self._axis)
-        return aten.threshold_backward(dy0, y0, 0).sub_(aten.threshold_backward(dy1, y1, 0))
+        dy0, dy1 = dy.chunk(2, self._axis)
+        y0 = y.narrow(self._axis, 0, y.shape[self._axis] // 2)
+        return torch.where(y0 > 0, dy0, -dy1)
 
 
 @operator("CELU", "celu")
