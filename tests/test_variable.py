@@ -275,7 +275,7 @@ def test_a_twin_alone_reads_values_as_they_were():
     z = F.exp(u) + y
     z.forward()
     z.forward()
-    np.testing.assert_allclose(z.d, np.exp([3, 6]) + [3, 6], rtol=1e-6)
+    np.testing.assert_allclose(z.d, np.exp([3, 6]) + np.array([3, 6]), rtol=1e-6)
 
 
 def test_rewire_on():

@@ -305,7 +305,7 @@ def _of_other(name: str) -> property:
     return property(lambda self: getattr(self._other, name), lambda self, value: setattr(self._other, name, value))
 
 
-for _name in ("_cleared", "_dtype", "_exported", "_fill", "_shape", "_tensor"):
+for _name in ("_cleared", "_dtype", "_fill", "_shape", "_tensor"):
     setattr(_Beneath, _name, _of_other(_name))
 
 
