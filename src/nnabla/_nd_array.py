@@ -40,7 +40,9 @@ def integer(value: Any) -> int:
 
 def integers(values: Any) -> tuple[int, ...]:
     """One number or several, as `integer` has them."""
-    return tuple([v if type(v) is int else integer(v) for v in (values if isinstance(values, Iterable) else (values,))])
+    if type(values) is not tuple and type(values) is not list and not isinstance(values, Iterable):
+        values = (values,)
+    return tuple([v if type(v) is int else integer(v) for v in values])
 
 
 def checked_shape(shape: Iterable[int] | int, what: str) -> tuple[int, ...]:

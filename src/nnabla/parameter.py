@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ContextDecorator
 from typing import TYPE_CHECKING, Any
 
@@ -57,24 +57,29 @@ def _enter(scope: Scope, names: list[str], function: str) -> Scope:
     return scope
 
 
+def _below(scope: Scope, path: str, function: str) -> Scope:
+    """The scope at `path` below `scope`, created where missing."""
+    # The usual case: a scope that is there, right below.
+    found = scope.get(path) if type(path) is str else None
+    return found if type(found) is OrderedDict else _enter(scope, _names(path, function), function)
+
+
 class _Within(ContextDecorator):
     """Makes a scope the current one inside a ``with`` block."""
 
-    def __init__(self, path: str, scope: Scope | None, function: str) -> None:
+    def __init__(self, path: str, scope: Scope | None) -> None:
         self._path = path
         self._scope = scope
-        self._function = function
         # The scopes to come back to: one object may be entered again inside of its own block.
         self._previous: list[Scope] = []
 
     def _recreate_cm(self) -> _Within:
-        return type(self)(self._path, self._scope, self._function)
+        return type(self)(self._path, self._scope)
 
     def __enter__(self) -> Scope:
         global current_scope
         previous = current_scope
-        names = _names(self._path, self._function)
-        current_scope = _enter(previous if self._scope is None else self._scope, names, self._function)
+        current_scope = _below(previous if self._scope is None else self._scope, self._path, "parameter_scope")
         self._previous.append(previous)
         return current_scope
 
@@ -101,7 +106,7 @@ def parameter_scope(name: str, scope: Scope | None = None) -> AbstractContextMan
         >>> list(nn.get_parameters())
         ['foo/affine/W', 'foo/affine/b']
     """
-    return _Within(name, scope, "parameter_scope")
+    return _Within(name, scope)
 
 
 # Parameters registered since the outermost parametric function was entered, and how many have been.
@@ -109,25 +114,28 @@ _registered: list[tuple[Scope, str]] = []
 _building = 0
 
 
-class building(_Within):
+class building:
     """The scope of one parametric function; what is registered in the ``with`` block goes again if that fails.
 
     Args:
         path: of the scope, below the current one.
     """
 
+    __slots__ = ("_mark", "_path", "_previous")
+
     def __init__(self, path: str) -> None:
-        super().__init__(path, None, "parametric function")
+        self._path = path
 
     def __enter__(self) -> Scope:
-        global _building
-        scope = super().__enter__()
+        global current_scope, _building
+        self._previous = current_scope
+        current_scope = _below(current_scope, self._path, "parametric function")
         _building += 1
         self._mark = len(_registered)
-        return scope
+        return current_scope
 
     def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
-        global _building
+        global current_scope, _building
         if kind is not None:
             for scope, name in _registered[self._mark :]:
                 scope.pop(name, None)
@@ -136,7 +144,7 @@ class building(_Within):
         _building -= 1
         if not _building:
             _registered.clear()
-        super().__exit__(kind)
+        current_scope = self._previous
 
 
 def _prune(scope: Scope) -> None:
@@ -310,13 +318,16 @@ def get_parameters(
     return found
 
 
-def _walk(scope: Scope, path: str) -> Iterator[tuple[str, Variable]]:
+def _walk(scope: Scope, path: str) -> list[tuple[str, Variable]]:
+    """All parameters of `scope` and below, with their names below `path`."""
+    found: list[tuple[str, Variable]] = []
+    prefix = f"{path}/" if path else ""
     for name, entry in scope.items():
-        full = f"{path}/{name}" if path else name
         if isinstance(entry, Variable):
-            yield full, entry
+            found.append((prefix + name, entry))
         else:
-            yield from _walk(entry, full)
+            found += _walk(entry, prefix + name)
+    return found
 
 
 def names_below(scope: Scope) -> set[str]:

@@ -231,9 +231,19 @@ def _fixed_call(cls: type[Operator]) -> Callable[..., Any]:
     count = len(defaults)
     n_inputs = len(declaration.inputs)
     n_required = max([i + 1 for i, value in enumerate(defaults) if value is REQUIRED], default=0)
+    # What the arguments are where only inputs are given.
+    usual = defaults[n_inputs:-2] if n_required <= n_inputs else None
+
+    def refuse_none(argument: str) -> NoReturn:
+        raise TypeError(f"{name}: input {argument} must be a Variable or an NdArray, not None")
 
     def call(*args: Any, **kwargs: Any) -> Any:
         given = len(args)
+        if usual is not None and given == n_inputs and not kwargs:
+            for value, default, named in zip(args, defaults, names, strict=False):
+                if value is None and default is not None:
+                    refuse_none(named)
+            return invoke(cls, usual, args)
         if given > count:
             raise TypeError(f"{name}() takes {count} positional arguments but {given} were given")
         values = [*args, *defaults[given:]]
@@ -250,7 +260,7 @@ def _fixed_call(cls: type[Operator]) -> Callable[..., Any]:
                     raise TypeError(f"{name}() missing required argument: {names[i]!r}")
         for i in range(n_inputs):
             if values[i] is None and defaults[i] is not None:
-                raise TypeError(f"{name}: input {names[i]} must be a Variable or an NdArray, not None")
+                refuse_none(names[i])
         return invoke(cls, values[n_inputs:-2], values[:n_inputs], values[-2], values[-1])
 
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

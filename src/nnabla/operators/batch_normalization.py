@@ -423,14 +423,14 @@ def batch_normalization(
     Source: S. Ioffe and C. Szegedy, "Batch Normalization", arXiv:1502.03167, algorithm 1.
     """
     axes = integers(axes)
-    statistics = with_running_statistics(x, mean, variance, axes, batch_stat, "batch_normalization")
+    mean, variance = with_running_statistics(x, mean, variance, axes, batch_stat, "batch_normalization")
+    n_outputs = 3 if output_stat else 1
 
     def normalize(xs: Sequence[Any], parameters: Sequence[Any], axis: int) -> Any:
-        no_bias, no_scale = (p is None for p in parameters[:2])
-        arguments = ((axis,), decay_rate, eps, batch_stat, no_scale, no_bias)
-        return invoke(BatchNormalization, arguments, (*xs, *parameters), 3 if output_stat else 1)
+        arguments = ((axis,), decay_rate, eps, batch_stat, gamma is None, beta is None)
+        return invoke(BatchNormalization, arguments, (*xs, *parameters), n_outputs)
 
-    return over_axes(normalize, (x,), (beta, gamma, *statistics), axes)
+    return over_axes(normalize, (x,), (beta, gamma, mean, variance), axes)
 
 
 def over_axes(

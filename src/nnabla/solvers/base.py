@@ -155,6 +155,8 @@ class Solver:
                     f"set_parameters: the state of {key!r} has shape {self._params[key].shape}, "
                     f"the parameter {param.shape}; pass retain_state=False"
                 )
+        if retain_state and not reset and all([self._params.get(key) is p for key, p in param_dict.items()]):
+            return  # As in each iteration on a dynamic graph.
         if reset:
             self._params.clear()
             self._states.clear()
