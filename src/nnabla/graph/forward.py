@@ -102,7 +102,8 @@ def compile_forward(
             if id(first) in sole and any(first is array for array in freed.get(position, ())):
                 kernel = operator.overwrite
         add_forward_step(binder, function, asked, keep, kernel, order[position + 1 :] if operator.dynamic_shape else ())
-        free_operator = [operator] if operator.keeps and not keep else []
+        # What a gradient derived from forward would need is not recorded here.
+        free_operator = [operator] if operator.keeps and not keep and operator.grad is not None else []
         binder.free(freed.get(position, []), free_operator)
     binder.flush()
     return Plan(binder.leaves, binder.steps, binder.functions)

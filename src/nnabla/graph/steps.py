@@ -141,6 +141,11 @@ def forward_step(kernel: Callable[..., Any], xs: Sequence[Slot], ys: Sequence[Nd
         def step() -> None:
             y._tensor = kernel(x0._tensor, x1._tensor, x2._tensor)
 
+    elif not xs:
+
+        def step() -> None:
+            y._tensor = kernel()
+
     else:
 
         def step() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -47,11 +48,12 @@ class Constant(Operator):
     shape = Ints([], "The shape.", check=lengths)
 
     def output_shape(self) -> Shape:
-        self._value = representable(self.val, self.compute_dtype)
+        value = representable(self.val, self.compute_dtype)
+        self._full = partial(torch.full, self.shape, value, dtype=self.compute_dtype, device=self.device)
         return self.shape
 
     def forward(self) -> Tensor:
-        return torch.full(self.shape, self._value, dtype=self.compute_dtype, device=self.device)
+        return self._full()
 
 
 @operator("Arange", "arange")
@@ -172,11 +174,12 @@ class EyeLike(Operator):
     def output_shape(self, x: Shape) -> Shape:
         if len(x) != 2:
             raise ShapeError(f"eye_like: x must have two axes, not {len(x)}")
+        self._eye = partial(torch.eye, *x, dtype=self.compute_dtype, device=self.device)
         return x
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.k:
-            return torch.eye(*x.shape, dtype=x.dtype, device=x.device)
+            return self._eye()
         y = torch.zeros_like(x)
         y.diagonal(self.k).fill_(1)
         return y

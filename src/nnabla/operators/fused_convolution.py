@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -13,16 +14,26 @@ from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Float, Floats, Int, Str, positive
 from ..graph.operator import Shape, operator
 from .convolution import Convolving, Maps
+from .kernels import aten
 
-# For each activation function: the number of its arguments, and what it computes.
-_NONLINEARITIES: dict[str, tuple[int, Any]] = {
-    "identity": (0, lambda x: x),
-    "relu": (0, torch.relu),
-    "sigmoid": (0, torch.sigmoid),
-    "tanh": (0, torch.tanh),
-    "leaky_relu": (1, F.leaky_relu),
-    "elu": (1, F.elu),
-    "relu6": (0, F.relu6),
+
+class _Activation(NamedTuple):
+    """An activation function of the last step, which may work in place."""
+
+    arguments: int
+    forward: Callable[..., Tensor]
+    # From the gradient of the result, and the result.
+    grad: Callable[..., Tensor]
+
+
+_NONLINEARITIES = {
+    "identity": _Activation(0, lambda x: x, lambda dy, y: dy),
+    "relu": _Activation(0, torch.relu_, lambda dy, y: aten.threshold_backward(dy, y, 0)),
+    "sigmoid": _Activation(0, torch.sigmoid_, aten.sigmoid_backward),
+    "tanh": _Activation(0, torch.tanh_, aten.tanh_backward),
+    "leaky_relu": _Activation(1, F.leaky_relu, lambda dy, y, slope: aten.leaky_relu_backward(dy, y, slope, True)),
+    "elu": _Activation(1, F.elu, lambda dy, y, alpha: aten.elu_backward(dy, alpha, 1, 1, True, y)),
+    "relu6": _Activation(0, F.relu6, lambda dy, y: aten.hardtanh_backward(dy, y, 0, 6)),
 }
 _PAD_MODES = {"constant": "constant", "reflect": "reflect", "repeat": "replicate"}
 
@@ -84,6 +95,7 @@ class FusedConvolution(Convolving):
 
     constants = ("mean", "variance")
     updated = ("mean", "variance")
+    keeps = True
 
     def output_shape(
         self,
@@ -96,13 +108,12 @@ class FusedConvolution(Convolving):
         variance: Shape | None = None,
         z: Shape | None = None,
     ) -> Shape:
-        count, function = _NONLINEARITIES[self.nonlinearity]
-        if len(self.nonlinearity_args) != count:
+        self._activation = _NONLINEARITIES[self.nonlinearity]
+        if len(self.nonlinearity_args) != self._activation.arguments:
             raise ArgumentError(
-                f"fused_convolution: nonlinearity_args must have {count} entries for {self.nonlinearity}, "
-                f"not {list(self.nonlinearity_args)}"
+                f"fused_convolution: nonlinearity_args must have {self._activation.arguments} entries for "
+                f"{self.nonlinearity}, not {list(self.nonlinearity_args)}"
             )
-        self._activate = function
         self.constant_value = float(self.constant_value)
         given = self.pad
         maps = self._split_padded(x)
@@ -132,6 +143,16 @@ class FusedConvolution(Convolving):
             raise ShapeError(f"fused_convolution: z must have shape {y.shape}, that of the convolution")
         self._bind(padded, y, ordered, kernel, self.group)
         self._unpadded = maps
+        self._beta = beta
+        self.grad_aliases = self.nonlinearity == "identity"
+        if (
+            any(a or b for a, b in self._sides)
+            or min(self.nonlinearity_args, default=0) < 0
+            or self.compute_dtype not in (torch.float32, torch.float64)
+        ):
+            # Padding has a gradient of its own, the result of a falling activation does not tell its input, and
+            # beside half precision arrays there are parameters in two types: autograd knows.
+            self.grad, self.keeps_output = None, True
         # The arguments show the caller's pad; the convolution was bound with its own.
         self.pad = (0,) * len(kernel) if given is None else given
         return y.shape
@@ -168,8 +189,10 @@ class FusedConvolution(Convolving):
         y = torch.convolution(self._enter(x), self._open_weight(weight), bias, *self._arguments)
         if gamma is not None:
             moving = update or not self.batch_stat
-            y = torch.batch_norm(
-                y,
+            # What the gradient needs: the convolution, and mean and 1 / standard deviation of the batch.
+            before = y
+            y, *statistics = torch.native_batch_norm(
+                before,
                 gamma.reshape(-1),
                 beta.reshape(-1),
                 mean.view(-1) if moving else None,
@@ -177,11 +200,11 @@ class FusedConvolution(Convolving):
                 self.batch_stat,
                 1 - self.decay_rate,
                 self.eps,
-                torch.backends.cudnn.enabled,
             )
+            self.kept = (before, *statistics)
         if z is not None:
-            y = y + self._y.open(z)
-        return self._y.close(self._activate(y, *self.nonlinearity_args))
+            y = y.add_(self._y.open(z))
+        return self._y.close(self._activation.forward(y, *self.nonlinearity_args))
 
     def forward(
         self,
@@ -198,3 +221,43 @@ class FusedConvolution(Convolving):
 
     def recompute(self, *inputs: Any) -> Tensor:
         return self._compute(inputs, update=False)
+
+    def grad(
+        self,
+        need: tuple[bool, ...],
+        dy: Tensor,
+        x: Tensor,
+        weight: Tensor,
+        gamma: Tensor | None,
+        mean: Tensor | None,
+        variance: Tensor | None,
+        y: Tensor,
+    ) -> tuple[Any, ...]:
+        need_x, need_weight, need_bias, need_beta, need_gamma, _, _, need_z = need
+        result = self._y.open(y)
+        dy = self._y.open(dy)
+        if dy.stride() != result.stride():
+            # Kernels are slow where memory formats meet.
+            dy = torch.empty_like(result).copy_(dy)
+        dy = dz = self._activation.grad(dy, result, *self.nonlinearity_args)
+        dbeta = dgamma = None
+        if gamma is not None and mean is not None and variance is not None:
+            before, *statistics = self.kept
+            running: Any = (None, None) if self.batch_stat else (mean.view(-1), variance.view(-1))
+            dy, dgamma, dbeta = aten.native_batch_norm_backward(
+                dy,
+                before,
+                gamma.reshape(-1),
+                *running,
+                *statistics,
+                self.batch_stat,
+                self.eps,
+                [need_x or need_weight or need_bias, need_gamma, need_beta],
+            )
+            dbeta = dbeta.view(self._beta) if need_beta else None
+            dgamma = dgamma.view(gamma.shape) if need_gamma else None
+        dx = dw = db = None
+        if need_x or need_weight or need_bias:
+            dx, dw, db = self._gradients((need_x, need_weight, need_bias), self._y.close(dy), x, weight)
+        dz = self._y.close(dz) if need_z else None
+        return dx, dw, db, dbeta, dgamma, None, None, dz
