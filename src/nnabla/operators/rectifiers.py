@@ -20,6 +20,12 @@ from .shapes import Elementwise
 threshold_backward = aten.threshold_backward
 
 
+def _least(x: Tensor) -> float:
+    """The least number above 0 that the type of `x` has. Added, it moves 0 over the border and changes nothing else."""
+    info = torch.finfo(x.dtype)
+    return info.tiny * info.eps
+
+
 @operator("ReLU", "relu")
 class ReLU(Elementwise):
     r"""Rectified linear unit, :math:`y = \max(0, x)`.
@@ -157,9 +163,9 @@ class PReLU(Operator):
     def grad(
         self, need: tuple[bool, ...], dy: Tensor, x0: Tensor, x1: Tensor
     ) -> tuple[Tensor, Tensor | None]:
-        dx0, dx1 = aten._prelu_kernel_backward(dy, x0, x1.view(self._slopes))
         # The kernel takes the slope for the derivative at 0, where it is to be 1.
-        dx0 = torch.where(x0 == 0, dy, dx0)
+        above = x0 + _least(x0)
+        dx0, dx1 = aten._prelu_kernel_backward(dy, above, x1.view(self._slopes))
         return dx0, (dx1.sum_to_size(self._slopes).view(self._x1) if need[1] else None)
 
 
@@ -292,7 +298,9 @@ class CReLU(Operator):
     def grad(self, dy: Tensor, y: Tensor) -> Tensor:
         dy0, dy1 = dy.chunk(2, self._axis)
         y0 = y.narrow(self._axis, 0, y.shape[self._axis] // 2)
-        return torch.where(y0 > 0, dy0, -dy1)
+        zero = torch.rsub(y0, _least(y))  # above 0 where y0 is 0
+        # torch.where takes twice as long.
+        return aten.threshold_backward(dy0, y0, 0).sub_(aten.threshold_backward(dy1, zero, 0))
 
 
 @operator("CELU", "celu")
