@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -124,7 +125,10 @@ class ImageAugmentation(Stochastic):
         drawn = torch.rand(shape, generator=generator, dtype=torch.float32, device=self.device)
         log_scale, log_aspect, angle, log_bulge, *rest = torch.addcmul(self._low, self._range, drawn).unbind()
         first_x, first_y, mirror_x, mirror_y = rest
-        step_x, step_y = (-log_scale - log_aspect).exp_(), (log_aspect - log_scale).exp_()
+        step_x: Any = 1 / self.min_scale
+        step_y: Any = step_x
+        if self.min_scale != self.max_scale or self.aspect_ratio != 1:
+            step_x, step_y = (-log_scale - log_aspect).exp_(), (log_aspect - log_scale).exp_()
         center_x = _center(first_x, w, width, step_x, self.pad[1])
         center_y = _center(first_y, h, height, step_y, self.pad[0])
         if self._places is None:
@@ -137,9 +141,9 @@ class ImageAugmentation(Stochastic):
             stretch = 1 + log_bulge.expm1() * (1 - (2 * u / w) ** 2 - (2 * v / h) ** 2)
             u, v = u * stretch + 0.5, v * stretch + 0.5
         if self.flip_lr:
-            step_x = step_x.where(mirror_x < 0.5, -step_x)
+            step_x = torch.where(mirror_x < 0.5, step_x, -step_x)
         if self.flip_ud:
-            step_y = step_y.where(mirror_y < 0.5, -step_y)
+            step_y = torch.where(mirror_y < 0.5, step_y, -step_y)
         u, v = u * step_x, v * step_y
         cos, sin = angle.cos(), angle.sin()
         x = center_x + cos * u + sin * v
@@ -171,6 +175,6 @@ class ImageAugmentation(Stochastic):
         return self._changed(x, self.replayed())
 
 
-def _center(first: Tensor, size: int, length: int, step: Tensor, pad: int) -> Tensor:
+def _center(first: Tensor, size: int, length: int, step: Any, pad: int) -> Tensor:
     """Where the center of a window is on an axis of the source; `first`, in [0, 1), says which of the places inside."""
-    return first * (length + 2 * pad - size * step) - pad + (size - 1) / 2 * step
+    return first * (length + 2 * pad - size * step) + ((size - 1) / 2 * step - pad)

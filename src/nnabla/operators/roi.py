@@ -83,6 +83,9 @@ class RoiAlign(Operator):
         self._size = input[1:3] if self.channel_last else input[2:]
         self._channels = input[3] if self.channel_last else input[1]
         self._cells = (boxes[0], *self.output_size)
+        # Indices that depend on shapes alone, made when they are first used.
+        self._steps: dict[int, Tensor] = {}
+        self._cell_of_sample: Tensor | None = None
         return (*self._cells, self._channels) if self.channel_last else (boxes[0], self._channels, *self.output_size)
 
     def forward(self, input: Tensor, boxes: Tensor) -> Tensor:
@@ -118,7 +121,7 @@ class RoiAlign(Operator):
         """
         length, cells, scale = self._size[axis], self.output_size[axis], self.spatial_scale[axis]
         start, end = start * scale - 0.5, end * scale - 0.5
-        step = (end - start) / cells
+        step = ((end - start) / cells).view(-1, 1, 1)
         if self.sampling_ratio > 0:
             counts = torch.full_like(step, self.sampling_ratio)
         else:
@@ -128,20 +131,25 @@ class RoiAlign(Operator):
         if not largest * step.numel() * cells <= _MOST_SAMPLES:
             raise ArgumentError(f"roi_align: boxes must be finite, and not need {largest:g} sampling points in a cell")
         most = max(1, int(largest))
-        point = torch.arange(most, dtype=step.dtype, device=step.device)
-        cell = torch.arange(cells, dtype=step.dtype, device=step.device)
-        at = (cell.view(1, -1, 1) + (point + 0.5) / counts.view(-1, 1, 1)) * step.view(-1, 1, 1)
-        at = at + start.view(-1, 1, 1)
+        point = self._arange(most, step)
+        cell = self._arange(cells, step).view(1, -1, 1)
+        at = torch.addcmul(start.view(-1, 1, 1), cell + (point + 0.5) / counts, step)
         # A box without extent has no sampling points: 0 / 0.
-        share = (point < counts.view(-1, 1, 1)) & (at >= -1) & (at <= length)
-        weight = torch.where(share, 1 / counts.view(-1, 1, 1), 0.0)
-        weight = torch.where(counts.view(-1, 1, 1) == 0, torch.nan, weight)
+        share = (point < counts) & (at >= -1) & (at <= length)
+        weight = torch.where(share, 1 / counts, 0.0)
+        weight = torch.where(counts == 0, torch.nan, weight)
         at = at.nan_to_num(0.0, 0.0, 0.0).clamp(0, length - 1)
         low = at.floor().clamp_(max=length - 1)
         high = (low + 1).clamp_(max=length - 1)
         part = at - low
         index = torch.cat([low, high], 2).long()
         return index, torch.cat([weight * (1 - part), weight * part], 2)
+
+    def _arange(self, count: int, like: Tensor) -> Tensor:
+        found = self._steps.get(count)
+        if found is None:
+            found = self._steps[count] = torch.arange(count, dtype=like.dtype, device=like.device)
+        return found
 
     def grad(self, need: tuple[bool, ...], dy: Tensor) -> tuple[Tensor | None, ...]:
         if not need[0]:
@@ -151,7 +159,10 @@ class RoiAlign(Operator):
             dy = dy.permute(0, 2, 3, 1)
         dy = dy.reshape(-1, self._channels)
         cells, points = index.shape
-        cell = torch.arange(cells, device=dy.device).unsqueeze(1).expand(cells, points).reshape(-1)
+        cell = self._cell_of_sample
+        if cell is None or len(cell) != cells * points:
+            cell = torch.arange(cells, device=dy.device).repeat_interleave(points)
+            self._cell_of_sample = cell
         # A matrix from cells to pixels. There are products of sparse matrices for float32 and float64.
         dtype = torch.promote_types(dy.dtype, torch.float32)
         spread = torch.sparse_coo_tensor(
