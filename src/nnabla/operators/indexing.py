@@ -176,6 +176,22 @@ class Rows(NamedTuple):
             total = torch.add(_from_front(row, length) if negative else row, total, alpha=length)
         return total
 
+    # For rows of one element, kernels for elements are two to three times as fast.
+
+    def chosen(self, array: Tensor, numbers: Tensor) -> Tensor:
+        """The rows of these numbers, one after the other."""
+        if self.size == 1:
+            return array.reshape(-1).gather(0, numbers)
+        return array.reshape(self.shape).index_select(0, numbers)
+
+    def add(self, array: Tensor, numbers: Tensor, values: Tensor) -> Tensor:
+        """Add `values`, one row after the other, to the rows of these numbers of a contiguous array, and return it."""
+        if self.size == 1:
+            array.view(-1).scatter_add_(0, numbers, values.reshape(-1))
+        else:
+            array.view(self.shape).index_add_(0, numbers, values.reshape(len(numbers), self.size))
+        return array
+
 
 def _from_front(row: Tensor, length: int) -> Tensor:
     """Indices of which negative ones count from the end."""
@@ -218,12 +234,10 @@ class GatherNd(Operator):
 
     def forward(self, x: Tensor, indices: Tensor) -> Tensor:
         self.kept = numbers = self._rows.numbers(indices, "gather_nd")
-        return x.reshape(self._rows.shape).index_select(0, numbers).view(self._y)
+        return self._rows.chosen(x, numbers).view(self._y)
 
     def grad(self, dy: Tensor) -> tuple[Tensor, None]:
-        numbers = self.kept
-        dx = dy.new_zeros(self._rows.shape).index_add_(0, numbers, dy.reshape(len(numbers), self._rows.size))
-        return dx.view(self._x), None
+        return self._rows.add(dy.new_zeros(self._x), self.kept, dy), None
 
 
 @public

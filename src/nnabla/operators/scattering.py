@@ -69,21 +69,18 @@ class ScatterNd(Operator):
     def forward(self, data: Tensor, indices: Tensor, out: Tensor | None = None) -> Tensor:
         y = data.new_zeros(self.shape) if out is None else out.clone(memory_format=torch.contiguous_format)
         self.kept = numbers = self._rows.numbers(indices, "scatter_nd")
-        rows, data = y.view(self._rows.shape), data.reshape(len(numbers), self._rows.size)
         if self.add:
-            rows.index_add_(0, numbers, data)
-        else:
-            rows.index_copy_(0, numbers, data)
+            return self._rows.add(y, numbers, data)
+        y.view(self._rows.shape).index_copy_(0, numbers, data.reshape(len(numbers), self._rows.size))
         return y
 
     def grad(self, need: tuple[bool, ...], dy: Tensor) -> tuple[Tensor | None, None, Tensor | None]:
         numbers = self.kept
-        rows = dy.reshape(self._rows.shape)
         ddata = dout = None
         if need[0]:
-            ddata = rows.index_select(0, numbers).view(self._data)
+            ddata = self._rows.chosen(dy, numbers).view(self._data)
         if need[2]:
-            dout = dy if self.add else rows.index_fill(0, numbers, 0).view(dy.shape)
+            dout = dy if self.add else dy.reshape(self._rows.shape).index_fill(0, numbers, 0).view(dy.shape)
         return ddata, None, dout
 
 
