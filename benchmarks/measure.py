@@ -21,6 +21,8 @@ MEMORY_STEPS = 3
 MEMORY_COLUMNS = ("ours", "nnabla139", "torch", "torch_tuned")
 # Steps of either mode in each round, after some untimed ones.
 MODE_STEPS, MODE_WARM_STEPS = 8, 3
+# Fresh processes for each round: starting one takes most of the time, and varies by more than what is asked for.
+IMPORT_ROUNDS = 3
 IMPORTS = {
     "import": ("import of the package", "import {module}"),
     "import_api": (
@@ -178,8 +180,8 @@ def measure_import(name: str, columns: Sequence[Implementation], threads: int, r
     """Milliseconds of an import in a fresh process; the first round fills the disk cache and is dropped."""
     title, statement = IMPORTS[name]
     row = Row(name, title[0].upper() + title[1:], "ms")
-    for i in range(rounds + 1):
-        for column in columns:
+    for i in range(IMPORT_ROUNDS * rounds + 1):
+        for column in random.sample(columns, len(columns)):
             if column.module is None or column.name in row.failures:
                 continue
             # The other libraries have one package to import, whatever of it is used.
