@@ -423,6 +423,7 @@ class KLMultinomial(Operator):
 
     base_axis = Int(1, "First of the axes that are summed over.")
     full_precision = True
+    keeps = True
     outputs = ("D",)
 
     _SMALL = 1e-8
@@ -437,11 +438,18 @@ class KLMultinomial(Operator):
         return self._divergence
 
     def forward(self, p: Tensor, q: Tensor) -> Tensor:
-        return self._difference(p, q).mul_(p).reshape(self._matrix).sum(1).view(self._divergence)
+        self.kept = difference = self._difference(p, q)
+        return self._summed(difference * p)
+
+    def infer(self, p: Tensor, q: Tensor) -> Tensor:
+        return self._summed(self._difference(p, q).mul_(p))
+
+    def _summed(self, terms: Tensor) -> Tensor:
+        return terms.reshape(self._matrix).sum(1).view(self._divergence)
 
     def grad(self, need: tuple[bool, ...], dD: Tensor, p: Tensor, q: Tensor) -> Any:
         dy = dD.reshape(self._gradient)
-        dp = self._difference(p, q).add_(1) * dy if need[0] else None
+        dp = (self.kept + 1).mul_(dy) if need[0] else None
         dq = p / q * -dy if need[1] else None
         return dp, dq
 
