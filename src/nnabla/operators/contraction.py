@@ -85,6 +85,9 @@ class Einsum(Operator):
             self._further = tuple(range(len(further)))
         # Of one array it may only rearrange the axes.
         self.view = len(x) == 1
+        self._of_gradients = _gradient_equations(words, result)
+        if self._of_gradients is None:
+            self.grad, self.keeps, self.keeps_output = None, True, True
         front, dots, back = result.partition("...")
         return (
             *[lengths[letter] for letter in front],
@@ -95,3 +98,21 @@ class Einsum(Operator):
     def forward(self, *x: Tensor) -> Any:
         y = torch.einsum(self._equation, *x)
         return y.sum(self._further) if self._summed and self._further else y
+
+    def grad(self, need: tuple[bool, ...], dy: Tensor, x: tuple[Tensor, ...]) -> list[Tensor | None]:
+        assert self._of_gradients is not None
+        others = zip(need, self._of_gradients, reversed(x), strict=True)
+        return [torch.einsum(equation, dy, other) if wanted else None for wanted, equation, other in others]
+
+
+def _gradient_equations(words: list[str], result: str) -> list[str] | None:
+    """For each of two arrays, its gradient from that of the result and the other array.
+
+    None where it is more than a product: with diagonals, sums over an array alone, broadcasting, or more arrays.
+    """
+    if len(words) != 2 or any("..." in word or len(set(word)) < len(word) for word in (*words, result)):
+        return None
+    first, second = words
+    if set(first) - set(second + result) or set(second) - set(first + result):
+        return None
+    return [f"{result},{second}->{first}", f"{result},{first}->{second}"]
