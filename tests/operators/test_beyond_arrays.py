@@ -325,6 +325,30 @@ def test_einsum_of_more_than_the_original_takes() -> None:
 
 
 @pytest.mark.parametrize(
+    ("equation", "composed"),
+    [
+        ("ij,jk->k", lambda x, y: F.sum(F.batch_matmul(F.reshape(x, (1, 3, 3)), F.reshape(y, (1, 3, 3))), (0, 1))),
+        ("ii,ij->j", lambda x, y: F.sum(F.matrix_diag_part(x).reshape((3, 1)) * y, 0)),
+        ("ij,kj->ik", lambda x, y: F.affine(x, F.transpose(y, (1, 0)))),
+        ("ij,ik->", lambda x, y: F.sum(F.sum(x, 1) * F.sum(y, 1))),
+    ],
+)
+def test_einsum_has_the_gradients_of_what_it_stands_for(equation: str, composed: Callable[..., nn.Variable]) -> None:
+    """Where they are products, and where letters of one array alone are summed or stand twice."""
+    found = []
+    for call in (lambda x, y: F.einsum(x, y, equation=equation), composed):
+        x, y = [nn.Variable.from_numpy_array(rng(seed).standard_normal((3, 3)), need_grad=True) for seed in (7, 8)]
+        z = call(x, y)
+        z.forward()
+        x.grad.zero()
+        y.grad.zero()
+        z.backward(rng(9).standard_normal(z.shape))
+        found.append((z.d, x.g, y.g))
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
     "call",
     [
         lambda x: F.constant(1e30, (2,)),

@@ -291,3 +291,46 @@ def test_deformable_convolution_refuses_windows_without_offsets() -> None:
     x, w, offset = nn.Variable((1, 1, 4, 4)), nn.Variable((1, 1, 1, 1)), nn.Variable((1, 2, 4, 4))
     with pytest.raises(ArgumentError, match=r"pad\[0\] must leave 4 windows"):
         F.deformable_convolution(x, w, offset, pad=(1, 0))
+
+
+# ---- the fused convolution against its parts ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("batch_stat", [False, True])
+@pytest.mark.parametrize(
+    ("nonlinearity", "args", "part"),
+    [
+        ("relu", (), F.relu),
+        ("leaky_relu", (-0.5,), lambda y: F.leaky_relu(y, -0.5)),  # The result does not tell the input.
+        ("elu", (2.0,), lambda y: F.elu(y, 2.0)),
+        ("identity", (), lambda y: y),
+    ],
+)
+def test_fused_convolution_is_its_parts(
+    last: bool, batch_stat: bool, nonlinearity: str, args: tuple[float, ...], part: Callable[..., Any]
+) -> None:
+    """Outputs, all gradients and the running statistics."""
+    shapes = [(2, 3, 6, 5), (4, 3, 3, 3), (4,), *[(1, 4, 1, 1)] * 2, (2, 4, 6, 5)]
+    if last:
+        shapes = [(2, 6, 5, 3), (4, 3, 3, 3), (4,), *[(1, 1, 1, 4)] * 2, (2, 6, 5, 4)]
+    found = []
+    for fused in (True, False):
+        rng = np.random.RandomState(5)
+        x, w, b, beta, gamma, z = xs = [variable(rng, *shape) for shape in shapes]
+        mean = nn.Variable.from_numpy_array(rng.standard_normal(beta.shape))
+        deviation = nn.Variable.from_numpy_array(1 + rng.rand(*beta.shape))
+        if fused:
+            y = F.fused_convolution(
+                x, w, b, beta, gamma, mean, deviation, z, pad=(1, 1), channel_last=last, batch_stat=batch_stat,
+                nonlinearity=nonlinearity, nonlinearity_args=args,
+            )  # fmt: skip
+        else:
+            y = F.convolution(x, w, b, pad=(1, 1), channel_last=last)
+            axes = [3 if last else 1]
+            y = part(F.batch_normalization(y, beta, gamma, mean, deviation, axes, batch_stat=batch_stat) + z)
+        y.forward()
+        y.backward(rng.standard_normal(y.shape))
+        found.append([y.d, mean.d, deviation.d, *[v.g.copy() for v in xs]])
+    for a, b in zip(*found, strict=True):
+        assert close(a, b)
