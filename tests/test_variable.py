@@ -278,6 +278,27 @@ def test_a_twin_alone_reads_values_as_they_were():
     np.testing.assert_allclose(z.d, np.exp([3, 6]) + np.array([3, 6]), rtol=1e-6)
 
 
+@pytest.mark.parametrize("hook", [None, lambda function: None])
+def test_values_filled_after_forward_are_what_backward_reads(hook):
+    x = leaf([2.0, 2.0])
+    h = x * x
+    y = F.exp(h)
+    z = F.sum(h * h + y)
+    z.forward()
+    h.data.fill(3)
+    y.data.zero()
+    z.data.zero()
+    z.backward(function_post_hook=hook)
+    np.testing.assert_allclose(x.g, (2 * 3 + 0) * 2 * x.d)
+    with nn.auto_forward():
+        h = F.exp(x)
+        z = F.sum(h)
+    h.data.fill(5)
+    x.grad.zero()
+    z.backward()
+    np.testing.assert_allclose(x.g, 5)
+
+
 def test_rewire_on():
     a, b = leaf(np.ones((2, 3))), leaf(np.full((2, 3), 0.5))
     ya = F.mul_scalar(a, 2.0)

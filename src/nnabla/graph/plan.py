@@ -72,7 +72,7 @@ class Plan:
                     for step in self.steps:
                         step()
         except Exception as error:
-            self._explain(step, error)
+            self._go_on(step, error)
         finally:
             if threads > 1:
                 set_num_threads(threads)
@@ -92,13 +92,41 @@ class Plan:
                 with below_autograd():
                     step()
             except Exception as error:
-                self._explain(step, error)
+                if not self._filled(function):
+                    self._explain(step, error)
+                with below_autograd():
+                    step()
             if function is not None and post_hook is not None:
                 post_hook(function)
 
     def _read_by(self, function: Function) -> list[Variable]:
         """The variables whose values the step of `function` may read."""
         return list(function._inputs)
+
+    def _go_on(self, step: Step | None, error: Exception) -> None:
+        """Run the rest from a step that failed because an array was filled since it was computed; else explain."""
+        if step is None:
+            self._explain(step, error)
+        position = self.steps.index(step)
+        if not self._filled(self.functions[position]):
+            self._explain(step, error)
+        with below_autograd():
+            while position < len(self.steps):
+                try:
+                    self.steps[position]()
+                except Exception as further:
+                    if not self._filled(self.functions[position]):
+                        self._explain(self.steps[position], further)
+                else:
+                    position += 1
+
+    def _filled(self, function: Function | None) -> bool:
+        """Carry out the pending fills of what the step of `function` reads; whether there were any."""
+        variables = [] if function is None else self._read_by(function)
+        arrays = [v.data for v in variables if v.data._tensor is None and v.data._fill is not None]
+        for array in arrays:
+            array._realize()
+        return bool(arrays)
 
     def _explain(self, step: Step | None, error: Exception) -> NoReturn:
         """Say which function failed, on which shapes."""
