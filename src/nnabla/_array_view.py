@@ -1,4 +1,4 @@
-"""Arrays that show another array: all of it in another shape, or a part."""
+"""Arrays that show another array: as it is, in another shape, or a part."""
 
 from __future__ import annotations
 
@@ -9,7 +9,29 @@ import torch
 from ._nd_array import NdArray
 
 
-class ArrayView(NdArray):
+class ArrayAlias(NdArray):
+    """Another array, whatever it is at the time.
+
+    Args:
+        base: the array that is shown.
+    """
+
+    __slots__ = ("_base",)
+
+    def __init__(self, base: NdArray) -> None:
+        self._base = base
+        self._view = None
+
+
+def _of_base(name: str) -> property:
+    return property(lambda self: getattr(self._base, name), lambda self, value: setattr(self._base, name, value))
+
+
+for _name in ("_cleared", "_dtype", "_fill", "_shape", "_tensor"):
+    setattr(ArrayAlias, _name, _of_base(_name))
+
+
+class ArrayView(ArrayAlias):
     """What `cut` makes of another array, on its memory, wherever that moves.
 
     An array takes new memory when it is given values of another type, filled, or computed. The view looks for the
@@ -22,16 +44,15 @@ class ArrayView(NdArray):
         whole: whether that has all of the elements.
     """
 
-    __slots__ = ("_base", "_cut", "_seen", "_whole")
+    __slots__ = ("_cut", "_seen", "_shape", "_whole")
 
     def __init__(
         self, base: NdArray, shape: tuple[int, ...], cut: Callable[[torch.Tensor], torch.Tensor], whole: bool
     ) -> None:
+        super().__init__(base)
         self._shape = shape
-        self._base = base
         self._cut = cut
         self._whole = whole
-        self._view = None
         self._seen: tuple[torch.Tensor, torch.Tensor] | None = None  # memory of the base, and the view's
 
     @property
@@ -55,30 +76,6 @@ class ArrayView(NdArray):
         else:
             base._own(tensor.dtype, tensor.device)
             self._cut(base._contiguous()).copy_(tensor)
-
-    @property
-    def _fill(self) -> float | None:
-        return self._base._fill
-
-    @_fill.setter
-    def _fill(self, value: float | None) -> None:
-        self._base._fill = value
-
-    @property
-    def _dtype(self) -> torch.dtype | None:
-        return self._base._dtype
-
-    @_dtype.setter
-    def _dtype(self, dtype: torch.dtype | None) -> None:
-        self._base._dtype = dtype
-
-    @property
-    def _cleared(self) -> bool:
-        return self._base._cleared
-
-    @_cleared.setter
-    def _cleared(self, value: bool) -> None:
-        self._base._cleared = value
 
     def fill(self, value: float) -> None:
         """Set all elements to `value`; at once where there are others in the base."""

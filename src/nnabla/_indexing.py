@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ._array_view import ArrayAlias
 from ._nd_array import NdArray
 from .context import current
 from .errors import ShapeError
@@ -292,29 +293,13 @@ def _expanded(value: torch.Tensor, shape: Shape) -> torch.Tensor:
         ) from None
 
 
-class _Beneath(NdArray):
-    """The values of another array, whatever they are at the time: users set them before each forward."""
-
-    __slots__ = ("_other",)
-
-    def __init__(self, other: NdArray) -> None:
-        self._other = other
-
-
-def _of_other(name: str) -> property:
-    return property(lambda self: getattr(self._other, name), lambda self, value: setattr(self._other, name, value))
-
-
-for _name in ("_cleared", "_dtype", "_fill", "_shape", "_tensor"):
-    setattr(_Beneath, _name, _of_other(_name))
-
-
 def _before(x: Variable) -> Variable:
     """A variable that stands for what `x` has been so far."""
     parent = x._parent
     data = x.data
     if parent is None:
-        return Variable._on(Buffers(_Beneath(data)))
+        # Users set it before each forward.
+        return Variable._on(Buffers(ArrayAlias(data)))
     array = NdArray._new(data._shape, data._tensor)
     array._fill, array._dtype = data._fill, data._dtype
     before = Variable._on(Buffers(array), parent)

@@ -372,8 +372,8 @@ def may_share(operator: Operator) -> bool:
 
 def places_in_result(operator: Operator, indices: Sequence[int]) -> list[int] | None:
     """Where `grad` returns the gradients of the given inputs `indices`; None where it returns one tensor alone."""
-    places = operator.wiring.places
-    return None if places is None else [places[i] for i in indices]
+    wiring = operator.wiring
+    return None if wiring.alone else [wiring.places[i] for i in indices]
 
 
 def backward_step(
@@ -438,8 +438,7 @@ def run_function_backward(
         grads: Sequence[Any] = derived_grad(operator, need)(*dys, *with_gaps(operator, xs))
     else:
         grads = call_grad(operator, need, dys, xs, [v.data._as(dtype, device) for v in outputs])
-    places = operator.wiring.places or [0]
-    for variable, i, want, accumulate in zip(inputs, places, wants, accum, strict=True):
+    for variable, i, want, accumulate in zip(inputs, operator.wiring.places, wants, accum, strict=True):
         if want and grads[i] is not None:
             _direct(variable, accumulate)(grads[i])
 

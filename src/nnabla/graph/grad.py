@@ -88,7 +88,7 @@ class _Gradient(Operator):
     def _chosen(self, grads: Sequence[Any]) -> Any:
         """Of the gradients of all declared inputs those wanted, each in the shape of its input."""
         found = []
-        for i, shape, want in zip(self.source.wiring.places or [0], self._shapes, self.wants, strict=True):
+        for i, shape, want in zip(self.source.wiring.places, self._shapes, self.wants, strict=True):
             if want:
                 dx = grads[i]
                 found.append(dx.sum_to_size(shape) if dx.shape != shape else dx)

@@ -14,10 +14,11 @@ class Wiring:
     Attributes:
         kinds: for each input how it is read.
         may_want: for each input whether it can have a gradient.
-        places: for each input where its gradient is among those that `grad` returns; None where it returns one alone.
+        alone: whether `grad` returns one gradient and not a sequence of them.
+        places: for each input where its gradient is among those that `grad` returns.
     """
 
-    __slots__ = ("_arguments", "_read", "kinds", "may_want", "places")
+    __slots__ = ("_arguments", "_read", "alone", "kinds", "may_want", "places")
 
     def __init__(self, operator: Operator) -> None:
         declaration = operator.declaration
@@ -27,8 +28,8 @@ class Wiring:
         self.kinds = [declaration.kinds[i] for i in declared]
         self.may_want = [declaration.inputs[i].name not in operator.constants for i in declared]
         derived = operator.grad is None
-        alone = len(declaration.inputs) == 1 and not variadic and not derived
-        self.places = None if alone else list(range(len(declared))) if variadic else declared
+        self.alone = len(declaration.inputs) == 1 and not variadic and not derived
+        self.places = list(range(len(declared))) if variadic else declared
         # Roles of what `grad` is called with: ("dy", i), ("y", i), ("x", i), ("all x", 0), ("nothing", 0) for an
         # input not given. None: all output gradients, however many.
         self._arguments: list[tuple[str, int]] | None = None
@@ -107,4 +108,4 @@ def call_grad(
     found = operator.wiring
     values = found.arguments(dys, xs.__getitem__, ys)
     grads = operator.grad(need, *values) if operator.declaration.grad_takes_need else operator.grad(*values)
-    return (grads,) if found.places is None else grads
+    return (grads,) if found.alone else grads
