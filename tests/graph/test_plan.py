@@ -16,7 +16,8 @@ import nnabla.functions as F
 
 from .interpreter import interpret
 
-UNARY = [F.tanh, F.sigmoid, F.sin, lambda x: F.mul_scalar(x, 0.5), lambda x: F.add_scalar(x, 1.0), F.identity]
+UNARY = [F.tanh, F.sigmoid, F.relu, F.swish, F.sin, F.identity]
+UNARY += [lambda x: F.mul_scalar(x, 0.5), lambda x: F.add_scalar(x, 1.0)]
 BINARY = [F.add2, F.sub2, F.mul2]
 
 

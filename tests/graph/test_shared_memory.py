@@ -45,7 +45,7 @@ def watched(grad, found):
         updated = name == "VATNoise"  # Its gradient is documented to write to w.
         if not updated and not all(map(same, given, before)):
             found.add(f"{name} changes what it reads")
-        if self.grad_aliases or self.broadcast:
+        if self.grad_aliases:
             return result
         results = tensors([result])
         held = given + tensors(list(vars(self).values()))
@@ -81,6 +81,41 @@ def test_gradients_are_what_operators_declare(monkeypatch, wanted):
             backward(outputs, [dy.astype("float32") for dy in dys])
         except REFUSALS:
             continue
+    assert found == set()
+
+
+def test_gradients_that_take_the_place_of_the_output_s():
+    """`overwrite_grad` computes what `grad` does, in the memory that it is given."""
+    seen, found = set(), set()
+
+    def compared(cls):
+        def call(self, dy, *args):
+            expected = cls.grad(self, dy, *args)
+            place, result = dy.data_ptr(), cls.overwrite_grad(self, dy, *args)
+            seen.add(cls)
+            if not (result.data_ptr() == place and torch.equal(result, expected)):
+                found.add(self.declaration.type_name)
+            return result
+
+        return call
+
+    declared = {cls for cls in registry.values() if cls.overwrite_grad is not None}
+    calls = {cls: compared(cls) for cls in declared}
+    for case in ALL:
+        xs = variables(case, case.arrays())
+        for i in case.grad or ():
+            xs[i].need_grad = True
+        try:
+            outputs = call(case, xs)
+            if outputs[0].parent is None or type(outputs[0].parent._operator) not in declared:
+                continue
+            nn.forward_all(outputs)
+            operator, dy = outputs[0].parent._operator, torch.randn(outputs[0].shape)
+            roles = [{"x": xs, "y": outputs}[role][i] for role, i in operator.declaration.grad_roles[1:]]
+            calls[type(operator)](operator, dy, *[v.data._as(torch.float32, dy.device) for v in roles])
+        except REFUSALS:
+            continue
+    assert declared and seen == declared
     assert found == set()
 
 

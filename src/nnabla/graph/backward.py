@@ -178,6 +178,8 @@ class _Backward:
         self.free = intermediate(order, (root,))
         # Arrays of intermediate variables that hold a gradient already, when the next step runs.
         self.written: set[int] = set()
+        # Those of them whose gradient is a tensor that nothing else holds.
+        self.sole: set[int] = set()
         self.producer = {id(b.data): f for f in order for b in f._outputs}
         self.recomputed = {a for a, v in self.free.items() if v is not None and v._recompute}
 
@@ -269,9 +271,15 @@ class _Backward:
             need = tuple(with_gaps(operator, wants, False))
             return derived_grad(operator, need), [*dys, *self.binder.inputs(function)]
         kernel = operator.grad
+        if operator.overwrite_grad is not None and self._is_spent(function._outputs[0].data):
+            kernel = operator.overwrite_grad
         if operator.declaration.grad_takes_need:
             kernel = partial(kernel, tuple(with_gaps(operator, wants, False)))
         return kernel, self.binder.arguments_of_grad(function, dys)
+
+    def _is_spent(self, array: NdArray) -> bool:
+        """Whether the gradient of `array` is of use to nothing but the function that made the array."""
+        return self.clear_buffer and id(array) in self.sole and id(array) in self.free
 
     def _is_kept(self, function: Function, variable: Variable) -> bool:
         """Whether the gradient becomes that of a variable that no function made, as it is."""
@@ -292,6 +300,7 @@ class _Backward:
                 if variable._parent is not None:
                     self.written.add(address)
                 sink = assigning(buffers.grad)
+            (self.sole.discard if may_share(function._operator) else self.sole.add)(address)
             if producer._operator.compute_dtype is not dtype:
                 sink = casting(sink, producer._operator.compute_dtype)
         if _is_summed(function, variable):

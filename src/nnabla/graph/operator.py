@@ -141,6 +141,9 @@ class Operator:
     # Like forward, but the result takes the place of the first input, which has its shape and which nobody needs
     # any more. None: not possible.
     overwrite: Callable[..., Any] | None = None
+    # Like grad, with the same parameters, but the result takes the place of the first gradient, which has its shape and
+    # which nobody needs any more. None: not possible.
+    overwrite_grad: Callable[..., Any] | None = None
     # The output is the input seen in another shape, for the user as well.
     shares_memory: ClassVar[bool] = False
 

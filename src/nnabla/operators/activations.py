@@ -18,6 +18,10 @@ from .shapes import Elementwise
 # Bound to their only overload, which saves the choice among overloads in every call.
 sigmoid_backward = aten.sigmoid_backward
 tanh_backward = aten.tanh_backward
+sigmoid_backward_into = aten.into("sigmoid_backward")
+tanh_backward_into = aten.into("tanh_backward")
+silu_backward_into = aten.into("silu_backward")
+gelu_backward_into = aten.into("gelu_backward")
 
 
 @operator("Sigmoid", "sigmoid")
@@ -45,6 +49,9 @@ class Sigmoid(Elementwise):
     def grad(self, dy: Tensor, y: Tensor) -> Tensor:
         return sigmoid_backward(dy, y)
 
+    def overwrite_grad(self, dy: Tensor, y: Tensor) -> Tensor:
+        return sigmoid_backward_into(dy, y, grad_input=dy)
+
 
 @operator("Tanh", "tanh")
 class Tanh(Elementwise):
@@ -70,6 +77,9 @@ class Tanh(Elementwise):
 
     def grad(self, dy: Tensor, y: Tensor) -> Tensor:
         return tanh_backward(dy, y)
+
+    def overwrite_grad(self, dy: Tensor, y: Tensor) -> Tensor:
+        return tanh_backward_into(dy, y, grad_input=dy)
 
 
 @operator("Swish", "swish")
@@ -99,6 +109,9 @@ class Swish(Elementwise):
             return dy * (s + x * s * (1 - s))
         return aten.silu_backward(dy, x)
 
+    def overwrite_grad(self, dy: Tensor, x: Tensor) -> Tensor:
+        return silu_backward_into(dy, x, grad_input=dy)
+
 
 @operator("GELU", "gelu")
 class GELU(Elementwise):
@@ -123,6 +136,9 @@ class GELU(Elementwise):
 
     def grad(self, dy: Tensor, x: Tensor) -> Tensor:
         return aten.gelu_backward(dy, x, approximate="tanh")
+
+    def overwrite_grad(self, dy: Tensor, x: Tensor) -> Tensor:
+        return gelu_backward_into(dy, x, approximate="tanh", grad_input=dy)
 
 
 @operator("Mish", "mish")

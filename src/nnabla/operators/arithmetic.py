@@ -384,6 +384,9 @@ class MulScalar(_WithNumber):
     def grad(self, dy: Tensor) -> Tensor:
         return dy * self.operand(self.val)
 
+    def overwrite_grad(self, dy: Tensor) -> Tensor:
+        return dy.mul_(self.operand(self.val))
+
 
 # Powers that have a kernel of their own, which is faster and, for the roots, more precise.
 _POWERS: dict[float, Callable[[Tensor], Tensor]] = {

@@ -18,5 +18,9 @@ class _Kernels:
         setattr(self, name, kernel)
         return kernel
 
+    def into(self, name: str) -> Any:
+        """The form of a backward kernel that writes its result to ``grad_input``."""
+        return getattr(torch.ops.aten, name).grad_input._op
+
 
 aten: Any = _Kernels()

@@ -18,6 +18,7 @@ from .shapes import Elementwise
 
 # Bound to its only overload, which saves the choice among overloads in every call.
 threshold_backward = aten.threshold_backward
+threshold_backward_into = aten.into("threshold_backward")
 
 
 def _least(x: Tensor) -> float:
@@ -54,6 +55,9 @@ class ReLU(Elementwise):
 
     def grad(self, dy: Tensor, y: Tensor) -> Tensor:
         return threshold_backward(dy, y, 0)
+
+    def overwrite_grad(self, dy: Tensor, y: Tensor) -> Tensor:
+        return threshold_backward_into(dy, y, 0, grad_input=dy)
 
 
 @operator("LeakyReLU", "leaky_relu")

@@ -142,6 +142,9 @@ class Dropout(Stochastic):
     def grad(self, dy: Tensor) -> Tensor:
         return dy * self.kept
 
+    def overwrite_grad(self, dy: Tensor) -> Tensor:
+        return dy.mul_(self.kept)
+
 
 class Source(Stochastic):
     """An operator without inputs, whose output is drawn from a distribution."""
