@@ -93,7 +93,7 @@ class TopK(Operator):
         """Where the `k` first elements of each row are, in order; of equal ones, those in front."""
         keys = rows.abs() if self.abs else rows
         first, found = keys.topk(min(self.k + 1, keys.shape[1]), 1, largest)
-        found = found[:, : self.k].contiguous()
+        found = found[:, : self.k]
         # Mostly they all differ, and there is one answer. Where one is not a number, this does not say so.
         clear = (first[:, 1:] < first[:, :-1]) if largest else (first[:, 1:] > first[:, :-1])
         if not bool(clear.all()):
@@ -166,20 +166,22 @@ class TopKData(TopK):
         return [self._y, self._y] if self.with_index else [self._y]
 
     def forward(self, x: Tensor) -> Any:
-        rows = x.reshape(self._rows)
+        # A call that changes no shape costs as much as a kernel of this size.
+        rows = x if x.shape == self._rows else x.reshape(self._rows)
         places = self.places(rows, self.largest)
         chosen = rows.gather(1, places)
         if not self.reduce:
             return torch.zeros_like(rows).scatter_(1, places, chosen).view(self._x)
         self.kept = places
-        y = chosen.view(self._y)
-        return (y, places.reshape(self._y)) if self.with_index else y
+        y = chosen if rows is x else chosen.view(self._y)
+        return (y, places.reshape(self._y).contiguous()) if self.with_index else y
 
     def grad(self, dy: Tensor) -> Tensor:
         if not self.reduce:
             return dy
-        dx = dy.new_zeros(self._rows).scatter_(1, self.kept, dy.reshape(-1, self.k))
-        return dx.view(self._x)
+        if self._x == self._rows:
+            return dy.new_zeros(self._rows).scatter_(1, self.kept, dy)
+        return dy.new_zeros(self._rows).scatter_(1, self.kept, dy.reshape(-1, self.k)).view(self._x)
 
 
 @operator("TopKGrad", "top_k_grad")
