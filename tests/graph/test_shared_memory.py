@@ -119,6 +119,63 @@ def test_gradients_that_take_the_place_of_the_output_s():
     assert found == set()
 
 
+def test_gradients_that_are_added_by_the_operator():
+    """`add_grad` returns what `grad` does, some of it added to what it is given."""
+    seen, found = set(), set()
+    declared = {cls for cls in registry.values() if cls.add_grad is not None}
+    for case in ALL:
+        xs = variables(case, case.arrays())
+        for i in case.grad or ():
+            xs[i].need_grad = True
+        try:
+            outputs = call(case, xs)
+            if outputs[0].parent is None or type(outputs[0].parent._operator) not in declared:
+                continue
+        except REFUSALS:
+            continue
+        operator = outputs[0].parent._operator
+        given = [v for v in xs if v is not None]
+        roles = {"dy": [torch.randn(y.shape) for y in outputs], "x": [v.data._as(torch.float32, "cpu") for v in given]}
+        values = [roles[role][i] for role, i in operator.declaration.grad_roles]
+        need = tuple(i < len(given) for i in range(len(operator.declaration.inputs)))
+        totals = [torch.randn(v.shape) for v in given] + [None] * (len(need) - len(given))
+        before = [t if t is None else t.clone() for t in totals]
+        results = operator.add_grad(need, totals, *values)
+        for dx, expected, total, old in zip(results, operator.grad(need, *values), totals, before, strict=True):
+            if dx is not None and dx is total:
+                seen.add(type(operator))
+                expected = expected + old
+            if dx is not None and not torch.allclose(dx, expected, rtol=1e-4, atol=1e-4):
+                found.add(operator.declaration.type_name)
+        assert all(dx is None for dx in operator.add_grad((False,) * len(need), totals, *values))
+    assert declared and seen == declared
+    assert found == set()
+
+
+@pytest.mark.parametrize("kept", ["zero", "float32", "float64"])
+@pytest.mark.parametrize("trained", [True, False])
+def test_a_weight_that_several_steps_share(kept, trained):
+    rng = np.random.RandomState(0)
+    x, w = (nn.Variable.from_numpy_array(rng.randn(*s).astype("float32") / 8) for s in ((3, 128), (128, 128)))
+    x.need_grad, w.need_grad = True, trained
+    start = np.zeros(w.shape) if kept == "zero" else rng.randn(*w.shape).astype(kept)
+    x.grad.zero()
+    w.g = 0 if kept == "zero" else start
+    h, inputs = x, []
+    for _ in range(3):
+        inputs.append(h)
+        h = F.affine(h, w)
+    loss = F.sum(h)
+    loss.forward()
+    loss.backward()
+    dy, expected = np.ones((3, 128)), start.copy()
+    for one in reversed(inputs):
+        expected = expected + (one.d.T @ dy if trained else 0)
+        dy = dy @ w.d.T
+    np.testing.assert_allclose(w.g, expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(x.g, dy, rtol=1e-4, atol=1e-4)
+
+
 def test_gradients_of_leaves_share_memory_with_nothing():
     """Also where an operator hands a gradient on, expands it, or returns a view of it."""
     found = set()

@@ -21,12 +21,16 @@ from .liveness import intermediate
 from .meeting import wanted_inputs, with_gaps
 from .operator import Operator
 from .plan import Plan, plan_cache
-from .sinks import Sink, accumulating, adding, assigning, casting, owning, summing
+from .sinks import Sink, accumulating, adding, adding_to, assigning, casting, owning, summing
 from .steps import CastSlot, Slot, Step
 from .variable import Buffers, Hook, Variable
 from .wiring import call_grad
 
 _FULL = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
+
+
+# Elements; to add to a smaller tensor within the kernel that computes the gradient saves nothing.
+_WORTH_ADDING_TO = 1 << 14
 
 
 class BackwardPlan(Plan):
@@ -181,6 +185,7 @@ class _Backward:
         # Those of them whose gradient is a tensor that nothing else holds.
         self.sole: set[int] = set()
         self.producer = {id(b.data): f for f in order for b in f._outputs}
+        self.summed = self._summed_leaves()
         self.recomputed = {a for a, v in self.free.items() if v is not None and v._recompute}
 
     def compile(self) -> BackwardPlan:
@@ -224,6 +229,18 @@ class _Backward:
             schedule += [(f, True) for f in sorted(todo, key=rank.__getitem__)]
             schedule.append((function, False))
         return schedule
+
+    def _summed_leaves(self) -> set[int]:
+        """Addresses of the buffers of large leaves to which several functions can add a gradient by themselves."""
+        once: set[int] = set()
+        again: set[int] = set()
+        for function in self.active:
+            if function._operator.add_grad is not None:
+                for variable in function._inputs:
+                    if variable._parent is None and variable.size >= _WORTH_ADDING_TO:
+                        address = id(variable._buffers)
+                        (again if address in once else once).add(address)
+        return again
 
     # ---- one function ------------------------------------------------------------------------------------
 
@@ -271,6 +288,11 @@ class _Backward:
             need = tuple(with_gaps(operator, wants, False))
             return derived_grad(operator, need), [*dys, *self.binder.inputs(function)]
         kernel = operator.grad
+        if operator.add_grad is not None:
+            leaves = [v._buffers if id(v._buffers) in self.summed else None for v in function._inputs]
+            if any(leaves):
+                kernel = adding_to(operator, tuple(with_gaps(operator, wants, False)), with_gaps(operator, leaves))
+                return kernel, self.binder.arguments_of_grad(function, dys)
         if operator.overwrite_grad is not None and self._is_spent(function._outputs[0].data):
             kernel = operator.overwrite_grad
         if operator.declaration.grad_takes_need:

@@ -144,6 +144,9 @@ class Operator:
     # Like grad, with the same parameters, but the result takes the place of the first gradient, which has its shape and
     # which nobody needs any more. None: not possible.
     overwrite_grad: Callable[..., Any] | None = None
+    # add_grad(need, totals, ...): like grad, but may add a gradient to the contiguous tensor that stands for its input
+    # in `totals`, and return that one. None there: nothing to add to. None here: not possible.
+    add_grad: Callable[..., Any] | None = None
     # The output is the input seen in another shape, for the user as well.
     shares_memory: ClassVar[bool] = False
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from .._nd_array import NdArray
-from .operator import Shape
+from .operator import Operator, Shape
 from .variable import Buffers
 
 is_alias: Any = torch._C._is_alias_of  # type: ignore[attr-defined]
@@ -61,6 +61,8 @@ def accumulating(buffers: Buffers, dtype: torch.dtype) -> Sink:
         grad = buffers._grad
         assert grad is not None
         tensor = grad._tensor
+        if tensor is dx:
+            return  # Added by the operator itself.
         if tensor is not None:
             if tensor.device == dx.device and tensor.is_floating_point():
                 tensor.add_(dx)
@@ -73,6 +75,26 @@ def accumulating(buffers: Buffers, dtype: torch.dtype) -> Sink:
             grad._fill = None
 
     return put
+
+
+def adding_to(operator: Operator, need: Sequence[bool], leaves: Sequence[Buffers | None]) -> Callable[..., Any]:
+    """`add_grad` of an operator, with `need`, and with what the gradients of `leaves` hold when it is called.
+
+    Args:
+        operator: has an `add_grad`.
+        need: for each declared input, whether its gradient is wanted.
+        leaves: for each declared input, the variable that its gradient is added to, or None.
+    """
+    kernel, dtype, device = operator.add_grad, operator.compute_dtype, operator.device
+    assert kernel is not None
+
+    def total(buffers: Buffers | None) -> torch.Tensor | None:
+        tensor = None if buffers is None or buffers._grad is None else buffers._grad._tensor
+        if tensor is None or tensor.dtype is not dtype or tensor.device != device or not tensor.is_contiguous():
+            return None
+        return tensor
+
+    return lambda *tensors: kernel(need, [total(buffers) for buffers in leaves], *tensors)
 
 
 def owning(kernel: Callable[..., Any], places: Sequence[int] | None) -> Callable[..., Any]:

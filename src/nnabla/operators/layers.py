@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -76,6 +77,21 @@ class Affine(Operator):
             x.reshape(self._matrix).t().mm(dy).view(self._weight) if need[1] else None,
             dy.sum(0).view(self._weight[1:]) if need[2] else None,
         )
+
+    def add_grad(
+        self, need: tuple[bool, ...], totals: Sequence[Tensor | None], dy: Tensor, x: Tensor, weight: Tensor
+    ) -> Any:
+        total = totals[1]
+        if total is None or not need[1]:
+            return self.grad(need, dy, x, weight)
+        # A recurrent network adds the gradients of each step: the product reads and writes the sum once.
+        dx, _, db = self.grad((need[0], False, need[2]), dy, x, weight)
+        if self._plain:
+            total.addmm_(x.t(), dy)
+        else:
+            flat = total.view(self._matrix[1], self._maps)
+            flat.addmm_(x.reshape(self._matrix).t(), dy.reshape(self._matrix[0], self._maps))
+        return dx, total, db
 
 
 @operator("Embed", "embed")
