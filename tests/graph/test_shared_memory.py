@@ -176,6 +176,22 @@ def test_a_weight_that_several_steps_share(kept, trained):
     np.testing.assert_allclose(x.g, dy, rtol=1e-4, atol=1e-4)
 
 
+def test_an_unlinked_weight_that_the_graph_computes():
+    """Its gradient is not that of a leaf, which the operator may add to: the engine adds."""
+    rng = np.random.RandomState(0)
+    x, w = (nn.Variable.from_numpy_array(rng.randn(*s).astype("float32") / 8) for s in ((3, 128), (128, 128)))
+    w.need_grad = True
+    computed = F.tanh(w)
+    twin = computed.get_unlinked_variable(need_grad=True)
+    h = F.affine(x, twin)
+    loss = F.sum(F.affine(h, twin)) + F.sum(F.mul_scalar(computed, 0.5))
+    computed.forward()
+    loss.forward()
+    loss.backward()
+    dy = np.ones((3, 128))
+    np.testing.assert_allclose(twin.g, 0.5 + h.d.T @ dy + x.d.T @ (dy @ twin.d.T), rtol=1e-4, atol=1e-4)
+
+
 def test_gradients_of_leaves_share_memory_with_nothing():
     """Also where an operator hands a gradient on, expands it, or returns a view of it."""
     found = set()

@@ -237,7 +237,7 @@ class _Backward:
         for function in self.active:
             if function._operator.add_grad is not None:
                 for variable in function._inputs:
-                    if variable._parent is None and variable.size >= _WORTH_ADDING_TO:
+                    if variable.size >= _WORTH_ADDING_TO and id(variable._buffers.data) not in self.producer:
                         address = id(variable._buffers)
                         (again if address in once else once).add(address)
         return again
