@@ -176,6 +176,26 @@ def test_a_weight_that_several_steps_share(kept, trained):
     np.testing.assert_allclose(x.g, dy, rtol=1e-4, atol=1e-4)
 
 
+def test_a_shared_weight_and_an_input_that_is_filled_after_forward():
+    """The step that finds no values is repeated as a whole."""
+    rng = np.random.RandomState(0)
+    x, w = (nn.Variable.from_numpy_array(rng.randn(*s).astype("float32") / 16) for s in ((3, 128), (128, 128)))
+    b = nn.Variable.from_numpy_array(np.zeros(128, "float32"))
+    for v in (x, w, b):
+        v.need_grad = True
+        v.grad.zero()
+    h = F.affine(x, w, b)
+    loss = F.sum(F.affine(h, w, b))
+    loss.forward()
+    h.data.fill(0.5)
+    loss.backward()
+    dy = np.ones((3, 128))
+    dh = dy @ w.d.T
+    np.testing.assert_allclose(b.g, (dy + dh).sum(0), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(w.g, 0.5 * np.ones((128, 3)) @ dy + x.d.T @ dh, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(x.g, dh @ w.d.T, rtol=1e-4, atol=1e-4)
+
+
 def test_an_unlinked_weight_that_the_graph_computes():
     """Its gradient is not that of a leaf, which the operator may add to: the engine adds."""
     rng = np.random.RandomState(0)
