@@ -84,3 +84,10 @@ class ArrayView(ArrayAlias):
         else:
             self._base._realize()
             self._realize().fill_(value)
+
+
+def shown_by(array: NdArray) -> NdArray:
+    """The array whose memory `array` is on: itself, or what it shows."""
+    while isinstance(array, ArrayAlias):
+        array = array._base
+    return array

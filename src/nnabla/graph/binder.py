@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from .._array_view import shown_by
 from .._nd_array import NdArray
 from .function import Function
 from .meeting import with_gaps
@@ -84,7 +85,7 @@ class Binder:
         """The slot that shows `variable` in the type that `operator` wants; adds a step if it must be converted."""
         wanted = operator.compute_dtype if kind is Kind.COMPUTE else operator.input_dtype(kind)
         array = variable._buffers.data
-        produced = self._produced.get(id(array))
+        produced = self._produced.get(id(shown_by(array)))
         if produced is None:
             key = (id(variable._buffers), wanted, kind)
             slot = self._leaves.get(key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from .._array_view import shown_by
 from .._nd_array import NdArray
 from .function import Function
 from .variable import Variable
@@ -43,6 +44,8 @@ def intermediate(order: Sequence[Function], roots: Sequence[Variable]) -> dict[i
     found: dict[int, Variable | None] = {}
     kept = {id(v._buffers.data) for v in roots}
     for function in order:
+        # What a view of it reads as well.
+        kept.update([id(shown_by(v._buffers.data)) for v in function._inputs if type(v._buffers.data) is not NdArray])
         for buffers, reference in zip(function._outputs, function._output_refs, strict=True):
             variable = reference()
             if variable is not None and variable._persistent:
