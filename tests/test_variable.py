@@ -304,8 +304,11 @@ def test_rewire_on():
     ya = F.mul_scalar(a, 2.0)
     yb = F.tanh(b)
     ya.forward()
+    yb.forward()
     a.rewire_on(yb)
     assert yb.parent is None
+    with pytest.raises(GraphError, match="forward: the variable has no parent function"):
+        yb.forward()
     assert a.parent.name == "Tanh"
     assert a == yb
     ya.forward()
@@ -346,6 +349,33 @@ def test_an_unlinked_reshape_follows_its_variable():
         x.d = value
         h.forward()
         np.testing.assert_array_equal(v.d, [2 * value] * 6)
+
+
+def test_an_unlinked_reshape_in_the_same_graph():
+    """It shows what its variable has by then, also under the clear options."""
+    for options in ({}, {"clear_no_need_grad": True}, {"clear_buffer": True}):
+        x = nn.Variable((1, 2))
+        h = F.mul_scalar(x, 3.0)
+        view = h.reshape((2,), unlink=True)
+        y = F.add2(F.sum(F.tanh(h)), F.sum(F.tanh(view)))
+        for values in ([[1.0, 2.0]], [[-0.25, 0.5]]):
+            x.d = values
+            y.forward(**options)
+            np.testing.assert_allclose(y.d, 2 * np.tanh(3 * np.array(values)).sum(), rtol=1e-6)
+
+
+def test_what_is_written_to_a_kept_gradient_stays_there():
+    x = nn.Variable.from_numpy_array(np.ones(2), need_grad=True)
+    a, b = F.mul_scalar(x, 3.0).apply(persistent=True), F.mul_scalar(x, 5.0).apply(persistent=True)
+    y, given = F.add2(a, b), nn.NdArray.from_numpy_array(np.ones(2, np.float32))
+    y.forward()
+    for grad in (1, 1, given, given):
+        x.grad.zero()
+        y.backward(grad, clear_buffer=True)
+        np.testing.assert_array_equal(x.g, [8, 8])
+        a.g[...] = 7
+        np.testing.assert_array_equal(b.g, [1, 1])
+    np.testing.assert_array_equal(given.data, [1, 1])
 
 
 def test_reset_shape():

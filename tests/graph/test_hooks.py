@@ -129,3 +129,34 @@ def test_solver_hooks():
     nn.unset_solver_post_hook("k")
     solver.update()
     assert len(calls) == 9
+
+
+@pytest.mark.parametrize("clear", [False, True])
+def test_hooks_may_write_to_gradients(clear):
+    """To those of one variable, although Add2 gives both inputs the same one."""
+    x, _ = network()
+    y = F.add2(F.mul_scalar(x, 3.0), F.mul_scalar(x, 5.0))
+
+    def halve_the_first(function):
+        if function.name == "Add2":
+            function.inputs[0].g[...] *= 0.5
+
+    for _ in range(3):
+        x.grad.zero()
+        y.forward()
+        y.backward(clear_buffer=clear, function_post_hook=halve_the_first)
+        np.testing.assert_array_equal(x.g, [6.5, 6.5])
+
+
+def test_hooks_may_write_to_results():
+    x, _ = network()
+    h = F.mul_scalar(x, 3.0)
+    turned = F.transpose(F.reshape(h, (2, 1)), (1, 0))
+    y = F.sum(F.add2(F.reshape(turned, (2,)), h))
+
+    def hide(function):
+        if function.name == "Transpose":
+            function.outputs[0].d[...] = 0
+
+    y.forward(function_post_hook=hide)
+    assert float(y.d) == 6

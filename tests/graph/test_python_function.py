@@ -150,3 +150,57 @@ def test_one_object_may_be_called_often():
     nn.forward_all([y, z])
     assert y.parent is not z.parent
     np.testing.assert_array_equal(y.d, z.d)
+
+
+class Scaled(PythonFunction):
+    """Twice its input; how results are put down varies."""
+
+    def __init__(self, way):
+        super().__init__()
+        self.way = way
+
+    def setup_impl(self, inputs, outputs):
+        outputs[0].reset_shape(inputs[0].shape, True)
+
+    def forward_impl(self, inputs, outputs):
+        if self.way == "exchange":
+            outputs[0].data = inputs[0].data * 2
+        else:
+            outputs[0].d = inputs[0].d * 2
+
+    def backward_impl(self, inputs, outputs, propagate_down, accum):
+        if self.way == "exchange":
+            g = outputs[0].grad * 2
+            inputs[0].grad = inputs[0].grad + g if accum[0] else g
+            return
+        if self.way == "in place":
+            outputs[0].g *= 2
+        g = outputs[0].g if self.way == "in place" else outputs[0].g * 2
+        if accum[0]:
+            inputs[0].g += g
+        else:
+            inputs[0].g = g
+
+
+@pytest.mark.parametrize("way", ["add", "in place", "exchange"])
+@pytest.mark.parametrize("clear", [False, True])
+@pytest.mark.parametrize(
+    "build, expected",
+    [
+        (lambda h, f: F.add2(f(h), h), 9),
+        (lambda h, f: F.add2(h, f(h)), 9),
+        (lambda h, f: F.sum(F.add2(F.mul_scalar(h, 5.0), f(h))), 21),
+        (lambda h, f: f(h), 6),
+        (lambda h, f: F.add2(f(h), f(h)), 12),
+    ],
+)
+def test_gradients_that_others_have_as_well_may_be_written_to(way, clear, build, expected):
+    """Add2 gives both inputs the same gradient, and that of the root is the same in each call."""
+    x = leaf([1.0, 2.0])
+    y = build(F.mul_scalar(x, 3.0), Scaled(way))
+    for _ in range(3):
+        x.grad.zero()
+        y.forward()
+        y.backward(clear_buffer=clear)
+        np.testing.assert_array_equal(x.g, [expected] * 2)
+    np.testing.assert_allclose(y.d.sum(), expected * 3)

@@ -36,14 +36,22 @@ _WORTH_ADDING_TO = 1 << 14
 class BackwardPlan(Plan):
     """A plan that starts from a gradient given from outside."""
 
-    __slots__ = ("ones", "seed")
+    __slots__ = ("ones", "passes_seed_on", "seed")
 
-    # Where the gradient of the root is put, and what `grad=1` puts there.
+    # Where the gradient of the root is put, what `grad=1` puts there, and whether other variables may get it as theirs.
     seed: CastSlot
     ones: torch.Tensor
+    passes_seed_on: bool
 
     def _read_by(self, function: Function) -> list[Variable]:
         return [*function._inputs, *function.outputs]
+
+    def _separate(self, function: Function) -> None:
+        if may_share(function._operator):
+            for variable in function._inputs:
+                grad = variable._buffers._grad
+                if variable._parent is not None and grad is not None and grad._tensor is not None:
+                    grad._tensor = grad._tensor.clone(memory_format=torch.contiguous_format)
 
 
 def run_backward(
@@ -71,9 +79,10 @@ def run_backward(
     seed = plan.seed
     # A result that depends on data may have another shape in each forward.
     if type(grad) is int and grad == 1 and plan.ones.shape == root._buffers.data._shape:
-        seed._tensor = plan.ones
+        tensor = plan.ones
     else:
-        seed._tensor = _seed(root, grad)
+        tensor = _seed(root, grad)
+    seed._tensor = tensor.clone() if plan.passes_seed_on else tensor
     if (
         pre_hook is None
         and post_hook is None
@@ -206,6 +215,9 @@ class _Backward:
         plan = BackwardPlan(self.binder.leaves, self.binder.steps, self.binder.functions)
         plan.seed = self.seed
         plan.ones = _seed(self.root, 1)
+        maker = self.producer[id(self.root._buffers.data)]
+        # Who writes to an expanded one copies it first.
+        plan.passes_seed_on = may_share(maker._operator) and any([v.size == self.root.size for v in maker._inputs])
         return plan
 
     def _schedule(self) -> list[tuple[Function, bool]]:
@@ -304,8 +316,8 @@ class _Backward:
         return self.clear_buffer and id(array) in self.sole and id(array) in self.free
 
     def _is_kept(self, function: Function, variable: Variable) -> bool:
-        """Whether the gradient becomes that of a variable that no function made, as it is."""
-        return id(variable._buffers.data) not in self.producer and not _is_summed(function, variable)
+        """Whether the gradient becomes, as it is, that of a variable that no function made, or of a persistent one."""
+        return id(variable._buffers.data) not in self.free and not _is_summed(function, variable)
 
     def _sink(self, function: Function, variable: Variable) -> Sink:
         dtype = function._operator.compute_dtype
@@ -331,23 +343,41 @@ class _Backward:
 
     def _python_step(self, function: Function, python: PythonFunction, dys: list[Slot], wants: list[bool]) -> Step:
         """Call a user's backward_impl on variables that show the right gradients."""
+        addresses = [id(v._buffers.data) for v in function._inputs]
+        # Gradients to be added to that may share memory with others.
+        shared = [
+            variable._buffers.grad
+            for variable, address, want in zip(function._inputs, addresses, wants, strict=True)
+            if want and address in self.written and address not in self.sole
+        ]
+        own = [id(b.data) in self.sole and id(b.data) in self.free for b in function._outputs]
         accumulate = []
-        for variable, want in zip(function._inputs, wants, strict=True):
-            address = id(variable._buffers.data)
+        for address, want in zip(addresses, wants, strict=True):
             accumulate.append(want and (address in self.written or address not in self.producer))
             if want and address in self.producer:
                 self.written.add(address)
+                self.sole.discard(address)
         inputs = list(function._inputs)
         outputs = [Variable._on(Buffers(b.data)) for b in function._outputs]
+        grads = [v._buffers.grad if a in self.producer else None for v, a in zip(inputs, addresses, strict=True)]
 
         def step() -> None:
-            for output, dy in zip(outputs, dys, strict=True):
-                output._buffers.grad = NdArray._new(output.shape, dy._tensor)
+            # The user may write to what is shown.
+            for output, dy, is_own in zip(outputs, dys, own, strict=True):
+                tensor = dy._tensor if is_own else dy._tensor.clone(memory_format=torch.contiguous_format)
+                output._buffers.grad = NdArray._new(output.shape, tensor)
+            for grad in shared:
+                grad._tensor = grad._realize().clone(memory_format=torch.contiguous_format)
             for variable, want, accum in zip(inputs, wants, accumulate, strict=True):
                 if want and not accum:
                     variable._buffers.grad.clear()
             with autograd_on():
                 python.backward_impl(inputs, outputs, wants, accumulate)
+            for variable, array in zip(inputs, grads, strict=True):
+                given = variable._buffers.grad
+                if array is not None and given is not array:
+                    array._set(given._realize())
+                    variable._buffers.grad = array
 
         return step
 

@@ -96,8 +96,17 @@ class Plan:
                     self._explain(step, error)
                 with below_autograd():
                     step()
-            if function is not None and post_hook is not None:
-                post_hook(function)
+            if function is not None:
+                self._separate(function)
+                if post_hook is not None:
+                    post_hook(function)
+
+    def _separate(self, function: Function) -> None:
+        """Give what the step of `function` has put out memory of its own, since hooks may write to it."""
+        if function._operator.view and not function._operator.shares_memory:
+            for buffers in function._outputs:
+                if buffers.data._tensor is not None:
+                    buffers.data._tensor = buffers.data._tensor.clone()
 
     def _read_by(self, function: Function) -> list[Variable]:
         """The variables whose values the step of `function` may read."""
@@ -183,14 +192,14 @@ def plan_cache(roots: Sequence[Variable], key: Hashable, call: str, purpose: str
     Raises:
         GraphError: a root has no parent, so that `call` has nothing to do.
     """
+    for root in roots:
+        if root._parent is None:
+            raise GraphError(f"{call}: the variable has no parent function, so there is nothing to {purpose}")
     first = roots[0]
     if first._plans is None:
         first._plans = {}
     cache: PlanCache | None = first._plans.get(key)
     if cache is None:
-        for root in roots:
-            if root._parent is None:
-                raise GraphError(f"{call}: the variable has no parent function, so there is nothing to {purpose}")
         cache = first._plans[key] = PlanCache()
     return cache
 

@@ -195,10 +195,16 @@ def take_shape(y: Buffers) -> bool:
 
 def python_forward_step(function: PythonFunction, inputs: list[Variable], outputs: list[Variable]) -> Step:
     """Call a user's forward_impl. It may do anything, so autograd's dispatch is back in place meanwhile."""
+    arrays = [y._buffers.data for y in outputs]
 
     def step() -> None:
         with autograd_on():
             function.forward_impl(inputs, outputs)
+        for variable, array in zip(outputs, arrays, strict=True):
+            given = variable._buffers.data
+            if given is not array:  # The user has put another one in its place.
+                array._set(given._realize().clone())
+                variable._buffers.data = array
 
     return step
 
