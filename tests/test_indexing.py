@@ -279,6 +279,26 @@ def test_writing_what_was_read_before() -> None:
     assert np.array_equal(other.d[1], A[0]) and np.array_equal(other.d[0], 3 * A[0])
 
 
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_writing_what_was_read_from_the_same_variable(dynamic: bool) -> None:
+    """What leads to the value reads the variable as it was before, and nothing leads to itself."""
+    rows = ramp((3, 4))
+    x = variable(rows)
+    x.grad.zero()
+    with nn.auto_forward(dynamic):
+        h = F.mul_scalar(x, 2.0)
+        scaled = F.mul_scalar(h, 10.0)
+        h[0] = h[1] * 3 + scaled[1]
+        h[2] = h[0] * 4
+        y = F.sum(h)
+    if not dynamic:
+        y.forward()
+    y.backward()
+    row = 2 * rows[1]
+    assert np.array_equal(h.d, [13 * row, row, 52 * row])
+    assert np.array_equal(x.g, [0 * row, 0 * row + 2 * 66, 0 * row])
+
+
 def test_writing_to_an_input() -> None:
     """An input of the graph can be set before every forward, and keeps its arrays."""
     x = nn.Variable.from_numpy_array(A)

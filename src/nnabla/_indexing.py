@@ -7,7 +7,7 @@ in model files.
 
 The result of reading is a copy, unlike in NumPy. Assignment to an NdArray writes to its memory. Assignment to
 a Variable builds the graph further: the Variable becomes the output of `scatter_nd`, also for functions that
-were applied to it before.
+were applied to it before, except for those that lead to the value that is assigned.
 
 A mask is read when the key is used, and so are the entries of a key that mixes index arrays with slices;
 index arrays alone may be Variables that are computed later.
@@ -274,6 +274,7 @@ def set_variable_item(self: Variable, key: Any, value: Any) -> None:
     given = value if isinstance(value, Variable) else _in_mode(_as_array(value), False)
     part = _reshaped(_broadcast(given, selected), indices.shape[1:] + shape[indices.shape[0] :])
     before = _before(self)
+    _read_before(self, before, [v for v in (part, indices) if isinstance(v, Variable)])
     written = invoke(ScatterNd, (shape,), (part, indices, before), outputs=(self.data,))
     _exchange(self, before, written)
 
@@ -307,6 +308,23 @@ def _before(x: Variable) -> Variable:
     before._recompute = x._recompute
     before.rank = x.rank
     return before
+
+
+def _read_before(x: Variable, before: Variable, given: list[Variable]) -> None:
+    """Let functions that lead to what is `given` to be written to `x` read `before`: else `x` would lead to itself."""
+    seen = set()
+    todo = [v._parent for v in given]
+    while todo:
+        function = todo.pop()
+        # None that takes x has a lower rank than it.
+        if function is None or function in seen or function.rank < x.rank:
+            continue
+        seen.add(function)
+        if any([v is x for v in function._inputs]):
+            function._inputs = tuple([before if v is x else v for v in function._inputs])
+            before._add_consumer(weakref.ref(function))
+            x._consumers = [ref for ref in x._consumers if ref() is not function]
+        todo += [v._parent for v in function._inputs]
 
 
 def _exchange(x: Variable, before: Variable, written: Variable) -> None:
