@@ -299,6 +299,21 @@ def test_values_filled_after_forward_are_what_backward_reads(hook):
     np.testing.assert_allclose(x.g, 5)
 
 
+@pytest.mark.parametrize("hook", [None, lambda function: None])
+@pytest.mark.parametrize("dtype", ["float64", "float16", "int32"])
+def test_values_of_another_type_set_after_forward(dtype, hook):
+    x = leaf(np.eye(2))
+    h = F.mul_scalar(x, 2.0)
+    y = F.sum(F.relu(F.affine(h, h)))
+    for _ in range(2):
+        y.forward()
+        h.d = np.full((2, 2), 3, dtype)
+        x.grad.zero()
+        y.backward(function_pre_hook=hook)
+        dy = np.eye(2)
+        np.testing.assert_array_equal(x.g, 2 * (dy @ h.d.T + h.d.T @ dy))
+
+
 def test_rewire_on():
     a, b = leaf(np.ones((2, 3))), leaf(np.full((2, 3), 0.5))
     ya = F.mul_scalar(a, 2.0)

@@ -204,3 +204,32 @@ def test_gradients_that_others_have_as_well_may_be_written_to(way, clear, build,
         y.backward(clear_buffer=clear)
         np.testing.assert_array_equal(x.g, [expected] * 2)
     np.testing.assert_allclose(y.d.sum(), expected * 3)
+
+
+class InAnotherType(Scaled):
+    def __init__(self, result, gradient):
+        super().__init__("add")
+        self.result, self.gradient = result, gradient
+
+    def forward_impl(self, inputs, outputs):
+        outputs[0].d = (inputs[0].d * 2).astype(self.result)
+
+    def backward_impl(self, inputs, outputs, propagate_down, accum):
+        inputs[0].g = (outputs[0].g * 2).astype(self.gradient)
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+@pytest.mark.parametrize("context", ["float", "double", "half", "bfloat16"])
+@pytest.mark.parametrize("result", ["float64", "float16", "int32"])
+@pytest.mark.parametrize("gradient", ["float32", "float64", "int32"])
+def test_results_and_gradients_may_have_any_type(dynamic, context, result, gradient):
+    w = leaf([[1.0, 2.0], [0.0, 1.0]])
+    with nn.context_scope(nn.Context([f"cpu:{context}"])), nn.auto_forward(dynamic):
+        y = F.affine(InAnotherType(result, gradient)(F.affine(w, w)), w)
+    if not dynamic:
+        y.forward()
+    y.backward()
+    a = np.array([[1.0, 2.0], [0.0, 1.0]])
+    dy = 2 * np.ones((2, 2)) @ a.T
+    np.testing.assert_array_equal(y.d, 2 * a @ a @ a)
+    np.testing.assert_array_equal(w.g, a.T @ dy + dy @ a.T + (2 * a @ a).T @ np.ones((2, 2)))

@@ -21,8 +21,8 @@ from .liveness import intermediate
 from .meeting import wanted_inputs, with_gaps
 from .operator import Operator
 from .plan import Plan, plan_cache
-from .sinks import Sink, accumulating, adding, adding_to, assigning, casting, owning, summing
-from .steps import CastSlot, Slot, Step
+from .sinks import accumulating, adding, adding_to, assigning, casting, owning, summing
+from .steps import CastSlot, Sink, Slot, Step, backward_step
 from .variable import Buffers, Hook, Variable
 from .wiring import call_grad
 
@@ -43,8 +43,10 @@ class BackwardPlan(Plan):
     ones: torch.Tensor
     passes_seed_on: bool
 
-    def _read_by(self, function: Function) -> list[Variable]:
-        return [*function._inputs, *function.outputs]
+    def _read_by(self, function: Function) -> list[tuple[NdArray, Function | None]]:
+        data = [b.data for b in function._outputs]
+        grads = [b._grad for b in function._outputs if b._grad is not None and b._grad._tensor is not None]
+        return [*super()._read_by(function), *[(array, function) for array in data + grads]]
 
     def _separate(self, function: Function) -> None:
         if may_share(function._operator):
@@ -359,7 +361,12 @@ class _Backward:
                 self.sole.discard(address)
         inputs = list(function._inputs)
         outputs = [Variable._on(Buffers(b.data)) for b in function._outputs]
-        grads = [v._buffers.grad if a in self.producer else None for v, a in zip(inputs, addresses, strict=True)]
+        # What others go on from: the array, and the operator in whose type.
+        onward = [
+            (variable._buffers, variable._buffers.grad, self.producer[address]._operator)
+            for variable, address, want in zip(inputs, addresses, wants, strict=True)
+            if want and address in self.producer
+        ]
 
         def step() -> None:
             # The user may write to what is shown.
@@ -373,11 +380,9 @@ class _Backward:
                     variable._buffers.grad.clear()
             with autograd_on():
                 python.backward_impl(inputs, outputs, wants, accumulate)
-            for variable, array in zip(inputs, grads, strict=True):
-                given = variable._buffers.grad
-                if array is not None and given is not array:
-                    array._set(given._realize())
-                    variable._buffers.grad = array
+            for buffers, grad, maker in onward:
+                grad._set(buffers.grad._as(maker.compute_dtype, maker.device))
+                buffers.grad = grad
 
         return step
 
@@ -435,47 +440,6 @@ def places_in_result(operator: Operator, indices: Sequence[int]) -> list[int] | 
     """Where `grad` returns the gradients of the given inputs `indices`; None where it returns one tensor alone."""
     wiring = operator.wiring
     return None if wiring.alone else [wiring.places[i] for i in indices]
-
-
-def backward_step(
-    kernel: Callable[..., Any], slots: Sequence[Slot], sinks: Sequence[Sink], places: list[int] | None
-) -> Step:
-    """Give what `kernel` makes of the tensors of `slots` to the sinks.
-
-    Args:
-        kernel: returns gradients, or one alone.
-        slots: its inputs.
-        sinks: where the gradients go.
-        places: which of the gradients each sink gets; None for the one alone.
-    """
-    if places is None:
-        (put,) = sinks
-        if len(slots) == 1:
-            (s0,) = slots
-
-            def step() -> None:
-                put(kernel(s0._tensor))
-
-        elif len(slots) == 2:
-            s0, s1 = slots
-
-            def step() -> None:
-                put(kernel(s0._tensor, s1._tensor))
-
-        else:
-
-            def step() -> None:
-                put(kernel(*[s._tensor for s in slots]))
-
-        return step
-    pairs = list(zip(places, sinks, strict=True))
-
-    def step_many() -> None:
-        grads = kernel(*[s._tensor for s in slots])
-        for i, put in pairs:
-            put(grads[i])
-
-    return step_many
 
 
 # ---- one function at once ----------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import torch
 
 from .._array_view import shown_by
 from .._nd_array import NdArray
-from .function import Function
+from .function import Function, PythonFunction
 from .meeting import with_gaps
 from .operator import Kind, Operator
 from .steps import NO_SLOT, CastSlot, GatheredSlot, LeafSlot, Slot, Step, cast_step, free_step
@@ -49,7 +49,9 @@ class Binder:
         """Note that the outputs of `function` are there from now on, to be read where they are."""
         operator = function._operator
         for i, buffers in enumerate(function._outputs):
-            known = ANY_TYPE if operator.whole else operator.output_types.get(i, operator.compute_dtype)
+            # A user's code may write values of any type.
+            any_type = operator.whole or isinstance(operator, PythonFunction)
+            known = ANY_TYPE if any_type else operator.output_types.get(i, operator.compute_dtype)
             self._produced[id(buffers.data)] = known
 
     def add(self, step: Step, function: Function | None = None) -> None:

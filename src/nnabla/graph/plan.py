@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from torch import get_num_threads, set_num_threads
 
+from .._nd_array import NdArray
 from ..errors import ArgumentError, GraphError, ShapeError
 from .derivative import below_autograd
 from .epoch import epoch
@@ -92,7 +93,7 @@ class Plan:
                 with below_autograd():
                     step()
             except Exception as error:
-                if not self._filled(function):
+                if not self._restored(function):
                     self._explain(step, error)
                 with below_autograd():
                     step()
@@ -108,34 +109,44 @@ class Plan:
                 if buffers.data._tensor is not None:
                     buffers.data._tensor = buffers.data._tensor.clone()
 
-    def _read_by(self, function: Function) -> list[Variable]:
-        """The variables whose values the step of `function` may read."""
-        return list(function._inputs)
+    def _read_by(self, function: Function) -> list[tuple[NdArray, Function | None]]:
+        """The arrays that the step of `function` may read, and which function made each."""
+        return [(v._buffers.data, v._parent) for v in function._inputs]
 
     def _go_on(self, step: Step | None, error: Exception) -> None:
-        """Run the rest from a step that failed because an array was filled since it was computed; else explain."""
+        """Run the rest from a step that failed because an array was set since it was computed; else explain."""
         if step is None:
             self._explain(step, error)
         position = self.steps.index(step)
-        if not self._filled(self.functions[position]):
+        if not self._restored(self.functions[position]):
             self._explain(step, error)
         with below_autograd():
             while position < len(self.steps):
                 try:
                     self.steps[position]()
                 except Exception as further:
-                    if not self._filled(self.functions[position]):
+                    if not self._restored(self.functions[position]):
                         self._explain(self.steps[position], further)
                 else:
                     position += 1
 
-    def _filled(self, function: Function | None) -> bool:
-        """Carry out the pending fills of what the step of `function` reads; whether there were any."""
-        variables = [] if function is None else self._read_by(function)
-        arrays = [v.data for v in variables if v.data._tensor is None and v.data._fill is not None]
-        for array in arrays:
-            array._realize()
-        return bool(arrays)
+    def _restored(self, function: Function | None) -> bool:
+        """Bring what the step of `function` reads to memory, and to the type it had; whether there was anything to do.
+
+        Users may fill an intermediate array, and set it to values of another type.
+        """
+        moved = False
+        for array, maker in () if function is None else self._read_by(function):
+            tensor = array._tensor
+            if tensor is None and array._fill is not None:
+                tensor = array._realize()
+                moved = True
+            if tensor is not None and maker is not None and not isinstance(maker._operator, PythonFunction):
+                wanted = maker._operator.compute_dtype
+                if tensor.dtype is not wanted and not maker._operator.output_types and not maker._operator.whole:
+                    array._set(tensor.to(wanted))
+                    moved = True
+        return moved
 
     def _explain(self, step: Step | None, error: Exception) -> NoReturn:
         """Say which function failed, on which shapes."""
@@ -146,8 +157,8 @@ class Plan:
         where = described(function._operator, function._inputs)
         if isinstance(error, (ShapeError, ArgumentError, GraphError)):
             raise type(error)(f"{error}{where}") from error
-        for variable in self._read_by(function):
-            if variable._parent is not None and variable.data._tensor is None:
+        for array, maker in self._read_by(function):
+            if maker is not None and array._tensor is None:
                 raise GraphError(
                     f"{function.name} reads values that are not there: they were never computed, or were freed "
                     f"by a clear option; run forward() (without clear_buffer) before backward(){where}"

@@ -9,11 +9,10 @@ import torch
 
 from .._nd_array import NdArray
 from .operator import Operator, Shape
+from .steps import Sink
 from .variable import Buffers
 
 is_alias: Any = torch._C._is_alias_of  # type: ignore[attr-defined]
-
-Sink = Callable[[torch.Tensor], None]
 
 
 def assigning(grad: NdArray) -> Sink:

@@ -20,6 +20,8 @@ from .operator import Kind, Operator
 from .variable import Buffers, Variable
 
 Step = Callable[[], None]
+# Takes a gradient to where it belongs, see `sinks`.
+Sink = Callable[[torch.Tensor], None]
 # A slot with a tensor; typed Any because reading an attribute of a union of classes is what the hot loop does.
 Slot = Any
 
@@ -160,6 +162,47 @@ def _step_many(kernel: Callable[..., Any], xs: Sequence[Slot], ys: Sequence[NdAr
             y._tensor = tensor
 
     return step
+
+
+def backward_step(
+    kernel: Callable[..., Any], slots: Sequence[Slot], sinks: Sequence[Sink], places: list[int] | None
+) -> Step:
+    """Give what `kernel` makes of the tensors of `slots` to the sinks.
+
+    Args:
+        kernel: returns gradients, or one alone.
+        slots: its inputs.
+        sinks: where the gradients go.
+        places: which of the gradients each sink gets; None for the one alone.
+    """
+    if places is None:
+        (put,) = sinks
+        if len(slots) == 1:
+            (s0,) = slots
+
+            def step() -> None:
+                put(kernel(s0._tensor))
+
+        elif len(slots) == 2:
+            s0, s1 = slots
+
+            def step() -> None:
+                put(kernel(s0._tensor, s1._tensor))
+
+        else:
+
+            def step() -> None:
+                put(kernel(*[s._tensor for s in slots]))
+
+        return step
+    pairs = list(zip(places, sinks, strict=True))
+
+    def step_many() -> None:
+        grads = kernel(*[s._tensor for s in slots])
+        for i, put in pairs:
+            put(grads[i])
+
+    return step_many
 
 
 def reshaping_step(step: Step, ys: Sequence[Buffers], follow: Step) -> Step:
