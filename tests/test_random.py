@@ -1,5 +1,8 @@
 """Seeds of parameters and of stochastic functions."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -102,3 +105,18 @@ def check_refused(function, value, error, message):
     with pytest.raises(error, match=message):
         function(value)
     assert (R.prng, R.pseed, R.function_seed_resets()) == before
+
+
+def test_threads_share_the_generator_of_parameters(monkeypatch):
+    """Also where several ask at once for what is made when it is first asked for."""
+    make = R._set_parameter_seed
+
+    def slowly(value):
+        time.sleep(0.01)
+        make(value)
+
+    monkeypatch.delitem(vars(R), "prng", raising=False)
+    monkeypatch.setattr(R, "_set_parameter_seed", slowly)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: R.prng, range(4)))
+    assert all(prng is found[0] for prng in found)

@@ -39,7 +39,9 @@ _function_seed_resets = 0
 def __getattr__(name: str) -> Any:
     # Made when it is first asked for: loading numpy.random takes a tenth of the time that the package takes to import.
     if name == "prng":
-        _set_parameter_seed(pseed)
+        with _lock:
+            if name not in globals():
+                _set_parameter_seed(pseed)
         return prng
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -204,6 +204,18 @@ def test_top_k_of_equal_elements(largest: bool, special: float) -> None:
         assert np.array_equal(y.data, np.take_along_axis(values, wanted[:, :k], 1), equal_nan=True)
 
 
+@pytest.mark.parametrize("k", [1, 4])
+def test_top_k_of_a_batch_that_is_one_sample(k: int) -> None:
+    """Its elements make one row, as the array does, but there is no axis for the sample."""
+    x = variable([[1.0, 4.0, 2.0, 3.0]], need_grad=True)
+    x.grad.zero()
+    y, index = F.top_k_data(x, k, base_axis=0, with_index=True)
+    nn.forward_all([y, index])
+    y.backward(np.arange(1, k + 1))
+    assert y.d.tolist() == [4, 3, 2, 1][:k] and index.d.tolist() == [1, 3, 2, 0][:k]
+    assert x.g.tolist() == [[4, 1, 3, 2] if k == 4 else [0, 1, 0, 0]]
+
+
 # ---- shapes that depend on data ----------------------------------------------------------------------------------
 
 

@@ -173,13 +173,13 @@ class TopKData(TopK):
         if not self.reduce:
             return torch.zeros_like(rows).scatter_(1, places, chosen).view(self._x)
         self.kept = places
-        y = chosen if rows is x else chosen.view(self._y)
+        y = chosen if chosen.shape == self._y else chosen.view(self._y)
         return (y, places.reshape(self._y).contiguous()) if self.with_index else y
 
     def grad(self, dy: Tensor) -> Tensor:
         if not self.reduce:
             return dy
-        if self._x == self._rows:
+        if self._x == self._rows and self._y == self.kept.shape:
             return dy.new_zeros(self._rows).scatter_(1, self.kept, dy)
         return dy.new_zeros(self._rows).scatter_(1, self.kept, dy.reshape(-1, self.k)).view(self._x)
 
