@@ -132,3 +132,27 @@ def test_gradients_of_a_broadcast_loss(capfd, shapes, wanted):
         axes = tuple(a for a, d in enumerate(x.shape) if d == 1)
         np.testing.assert_allclose(x.g, dy.sum(axes, keepdims=True) * want, rtol=1e-5, atol=1e-6)
     assert "resized" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize(
+    "call",
+    [
+        F.identity,
+        lambda h: F.reshape(h, (4,), inplace=False),
+        lambda h: F.transpose(h, (1, 0)),
+        lambda h: F.slice(h, (0, 0), (2, 2)),
+        lambda h: F.broadcast(h, (2, 2)),
+    ],
+)
+def test_what_is_written_to_persistent_values_stays_there(first, call):
+    """Although the engine lets intermediate variables share memory where an operator allows it."""
+    h = F.mul_scalar(nn.Variable.from_numpy_array(np.ones((2, 2))), 2.0)
+    view = call(h)
+    written, other = (h, view) if first else (view, h)
+    written.persistent = True
+    y = F.sum(F.mul2(view, view))
+    for _ in range(2):
+        y.forward()
+        written.d[...] = 7
+        np.testing.assert_array_equal(other.d, np.full(other.shape, 2))

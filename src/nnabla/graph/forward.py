@@ -128,7 +128,9 @@ def add_forward_step(
     slots = binder.inputs(function)
     arrays = [buffers.data for buffers in function._outputs]
     if operator.view and not (
-        all(binder.is_produced(v) for v in function._inputs) and not any(id(a) in asked for a in arrays)
+        all(binder.is_produced(v) and not v._persistent for v in function._inputs)
+        and not any(id(a) in asked for a in arrays)
+        and not any(v is not None and v._persistent for v in [ref() for ref in function._output_refs])
     ):
         kernel = copied(kernel)
     step = forward_step(kernel, slots, arrays)
