@@ -70,6 +70,25 @@ def test_a_value_that_does_not_fit_is_refused_and_changes_nothing():
     np.testing.assert_array_equal(a.data, [[1, 2]])
 
 
+@pytest.mark.parametrize(
+    ("shape", "given"), [((2, 3), (1, 2, 3)), ((2, 3), (1, 1, 1, 3)), ((), (1, 1)), ((4,), (1, 1))]
+)
+def test_a_value_may_have_axes_of_length_1_in_front(shape, given):
+    """A sample with its axis for the batch goes into an array without, as with NumPy's arrays and NNabla's."""
+    value = np.arange(np.prod(given), dtype=np.float32).reshape(given)
+    wanted = np.zeros(shape, np.float32)
+    wanted[...] = value
+    a = nn.NdArray(shape)
+    a.data = value
+    v = nn.Variable(shape)
+    v.d = v.g = value
+    for read in (a.data, v.d, v.g):
+        assert read.shape == shape
+        np.testing.assert_array_equal(read, wanted)
+    with pytest.raises(ShapeError, match="cannot broadcast"):
+        a.data = np.ones((2, *shape))
+
+
 def test_data_is_a_view():
     a = nn.NdArray((2, 2))
     view = a.data

@@ -260,7 +260,7 @@ class NdArray:
         """The values as a NumPy array on the same memory: writing to it writes to the NdArray.
 
         Setting a scalar fills the array and keeps its type. Setting anything else copies it, broadcast to the
-        array's shape, and takes on its type.
+        array's shape (axes of length 1 in front may be too many), and takes on its type.
         """
         return self.get_data()
 
@@ -287,6 +287,10 @@ class NdArray:
             source = torch.as_tensor(np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="), copy=False)))
             source = source.reshape(array.shape)
         if source.shape != self._shape:
+            # As in NumPy, axes of length 1 in front may be too many.
+            extra = source.ndim - len(self._shape)
+            if extra > 0 and source.shape[:extra].numel() == 1:
+                source = source.reshape(source.shape[extra:])
             try:
                 source = source.expand(self._shape)
             except RuntimeError:
