@@ -390,3 +390,31 @@ def test_indices_out_of_range() -> None:
         with pytest.raises(ArgumentError, match="must be in"):
             x[key] = 1
     assert np.array_equal(x.data, A)
+
+
+@pytest.mark.parametrize("name", ["bool_fill_", "masked_fill_"])
+def test_filling_a_variable_where_a_mask_is(name: str) -> None:
+    """In a graph, at once, and with an array as mask; what was filled passes no gradient."""
+    wanted = np.where(MASK, -5, 2 * A)
+    x = nn.Variable.from_numpy_array(A, need_grad=True)
+    mask = nn.Variable.from_numpy_array(MASK)
+    y = getattr(x * 2, name)(mask, -5)
+    assert y.parent.info.type_name == "BoolFill" and y.need_grad
+    y.forward()
+    x.grad.zero()
+    y.backward()
+    assert np.array_equal(y.d, wanted)
+    assert np.array_equal(x.g, np.where(MASK, 0, 2))
+    with nn.auto_forward():
+        h = x * 2
+        y = getattr(h, name)(mask, -5)
+        assert np.array_equal(y.d, wanted) and np.array_equal(h.d, wanted)
+        x.grad.zero()
+        y.backward()
+        assert np.array_equal(x.g, np.where(MASK, 0, 2))
+    h = nn.Variable.from_numpy_array(2 * A)
+    result = getattr(h, name)(mask.data, -5)
+    assert isinstance(result, nn.NdArray)
+    assert np.array_equal(result.data, wanted) and np.array_equal(h.d, wanted)
+    with pytest.raises(ShapeError, match="bool_fill"):
+        getattr(x, name)(nn.Variable((5,)), 0)

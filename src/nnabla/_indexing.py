@@ -27,11 +27,13 @@ from .context import current
 from .errors import ShapeError
 from .graph.call import invoke
 from .graph.epoch import advance
+from .graph.modes import modes
 from .graph.operator import Shape
 from .graph.variable import Buffers, Variable
 from .operators.arrays import Broadcast, Reshape
 from .operators.indexing import GatherNd, check_indices
 from .operators.joining import Stack
+from .operators.masking import BoolFill
 from .operators.scattering import ScatterNd
 from .operators.slicing import Cutter, Slice, cut
 
@@ -346,6 +348,36 @@ def _exchange(x: Variable, before: Variable, written: Variable) -> None:
     advance()
 
 
+# ---- masks
+# --------------------------------------------------------------------------------------------------------
+
+
+def fill_chosen(self: Variable, mask: Array, value: float) -> Array:
+    """`functions.bool_fill` of this variable: `value` where `mask` is not 0. Use what it returns.
+
+    Where that is computed at once, the variable's array gets the same values. In a static graph the variable keeps
+    its own, whereas in NNabla 1.x it shares the memory of the result.
+
+    Args:
+        mask: a Variable, or an NdArray to compute at once; its shape broadcasts to that of the variable.
+        value: the number.
+
+    Returns:
+        A new variable, or an NdArray if `mask` is one.
+
+    Raises:
+        ShapeError: `mask` does not broadcast to the shape of the variable.
+    """
+    filled = invoke(BoolFill, (value,), (self, mask))
+    if isinstance(filled, NdArray):
+        self.data.copy_from(filled)
+    elif modes.auto_forward:
+        self.data.copy_from(filled.data)
+    return filled
+
+
 for _class, _set in ((NdArray, set_array_item), (Variable, set_variable_item)):
     for _name, _function in (("__getitem__", getitem), ("__setitem__", _set)):
         setattr(_class, _name, _function)
+for _name in ("bool_fill_", "masked_fill_"):
+    setattr(Variable, _name, fill_chosen)
