@@ -314,6 +314,50 @@ def test_values_of_another_type_set_after_forward(dtype, hook):
         np.testing.assert_array_equal(x.g, 2 * (dy @ h.d.T + h.d.T @ dy))
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.int64])
+@pytest.mark.parametrize("hook", [None, lambda function: None])
+def test_values_of_another_type_after_forward_are_read_converted(dtype, hook):
+    """NumPy's doubles and integers, put in between layers."""
+    x, w = leaf([[1.0, 2.0]]), leaf([[1.0, 0.0], [2.0, 1.0]])
+    h = F.relu(x)
+    y = F.affine(h, w)
+    y.forward()
+    h.d = np.array([[3, 4]], dtype)
+    y.backward(function_post_hook=hook)
+    np.testing.assert_allclose(w.g, [[3, 3], [4, 4]])
+    np.testing.assert_allclose(x.g, [[1, 3]])
+    w.grad.zero()
+    with nn.auto_forward():
+        h = F.relu(x)
+        h.d = (h.d * 2).astype(dtype)
+        y = F.affine(h, w)
+    np.testing.assert_allclose(y.d, [[10, 4]])
+    y.backward(function_post_hook=hook)
+    np.testing.assert_allclose(w.g, [[2, 2], [4, 4]])
+
+    def fill(function):
+        if function.name == "ReLU":
+            h.d = np.array([[5, 6]], dtype)
+
+    y.forward(function_post_hook=fill)
+    np.testing.assert_allclose(y.d, [[17, 6]])
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float16])
+def test_a_hook_may_change_gradients(dtype):
+    x, w = leaf([[1.0, 2.0]]), leaf([[1.0, 0.0], [2.0, 1.0]])
+    h = F.affine(x, w)
+    y = F.affine(h, w)
+
+    def half(function):
+        if function.outputs[0] == h:
+            h.g = (h.g / 2).astype(dtype)
+
+    y.forward()
+    y.backward(function_pre_hook=half)
+    np.testing.assert_allclose(x.g, np.ones((1, 2)) @ w.d.T / 2 @ w.d.T)
+
+
 def test_rewire_on():
     a, b = leaf(np.ones((2, 3))), leaf(np.full((2, 3), 0.5))
     ya = F.mul_scalar(a, 2.0)

@@ -233,3 +233,67 @@ def test_results_and_gradients_may_have_any_type(dynamic, context, result, gradi
     dy = 2 * np.ones((2, 2)) @ a.T
     np.testing.assert_array_equal(y.d, 2 * a @ a @ a)
     np.testing.assert_array_equal(w.g, a.T @ dy + dy @ a.T + (2 * a @ a).T @ np.ones((2, 2)))
+
+
+class SquareInDoubles(PythonFunction):
+    """Written with NumPy, which makes doubles and integers of its own accord."""
+
+    def __init__(self, dtype):
+        super().__init__(nn.get_current_context())
+        self.dtype = dtype
+
+    def min_outputs(self):
+        return 1
+
+    def setup_impl(self, inputs, outputs):
+        outputs[0].reset_shape(inputs[0].shape, True)
+
+    def forward_impl(self, inputs, outputs):
+        outputs[0].d = (inputs[0].d ** 2).astype(self.dtype)
+
+    def backward_impl(self, inputs, outputs, propagate_down, accum):
+        if propagate_down[0]:
+            g = (2 * inputs[0].d * outputs[0].g).astype(self.dtype)
+            inputs[0].g = inputs[0].g + g if accum[0] else g
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+@pytest.mark.parametrize("clear", [False, True])
+@pytest.mark.parametrize("dtype", [np.float64, np.int64, np.float16])
+def test_values_of_another_type_are_read_converted(dtype, dynamic, clear):
+    """As those of an input are: NumPy's doubles in front of and behind layers with weights."""
+    x, w = leaf([[1.0, 2.0, 3.0]]), leaf([[1.0, 2.0], [0.0, 1.0], [2.0, 0.0]])
+    with nn.auto_forward(dynamic):
+        h = SquareInDoubles(dtype)(x)
+        f = SquareInDoubles(dtype)(F.affine(h, w))
+        y = F.sum(F.concatenate(F.transpose(f, (1, 0)), F.constant(1, (2, 1)), axis=1))
+    y.forward(clear_no_need_grad=clear)
+    y.backward(clear_buffer=clear)
+    before = np.array([[1.0, 4.0, 9.0]])
+    between = before @ w.d
+    assert y.d.dtype == np.float32
+    np.testing.assert_allclose(y.d, np.sum(between**2) + 2)
+    np.testing.assert_allclose(w.g, before.T @ (2 * between))
+    np.testing.assert_allclose(x.g, 2 * x.d * (2 * between @ w.d.T))
+    if not clear:
+        assert h.d.dtype == dtype
+
+
+class Filled(SquareInDoubles):
+    def forward_impl(self, inputs, outputs):
+        outputs[0].data.fill(3)
+
+    def backward_impl(self, inputs, outputs, propagate_down, accum):
+        inputs[0].grad.fill(5)
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_arrays_that_are_only_filled(dynamic):
+    """A constant takes no memory before it is read."""
+    x = leaf([1.0, 2.0])
+    with nn.auto_forward(dynamic):
+        y = F.exp(Filled(np.float32)(x * 2))
+    y.forward()
+    y.backward()
+    np.testing.assert_allclose(y.d, np.exp([3.0, 3.0]), rtol=1e-6)
+    np.testing.assert_allclose(x.g, [10, 10])

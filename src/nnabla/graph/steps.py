@@ -248,6 +248,8 @@ def python_forward_step(function: PythonFunction, inputs: list[Variable], output
             if given is not array:  # The user has put another one in its place.
                 array._set(given._realize().clone())
                 variable._buffers.data = array
+            elif array._fill is not None:
+                array._realize()
 
     return step
 
