@@ -234,11 +234,16 @@ def test_without_parameters_nothing_happens(name):
     solver.update()
 
 
-def test_get_parameters_gives_the_variables_and_a_copy_of_the_dict():
+def test_get_parameters_gives_variables_of_its_own_on_the_memory_of_the_parameters():
     x = parameter([1])
     solver = solver_of(S.Sgd(), x=x)
     solver.get_parameters().clear()
-    assert solver.get_parameters()["x"] is x
+    found = solver.get_parameters()["x"]
+    assert found == x and found is not x and found.data is x.data and found.grad is x.grad
+    # As in NNabla: a sum over a solver's parameters in the loss is no penalty.
+    assert not found.need_grad and not F.sum(found).need_grad
+    found.persistent = True
+    assert x.need_grad and not x.persistent
 
 
 # ---- gradients that are not there ------------------------------------------------------------------------

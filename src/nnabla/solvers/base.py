@@ -201,8 +201,12 @@ class Solver:
         self._bind()
 
     def get_parameters(self) -> OrderedDict[str, Variable]:
-        """The parameters by name."""
-        return OrderedDict(self._params)
+        """The parameters by name.
+
+        Each is a variable of its own on the memory of the parameter, with `need_grad` off, as in NNabla: what is
+        computed from it passes no gradient on, and flags set on it do not reach the one that was set.
+        """
+        return OrderedDict((key, param.get_unlinked_variable(need_grad=False)) for key, param in self._params.items())
 
     def get_states(self) -> OrderedDict[str, SolverState]:
         """The states by parameter name; the arrays are the solver's own, not copies."""
