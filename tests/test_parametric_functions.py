@@ -51,6 +51,25 @@ def test_nothing_else_is_public() -> None:
     assert set(PF.__all__) == set(REFERENCE["signatures"])
 
 
+@pytest.mark.parametrize("name", ["get_parameter", "get_parameter_or_create"])
+def test_parameters_by_this_modules_name(name: str) -> None:
+    assert getattr(PF, name) is getattr(nn.parameter, name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ConstantInitializer",
+        "NormalInitializer",
+        "UniformInitializer",
+        "WeightNormalizationScaleInitializer",
+        "calc_uniform_lim_glorot",
+    ],
+)
+def test_initializers_by_this_modules_name(name: str) -> None:
+    assert getattr(PF, name) is getattr(nn.initializer, name)
+
+
 def test_every_function_has_a_case() -> None:
     plain = {"affine", "convolution", "deconvolution", "embed", "parametric_function_api"}
     without = plain | {"sync_batch_normalization"}

@@ -1,5 +1,14 @@
 """PF: functions that bring their parameters along, registered by name in the current parameter scope."""
 
+# Scripts call these by this module's name as well, as ``PF.get_parameter_or_create``.
+from ..initializer import (  # noqa: F401
+    ConstantInitializer,
+    NormalInitializer,
+    UniformInitializer,
+    WeightNormalizationScaleInitializer,
+    calc_uniform_lim_glorot,
+)
+from ..parameter import get_parameter, get_parameter_or_create  # noqa: F401
 from .attention import multi_head_attention, transformer, transformer_decode, transformer_encode
 from .binary import (
     binary_connect_affine,
