@@ -337,7 +337,7 @@ def test_fused_decay_is_for_one_update(name):
     assert (x.d != y.d).all()
     # From the same place, the next updates are the same.
     y.d = x.d.copy()
-    plain.set_states(decayed.get_states())
+    plain.set_states(copied(decayed.get_states()))
     x.g = y.g = grads[1]
     decayed.update()
     plain.update()
@@ -446,6 +446,35 @@ def test_gradients_that_share_memory_are_not_decayed_twice():
 # ---- states ----------------------------------------------------------------------------------------------
 
 
+def copied(states):
+    """Equal states in arrays of their own."""
+    return {
+        key: S.SolverState({n: nn.Variable.from_numpy_array(v.d.copy()) for n, v in entry.pstate.items()}, entry.t)
+        for key, entry in states.items()
+    }
+
+
+@every_rule
+def test_set_states_writes_to_the_arrays_given(name):
+    """As in NNabla: a script that keeps all states in one long array reads them there after each update."""
+    x, y = parameter([1, 2]), parameter([1, 2])
+    first, second = solver_of(fast(name), x=x), solver_of(fast(name), x=y)
+    for solver in (first, second):
+        x.g = y.g = [1, -1]
+        solver.update()
+    given = copied(first.get_states())
+    second.set_states(given)
+    x.g = y.g = [0.5, 3]
+    for solver in (first, second):
+        solver.update()
+    assert given["x"].t == 1 and second.get_states()["x"].t == 2
+    for key, values in state(first).items():
+        np.testing.assert_array_equal(given["x"].pstate[key].d, values)
+        assert given["x"].pstate[key] == second.get_states()["x"].pstate[key]
+        given["x"].pstate[key].d = 9
+        np.testing.assert_array_equal(state(second)[key], [9, 9])
+
+
 @every_rule
 def test_set_states_continues_where_another_solver_stood(name):
     x, y = parameter([1, 2]), parameter([1, 2])
@@ -454,7 +483,7 @@ def test_set_states_continues_where_another_solver_stood(name):
         x.g = y.g = np.array(grad, np.float32)
         first.update()
     second = solver_of(fast(name), x=y, other=parameter([0]))
-    second.set_states(first.get_states())
+    second.set_states(copied(first.get_states()))
     y.d = x.d.copy()
     assert [entry.t for entry in second.get_states().values()] == [2, 0]
     for solver in (first, second):

@@ -215,12 +215,17 @@ class Solver:
         )
 
     def set_states(self, states: Mapping[str, SolverState]) -> None:
-        """Copy states of parameters that are set already.
+        """Go on from states of parameters that are set already.
+
+        Their arrays become the solver's own, as in NNabla: updates write to them. The number of updates is copied.
 
         Raises:
             ArgumentError: a parameter is not set, or a state of this rule is missing.
             ShapeError: a state has another shape than its parameter. Nothing is changed then.
         """
+        self._take_states(states)
+
+    def _take_states(self, states: Mapping[str, SolverState]) -> None:
         for key, state in states.items():
             if key not in self._params:
                 raise ArgumentError(f"set_states: there is no parameter {key!r}; call set_parameters first")
@@ -235,8 +240,8 @@ class Solver:
         for key, state in states.items():
             own = self._states[key]
             own.t = int(state.t)
-            for name in self.states:
-                own.pstate[name].data.copy_from(state.pstate[name].data, use_current_context=False)
+            own.pstate = OrderedDict((name, state.pstate[name]) for name in self.states)
+        self._bind()
 
     def _states_to_save(self) -> Mapping[str, SolverState]:
         """The states, to be read at once."""
@@ -269,7 +274,7 @@ class Solver:
         """
         from ..formats import solver_states
 
-        self.set_states(solver_states.load(path))
+        self._take_states(solver_states.load(path))
 
     def set_states_to_protobuf(self, optimizer: Any) -> None:
         """Write the states to a protobuf message `Optimizer`; those of other parameters stay."""
@@ -287,7 +292,7 @@ class Solver:
         from ..formats import solver_messages, solver_states
 
         stored = solver_messages.contents(optimizer_proto, "set_states_from_protobuf")
-        self.set_states(solver_states.from_stored(stored))
+        self._take_states(solver_states.from_stored(stored))
 
     # ---- what is done to gradients -----------------------------------------------------------------------
 

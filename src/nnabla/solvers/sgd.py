@@ -138,9 +138,13 @@ class Nesterov(Solver):
         return super().get_states()
 
     def set_states(self, states: Mapping[str, SolverState]) -> None:
-        """Copy states of parameters that are set already; see `Solver.set_states`."""
-        self._measure(1.0)
+        """Go on from states of parameters that are set already; see `Solver.set_states`."""
+        self.in_pieces = True  # as in get_states: the arrays are the caller's, too
         super().set_states(states)
+
+    def _take_states(self, states: Mapping[str, SolverState]) -> None:
+        self._measure(1.0)
+        super()._take_states(states)
 
     def _states_to_save(self) -> Mapping[str, SolverState]:
         if self._unit == 1:
