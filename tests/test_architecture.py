@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import nnabla
@@ -68,3 +70,18 @@ def test_the_graph_knows_no_function_by_name():
             if isinstance(node, ast.Constant) and node.value in names:
                 wrong.append(f"{path.name}:{node.lineno} names {node.value}")
     assert wrong == []
+
+
+def test_modules_that_nnabla_has_without_import():
+    """As in ``nn.solver.Solver``; they are loaded when they are asked for, not with the package."""
+    script = """
+import sys
+import nnabla as nn
+assert "nnabla.solvers" not in sys.modules
+assert nn.solver.Solver is sys.modules["nnabla.solvers"].Solver
+assert nn.variable.Variable is nn.Variable
+for name in ("function_bases", "normalization_functions", "numpy_compat_functions", "utils"):
+    assert getattr(nn, name) is sys.modules[f"nnabla.{name}"]
+assert not hasattr(nn, "nothing")
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)

@@ -1,5 +1,8 @@
 """Neural Network Libraries: graphs, gradients, solvers and files of NNabla, on ATen's kernels."""
 
+import importlib as _importlib
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from ._version import __version__
 import torch as _torch  # before the pause: a first collection of all its objects would take longer than many small ones
 
@@ -46,3 +49,20 @@ from .logger import logger
 from .recompute import recompute, recompute_fn, set_global_recompute
 
 reset_array_preference()
+
+if _TYPE_CHECKING:
+    from . import function_bases, normalization_functions, numpy_compat_functions, solver, utils, variable
+else:
+
+    def __getattr__(name: str) -> object:
+        # NNabla loads these modules with the package; here it is done for those who ask, as with nn.solver.Solver.
+        if name in (
+            "function_bases",
+            "normalization_functions",
+            "numpy_compat_functions",
+            "solver",
+            "utils",
+            "variable",
+        ):
+            return _importlib.import_module(f".{name}", __name__)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
