@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
 from .._array_view import shown_by
 from .._nd_array import NdArray
@@ -39,27 +41,53 @@ def read_by_backward(order: Sequence[Function]) -> set[int]:
 def intermediate(order: Sequence[Function], roots: Sequence[Variable]) -> dict[int, Variable | None]:
     """The arrays that may be freed at all: outputs of functions that are neither asked for nor persistent.
 
+    Nor, as in NNabla, those that somebody holds and no function in `order` reads: the last state of an LSTM, say, with
+    which the next sequence is to begin.
+
     Maps the array's address to its variable, or to None where nobody holds the variable any more.
     """
     found: dict[int, Variable | None] = {}
     kept = {id(v._buffers.data) for v in roots}
+    read = {id(v._buffers.data) for function in order for v in function._inputs}
     for function in order:
         # What a view of it reads as well.
         kept.update([id(shown_by(v._buffers.data)) for v in function._inputs if type(v._buffers.data) is not NdArray])
         for buffers, reference in zip(function._outputs, function._output_refs, strict=True):
             variable = reference()
-            if variable is not None and variable._persistent:
+            if variable is not None and (variable._persistent or id(buffers.data) not in read):
                 kept.add(id(buffers.data))
             else:
                 found[id(buffers.data)] = variable
     return {address: variable for address, variable in found.items() if address not in kept}
 
 
+def _first_root(order: Sequence[Function], roots: Sequence[Variable]) -> dict[int, int]:
+    """For each function of `order`, by address, which of the roots it runs for first."""
+    where = {id(function): position for position, function in enumerate(order)}
+    # What one root adds to the order ends with the function that makes it.
+    ends = list(accumulate((where[id(root._parent)] for root in roots), max))
+    return {address: bisect_left(ends, position) for address, position in where.items()}
+
+
+def _is_read_for_one_root(variable: Variable, first_root: dict[int, int]) -> bool:
+    readers = {first_root.get(id(function)) for function in variable.function_references}
+    return len(readers) < 2 and None not in readers
+
+
 def freed_after_forward(
     order: Sequence[Function], roots: Sequence[Variable], clear_buffer: bool, clear_no_need_grad: bool
 ) -> dict[int, list[NdArray]]:
-    """For each position in `order` the arrays that nothing needs any more once that function has run."""
-    candidates = intermediate(order, roots)
+    """For each position in `order` the arrays that nothing needs any more once that function has run.
+
+    As in NNabla, what not only the functions for one root read is kept: a prediction of which a loss and an error rate
+    were made, say, is there to be looked at after ``loss.forward(clear_buffer=True)`` or `forward_all` of both.
+    """
+    first_root = _first_root(order, roots)
+    candidates = {
+        address: variable
+        for address, variable in intermediate(order, roots).items()
+        if variable is None or variable._recompute or _is_read_for_one_root(variable, first_root)
+    }
     if not clear_buffer:
         # What is to be recomputed is given up at once, whatever the options.
         needed = read_by_backward(order) if clear_no_need_grad else set(candidates)

@@ -398,7 +398,8 @@ class Variable:
 
         Args:
             clear_buffer: free the data of intermediate variables as soon as nothing needs it (for inference:
-                backward is not possible afterwards). `persistent` variables are kept.
+                backward is not possible afterwards). `persistent` variables are kept, and so are, with either option,
+                those that functions outside of this graph read, or that are held and nothing reads.
             clear_no_need_grad: free the data of intermediate variables that backward will not need.
             function_pre_hook: called with each function before it runs.
             function_post_hook: called with each function after it ran.
