@@ -48,10 +48,11 @@ def intermediate(order: Sequence[Function], roots: Sequence[Variable]) -> dict[i
     """
     found: dict[int, Variable | None] = {}
     kept = {id(v._buffers.data) for v in roots}
-    read = {id(v._buffers.data) for function in order for v in function._inputs}
+    inputs = [v._buffers.data for function in order for v in function._inputs]
+    read = set(map(id, inputs))
+    # What a view of it reads as well.
+    kept.update([id(shown_by(array)) for array in inputs if type(array) is not NdArray])
     for function in order:
-        # What a view of it reads as well.
-        kept.update([id(shown_by(v._buffers.data)) for v in function._inputs if type(v._buffers.data) is not NdArray])
         for buffers, reference in zip(function._outputs, function._output_refs, strict=True):
             variable = reference()
             if variable is not None and (variable._persistent or id(buffers.data) not in read):
