@@ -202,6 +202,9 @@ def test_top_k_of_equal_elements(largest: bool, special: float) -> None:
         y, index = F.top_k_data(array(values), k, largest=largest, with_index=True)
         assert np.array_equal(index.data, wanted[:, :k])
         assert np.array_equal(y.data, np.take_along_axis(values, wanted[:, :k], 1), equal_nan=True)
+        for row, places in zip(values, wanted[:, :k], strict=True):
+            y, index = F.top_k_data(array(row[None]), k, largest=largest, with_index=True)
+            assert np.array_equal(index.data[0], places) and np.array_equal(y.data[0], row[places], equal_nan=True)
 
 
 @pytest.mark.parametrize("k", [1, 4])

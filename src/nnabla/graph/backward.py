@@ -218,8 +218,12 @@ class _Backward:
         plan.seed = self.seed
         plan.ones = _seed(self.root, 1)
         maker = self.producer[id(self.root._buffers.data)]
-        # Who writes to an expanded one copies it first.
-        plan.passes_seed_on = may_share(maker._operator) and any([v.size == self.root.size for v in maker._inputs])
+        # Leaves copy what they are given; who writes to an expanded one copies it first.
+        plan.passes_seed_on = (
+            may_share(maker._operator)
+            and not self.clear_buffer
+            and any([id(v._buffers.data) in self.free and v.size == self.root.size for v in maker._inputs])
+        )
         return plan
 
     def _schedule(self) -> list[tuple[Function, bool]]:
@@ -293,7 +297,8 @@ class _Backward:
         if may_share(operator):
             kept = [i for i in wanted if self._is_kept(function, function._inputs[i])]
             if kept:
-                kernel = owning(kernel, places_in_result(operator, kept))
+                leaves = [id(function._inputs[i]._buffers.data) not in self.producer for i in kept]
+                kernel = owning(kernel, places_in_result(operator, kept), leaves)
         self.binder.add(backward_step(kernel, slots, sinks, places), function)
 
     def _kernel(self, function: Function, dys: list[Slot], wants: list[bool]) -> tuple[Callable[..., Any], list[Slot]]:

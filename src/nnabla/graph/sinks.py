@@ -96,28 +96,34 @@ def adding_to(operator: Operator, need: Sequence[bool], leaves: Sequence[Buffers
     return lambda *tensors: kernel(need, [total(buffers) for buffers in leaves], *tensors)
 
 
-def owning(kernel: Callable[..., Any], places: Sequence[int] | None) -> Callable[..., Any]:
-    """`kernel`, whose results at some places are contiguous and share memory with nothing else.
+def owning(kernel: Callable[..., Any], places: Sequence[int] | None, dense: Sequence[bool]) -> Callable[..., Any]:
+    """`kernel`, with results of which some share memory with nothing else.
 
     Args:
         kernel: takes tensors, None and tuples of tensors.
         places: indices into what it returns; None where that is one tensor.
+        dense: for each of them whether it must be contiguous. Who writes to one that is not copies it first.
     """
     if places is None:
-        return lambda *tensors: _owned(kernel(*tensors), tensors)
+        (alone,) = dense
+        return lambda *tensors: _owned(kernel(*tensors), tensors, alone)
+    pairs = list(zip(places, dense, strict=True))
 
     def call(*tensors: Any) -> list[Any]:
         results = list(kernel(*tensors))
-        for i in places:
+        for i, contiguous in pairs:
             if results[i] is not None:
-                results[i] = _owned(results[i], (*tensors, *results[:i], *results[i + 1 :]))
+                results[i] = _owned(results[i], (*tensors, *results[:i], *results[i + 1 :]), contiguous)
         return results
 
     return call
 
 
-def _owned(tensor: torch.Tensor, others: Iterable[Any]) -> torch.Tensor:
-    if tensor.is_contiguous() and not any([_share_memory(tensor, other) for other in others]):
+def _owned(tensor: torch.Tensor, others: Iterable[Any], dense: bool) -> torch.Tensor:
+    if tensor.is_contiguous():
+        if not any([_share_memory(tensor, other) for other in others]):
+            return tensor
+    elif not dense:
         return tensor
     return tensor.clone(memory_format=torch.contiguous_format)
 

@@ -49,7 +49,9 @@ class Constant(Operator):
 
     def output_shape(self) -> Shape:
         value = representable(self.val, self.compute_dtype)
-        self._full = partial(torch.full, self.shape, value, dtype=self.compute_dtype, device=self.device)
+        # A tensor that says type and device saves reading these arguments in each call.
+        like = torch.empty(0, dtype=self.compute_dtype, device=self.device)
+        self._full = partial(like.new_full, self.shape, value)
         return self.shape
 
     def forward(self) -> Tensor:

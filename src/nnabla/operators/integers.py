@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..graph.argument import Bool, Str
-from ..graph.operator import operator
+from ..graph.operator import Shape, operator
 from .shapes import Binary
 
 
@@ -81,9 +81,12 @@ class BitShift(Binary):
     differentiable = False
     whole = True
 
+    def output_shape(self, x0: Shape, x1: Shape) -> Shape:
+        self._kernel = torch.bitwise_left_shift if self.direction == "LEFT" else torch.bitwise_right_shift
+        return super().output_shape(x0, x1)
+
     def forward(self, x: Tensor, shift: Tensor) -> Tensor:
-        kernel = torch.bitwise_left_shift if self.direction == "LEFT" else torch.bitwise_right_shift
         if x.dtype is torch.int64 and shift.dtype is torch.int64:
-            return kernel(x, shift)
-        y = kernel(x.long(), shift.long())
+            return self._kernel(x, shift)
+        y = self._kernel(x.long(), shift.long())
         return y if x.is_floating_point() else y.to(x.dtype)

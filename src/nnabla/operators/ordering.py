@@ -98,12 +98,19 @@ class TopK(Operator):
         clear = (first[:, 1:] < first[:, :-1]) if largest else (first[:, 1:] > first[:, :-1])
         if not bool(clear.all()):
             ties = (~clear.all(1)).nonzero()[:, 0]
-            found[ties] = self._in_front(keys[ties], first[ties, self.k - 1 : self.k], largest)
+            chosen = found[ties].sort(1).values
+            order = keys[ties[:, None], chosen].sort(stable=True, dim=1, descending=largest).indices
+            found[ties] = chosen.gather(1, order)
+            # Where the first that is left out equals the last one, others may have to be chosen.
+            border = (~clear[:, self.k - 1]).nonzero()[:, 0] if clear.shape[1] == self.k else ()
+            if len(border):
+                found[border] = self._in_front(keys[border], first[border, self.k - 1 : self.k], largest)
         return found
 
     def _in_front(self, keys: Tensor, border: Tensor, largest: bool) -> Tensor:
-        """The same for rows with equal elements, given the last one that is chosen."""
-        better = keys > border if largest else keys < border
+        """The same for rows in which the last one that is chosen has equals that are not, given that one."""
+        # NaN comes first of the largest, last of the smallest.
+        better = (keys > border) | keys.isnan() if largest else keys < border
         # Of the elements equal to the last one that is chosen, as many as there is room for.
         equal = keys == border
         room = self.k - better.sum(1, keepdim=True)
