@@ -58,7 +58,7 @@ class Plan:
     def run(self) -> None:
         """Replay."""
         for leaf in self.leaves:
-            if leaf.converts or leaf.buffers.data._tensor is not leaf.source or leaf.source is None:
+            if leaf.buffers.data._tensor is not leaf.source:
                 leaf.load()
         threads = get_num_threads() if self._small else 1
         if threads > 1:

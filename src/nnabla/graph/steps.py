@@ -34,19 +34,22 @@ class NoSlot:
 
 NO_SLOT = NoSlot()
 
+# Stands for a tensor that no array has.
+_NONE_YET: Any = object()
+
 
 class LeafSlot:
     """A variable that no function of the graph made, in the type and on the device that its readers want."""
 
-    __slots__ = ("_tensor", "buffers", "converts", "device", "dtype", "kind", "source")
+    __slots__ = ("_tensor", "buffers", "device", "dtype", "kind", "source")
 
     def __init__(self, buffers: Buffers, dtype: torch.dtype, device: torch.device, kind: Kind) -> None:
         self.buffers = buffers
         self.dtype = dtype
         self.device = device
         self.kind = kind
-        self.source: torch.Tensor | None = None
-        self.converts = False
+        # The array's tensor that was read last, as it is: while the array has it, there is nothing to load.
+        self.source: Any = _NONE_YET
         self._tensor: torch.Tensor | None = None
 
     def load(self) -> None:
@@ -55,7 +58,6 @@ class LeafSlot:
         whole = array._whole_type() if self.kind is Kind.WHOLE else None
         if whole is not None:
             self._tensor = self.source = array._as(whole, self.device)
-            self.converts = False
             return
         if self.kind is Kind.UPDATED:
             self._tensor = self.source = array._own(self.dtype, self.device)
@@ -65,7 +67,7 @@ class LeafSlot:
         if (
             source is not None
             and before is not None
-            and self.converts
+            and self.source is _NONE_YET
             and source.dtype is not self.dtype
             and before.shape == source.shape
             and source.device == self.device
@@ -73,8 +75,7 @@ class LeafSlot:
             before.copy_(source)
         else:
             self._tensor = array._as(self.dtype, self.device)
-        self.source = array._tensor
-        self.converts = self._tensor is not self.source
+        self.source = self._tensor if self._tensor is array._tensor else _NONE_YET
 
 
 class CastSlot:

@@ -51,6 +51,10 @@ class Mod2(Binary):
         return dy, (-(dy * torch.trunc(x0 / x1)) if need[1] else None)
 
 
+# Bits are shifted in this type.
+_LARGEST = torch.int64
+
+
 @operator("BitShift", "bit_shift")
 class BitShift(Binary):
     r"""Whole numbers with their bits shifted: :math:`y = x 2^s` to the left, :math:`\lfloor x / 2^s \rfloor`
@@ -86,7 +90,7 @@ class BitShift(Binary):
         return super().output_shape(x0, x1)
 
     def forward(self, x: Tensor, shift: Tensor) -> Tensor:
-        if x.dtype is torch.int64 and shift.dtype is torch.int64:
+        if x.dtype is _LARGEST and shift.dtype is _LARGEST:
             return self._kernel(x, shift)
         y = self._kernel(x.long(), shift.long())
         return y if x.is_floating_point() else y.to(x.dtype)

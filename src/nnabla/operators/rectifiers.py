@@ -341,7 +341,7 @@ class CELU(_Exponential):
     def forward(self, x: Tensor) -> Tensor:
         both = torch.cat((x, -x), self._axis)
         self.kept = both < 0 if self.alpha <= 0 else None
-        return self._elu(both)
+        return functional.elu_(both, self.alpha)
 
     def grad(self, dy: Tensor, y: Tensor) -> Tensor:
         plus, minus = self._elu_grad(dy, y, self.kept).chunk(2, self._axis)
