@@ -41,8 +41,7 @@ Array = Variable | NdArray
 _ALL = slice(None)
 
 
-# ---- keys
-# --------------------------------------------------------------------------------------------------------
+# ---- keys ----------------------------------------------------------------------------------------------
 
 
 def _entry(given: Any) -> Any:
@@ -216,8 +215,7 @@ def _broadcast(x: Any, shape: Shape) -> Any:
     return x if x.shape == shape else invoke(Broadcast, (shape,), (x,))
 
 
-# ---- reading and writing
-# -------------------------------------------------------------------------------------------
+# ---- reading and writing -------------------------------------------------------------------------------
 
 
 def getitem(self: Any, key: Any) -> Any:
@@ -348,8 +346,7 @@ def _exchange(x: Variable, before: Variable, written: Variable) -> None:
     advance()
 
 
-# ---- masks
-# --------------------------------------------------------------------------------------------------------
+# ---- masks ---------------------------------------------------------------------------------------------
 
 
 def fill_chosen(self: Variable, mask: Array, value: float) -> Array:
