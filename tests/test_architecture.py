@@ -12,7 +12,7 @@ import nnabla
 PACKAGE = Path(nnabla.__file__).parent
 # From the ground up. A module that is not listed stands on top of all of these.
 ROOMS = [
-    ["errors", "dtypes", "_version", "config", "_init"],
+    ["errors", "dtypes", "_version", "config", "_init", "_memory"],
     ["logger", "context", "random"],
     ["_nd_array", "_array_view"],
     ["graph"],

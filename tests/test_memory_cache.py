@@ -1,5 +1,6 @@
 """Freed memory stays with the process, unless it is asked for or the environment says otherwise."""
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import threading
 
 import numpy as np
 import pytest
+import torch
 
 import nnabla as nn
 from nnabla import _memory
@@ -65,6 +67,37 @@ def free_and_clear() -> None:
         print(left_after_freeing(size) > 0.9 * size)
         clear_memory_cache()
         print(resident() - before > size / 2)
+
+
+def is_apart(tensor: torch.Tensor) -> bool:
+    """Bit 1 of what glibc writes before a block says that the block was mapped by itself."""
+    return bool(ctypes.c_size_t.from_address(tensor.data_ptr() - ctypes.sizeof(ctypes.c_size_t)).value & 2)
+
+
+def place_blocks() -> None:
+    def tell(size: int = 64 * MIB) -> None:
+        print(is_apart(torch.empty(size, dtype=torch.uint8)))
+
+    tell()
+    nn.prefer_cached_array(False)
+    tell()
+    nn.reset_array_preference()
+    try:
+        with _memory.large_blocks_apart():
+            # Larger than what was freed on the heap.
+            tell(96 * MIB)
+            tell(MIB // 4)
+            raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        tell(128 * MIB)
+
+
+def test_large_blocks_lie_apart_when_asked_for_and_where_memory_is_not_kept():
+    assert in_a_process_of_its_own(place_blocks) == ["False", "True", "True", "False", "False"]
+
+
+def test_what_the_environment_says_holds_for_large_blocks():
+    assert in_a_process_of_its_own(place_blocks, MALLOC_MMAP_MAX_="0") == ["False"] * 5
 
 
 def test_freed_memory_is_kept_unless_that_is_switched_off():

@@ -38,6 +38,8 @@ class BackwardPlan(Plan):
 
     __slots__ = ("ones", "passes_seed_on", "seed")
 
+    _largest = 0
+
     # Where the gradient of the root is put, what `grad=1` puts there, and whether other variables may get it as theirs.
     seed: CastSlot
     ones: torch.Tensor

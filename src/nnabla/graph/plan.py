@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from torch import get_num_threads, set_num_threads
 
+from .._memory import large_blocks_apart
 from .._nd_array import NdArray
 from ..errors import ArgumentError, GraphError, ShapeError
 from .derivative import below_autograd
@@ -25,6 +26,10 @@ _KEPT_PLANS = 8
 # Elements. Waking a second thread takes longer than it saves on smaller tensors than this, but matrix products and
 # convolutions do it all the same; and it takes very long when the other core is busy.
 _WORTH_A_THREAD = 1 << 12
+
+# Elements, and by how much a plan must be larger than those before: a network that is built anew for each batch must
+# not pay for a first run each time.
+_WORTH_SETTLING, _GROWTH = 1 << 22, 1.25
 
 # Steps. Going below autograd's dispatch takes 0.5 microseconds and saves 0.1 to 0.3 a call.
 _WORTH_A_GUARD = 4
@@ -46,17 +51,26 @@ class Plan:
         functions: for each step the function it carries out, or None for a step in between (casting, freeing).
     """
 
-    __slots__ = ("_short", "_small", "functions", "leaves", "steps")
+    __slots__ = ("_extent", "_short", "_small", "functions", "leaves", "steps")
+
+    # Elements that the functions of the largest plan that has run put out.
+    _largest: ClassVar[int] = 0
 
     def __init__(self, leaves: Sequence[LeafSlot], steps: Sequence[Step], functions: Sequence[Function | None]) -> None:
         self.leaves = list(leaves)
         self.steps = list(steps)
         self.functions = list(functions)
         self._short = len(self.steps) < _WORTH_A_GUARD
-        self._small = all(_is_small(function) for function in functions if function is not None)
+        computed = [function for function in functions if function is not None]
+        self._small = all(_is_small(function) for function in computed)
+        # Until the first run.
+        self._extent = 0 if self._small else sum([b.data.size for function in computed for b in function._outputs])
 
     def run(self) -> None:
         """Replay."""
+        if self._extent:
+            self._settle(self.run)
+            return
         for leaf in self.leaves:
             if leaf.buffers.data._tensor is not leaf.source:
                 leaf.load()
@@ -84,6 +98,9 @@ class Plan:
         post_hook: Callable[[Function], Any] | None,
     ) -> None:
         """Replay, with calls before and after each function."""
+        if self._extent:
+            self._settle(lambda: self.run_with_hooks(pre_hook, post_hook))
+            return
         for leaf in self.leaves:
             leaf.load()
         for function, step in zip(self.functions, self.steps, strict=True):
@@ -101,6 +118,17 @@ class Plan:
                 self._separate(function)
                 if post_hook is not None:
                     post_hook(function)
+
+    def _settle(self, run: Callable[[], None]) -> None:
+        """Run for the first time, which leaves plenty of small blocks behind; see `nnabla._memory`."""
+        kind = type(self)
+        extent, self._extent = self._extent, 0
+        if extent > max(_WORTH_SETTLING, _GROWTH * kind._largest):
+            kind._largest = extent
+            with large_blocks_apart():
+                run()
+        else:
+            run()
 
     def _separate(self, function: Function) -> None:
         """Give what the step of `function` has put out memory of its own, since hooks may write to it."""
