@@ -9,7 +9,7 @@ import pytest
 import nnabla as nn
 import nnabla.functions as F
 from nnabla.graph import plan as plans
-from nnabla.graph.backward import BackwardPlan
+from nnabla.graph.backward import BoundBackwardPlan
 
 
 @pytest.fixture
@@ -22,8 +22,8 @@ def entered(monkeypatch) -> list[str]:
         yield
 
     monkeypatch.setattr(plans, "large_blocks_apart", apart)
-    monkeypatch.setattr(plans.Plan, "_largest", 0)
-    monkeypatch.setattr(BackwardPlan, "_largest", 0)
+    monkeypatch.setattr(plans.BoundPlan, "_largest", 0)
+    monkeypatch.setattr(BoundBackwardPlan, "_largest", 0)
     return calls
 
 

@@ -12,18 +12,29 @@ import torch
 from .._nd_array import NdArray
 from ..errors import GraphError, ShapeError
 from .binder import Binder
-from .derivative import autograd_on, derived_grad
+from .derivative import derived_grad
 from .epoch import epoch
 from .forward import add_forward_step, given_tensors
+from .frame import CALL, KERNEL, SLOT
 from .function import Function, PythonFunction
 from .hooks import combined, function_post_hooks, function_pre_hooks
+from .kernels import (
+    ForwardKernel,
+    adding_kernel,
+    derived_kernel,
+    needing_kernel,
+    overwriting_kernel,
+    owning_kernel,
+    python_backward,
+    usual_kernel,
+)
 from .liveness import intermediate
 from .meeting import wanted_inputs, with_gaps
 from .operator import Operator
-from .plan import Plan, plan_cache
-from .sinks import accumulating, adding, adding_to, assigning, casting, owning, summing
-from .steps import CastSlot, Sink, Slot, Step, backward_step
-from .variable import Buffers, Hook, Variable
+from .plan import BoundPlan, Plan, plan_cache
+from .sinks import accumulating, adding, assigning, casting, summing
+from .steps import CastSlot, Frame, Sink, Step, backward_step, call_step
+from .variable import Hook, Variable
 from .wiring import call_grad
 
 _FULL = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
@@ -34,16 +45,36 @@ _WORTH_ADDING_TO = 1 << 14
 
 
 class BackwardPlan(Plan):
-    """A plan that starts from a gradient given from outside."""
+    """A plan that starts from a gradient given from outside.
 
+    Attributes:
+        seed: number of the slot that the gradient of the root is put into.
+        root: which output of the last function that is.
+        passes_seed_on: whether other variables may get it as theirs.
+    """
+
+    seed: int
+    root: int
+    passes_seed_on: bool
+
+    def bind(self, order: Sequence[Function]) -> BoundBackwardPlan:
+        return BoundBackwardPlan(self, order)
+
+
+class BoundBackwardPlan(BoundPlan):
     __slots__ = ("ones", "passes_seed_on", "seed")
 
     _largest = 0
 
-    # Where the gradient of the root is put, what `grad=1` puts there, and whether other variables may get it as theirs.
-    seed: CastSlot
-    ones: torch.Tensor
-    passes_seed_on: bool
+    def __init__(self, plan: BackwardPlan, order: Sequence[Function]) -> None:
+        super().__init__(plan, order)
+        self.seed: CastSlot = self.frame[plan.seed]
+        self.passes_seed_on = plan.passes_seed_on
+        # What `grad=1` puts there.
+        maker = order[-1]
+        operator = maker._operator
+        shape = maker._outputs[plan.root].data._shape
+        self.ones = torch.ones(shape, dtype=operator.compute_dtype, device=operator.device)
 
     def _read_by(self, function: Function) -> list[tuple[NdArray, Function | None]]:
         data = [b.data for b in function._outputs]
@@ -70,12 +101,12 @@ def run_backward(
     plans = root._plans
     key = ("backward", clear_buffer)
     cache = None if plans is None else plans.get(key)
-    plan: BackwardPlan
+    plan: BoundBackwardPlan
     if cache is not None and cache.epoch == epoch.value:
-        plan = cache.plan
+        plan = cache.bound
     else:
         cache = plan_cache((root,), key, "backward", "propagate to")
-        plan = cache.find((root,), lambda order: compile_backward(order, root, clear_buffer))
+        plan = cache.find((root,), key, lambda order: compile_backward(order, root, clear_buffer))
     if not plan.steps:
         return
     if root._buffers.data._tensor is None:
@@ -100,7 +131,9 @@ def run_backward(
     seed._tensor = None
 
 
-def _run_with_callbacks(plan: Plan, communicator_callbacks: Any, pre_hook: Hook | None, post_hook: Hook | None) -> None:
+def _run_with_callbacks(
+    plan: BoundPlan, communicator_callbacks: Any, pre_hook: Hook | None, post_hook: Hook | None
+) -> None:
     callbacks = _callbacks(communicator_callbacks)
     post = combined(post_hook, function_post_hooks)
     for callback in callbacks:
@@ -178,7 +211,7 @@ def active_functions(order: Sequence[Function], root: Variable) -> dict[Function
 
 
 def compile_backward(order: Sequence[Function], root: Variable, clear_buffer: bool) -> BackwardPlan:
-    """Bind one step to each function that has a gradient, and free what the options allow."""
+    """Make one step for each function that has a gradient, and free what the options allow."""
     return _Backward(order, root, clear_buffer).compile()
 
 
@@ -189,8 +222,8 @@ class _Backward:
         self.order = order
         self.root = root
         self.clear_buffer = clear_buffer
-        self.binder = Binder(order)
-        self.seed = CastSlot()
+        self.binder = Binder(order, ran=True)
+        self.seed = self.binder.entry(SLOT)
         self.active = active_functions(order, root)
         self.free = intermediate(order, (root,))
         # Arrays of intermediate variables that hold a gradient already, when the next step runs.
@@ -198,28 +231,29 @@ class _Backward:
         # Those of them whose gradient is a tensor that nothing else holds.
         self.sole: set[int] = set()
         self.producer = {id(b.data): f for f in order for b in f._outputs}
+        self.position = {f: position for position, f in enumerate(order)}
         self.summed = self._summed_leaves()
         self.recomputed = {a for a, v in self.free.items() if v is not None and v._recompute}
 
     def compile(self) -> BackwardPlan:
+        binder = self.binder
         schedule = self._schedule()
         dying = self._dying(schedule)
-        self.binder.free(dying.get(-1, ()))
-        for position, (function, again) in enumerate(schedule):
+        binder.free(dying.get(-1, ()))
+        for place, (function, again) in enumerate(schedule):
+            position = self.position[function]
             if again:
-                operator = function._operator
-                kernel = operator.forward if isinstance(operator, PythonFunction) else operator.recompute
-                add_forward_step(self.binder, function, set(), True, kernel)
+                add_forward_step(binder, position, set(), ForwardKernel(keep=True, repeats=True))
             else:
-                self._add_step(function)
-            operators = [function._operator] if self.clear_buffer and function._operator.keeps and not again else []
-            if operators or position in dying:
-                self.binder.free(dying.get(position, ()), operators)
-        self.binder.flush()
-        plan = BackwardPlan(self.binder.leaves, self.binder.steps, self.binder.functions)
+                self._add_step(position)
+            keeps = self.clear_buffer and function._operator.keeps and not again
+            if keeps or place in dying:
+                binder.free(dying.get(place, ()), [binder.operator(position)] if keeps else [])
+        binder.flush()
+        plan = BackwardPlan(binder)
         plan.seed = self.seed
-        plan.ones = _seed(self.root, 1)
-        maker = self.producer[id(self.root._buffers.data)]
+        maker = self.order[-1]
+        plan.root = [b.data for b in maker._outputs].index(self.root._buffers.data)
         # Leaves copy what they are given; who writes to an expanded one copies it first.
         plan.passes_seed_on = (
             may_share(maker._operator)
@@ -233,7 +267,6 @@ class _Backward:
         active = self.active
         if not self.recomputed:
             return [(function, False) for function in active]
-        rank = {f: i for i, f in enumerate(self.order)}
         there: set[int] = set()
         schedule: list[tuple[Function, bool]] = []
         for function in active:
@@ -246,7 +279,7 @@ class _Backward:
                     there.update(id(b.data) for b in producer._outputs)
                     missing += [id(v._buffers.data) for v in producer._inputs]
                     todo.add(producer)
-            schedule += [(f, True) for f in sorted(todo, key=rank.__getitem__)]
+            schedule += [(f, True) for f in sorted(todo, key=self.position.__getitem__)]
             schedule.append((function, False))
         return schedule
 
@@ -264,61 +297,63 @@ class _Backward:
 
     # ---- one function ------------------------------------------------------------------------------------
 
-    def _output_gradients(self, function: Function) -> list[Slot] | None:
+    def _output_gradients(self, position: int) -> list[int] | None:
         """Slots of the gradients of all outputs, or None if none of them has one."""
-        slots: list[Slot] = []
+        function = self.order[position]
+        slots: list[int] = []
         some = False
-        for buffers in function._outputs:
+        for i, buffers in enumerate(function._outputs):
             array = buffers.data
             if array is self.root._buffers.data:
                 slots.append(self.seed)
                 some = True
             elif id(array) in self.written:
-                slots.append(buffers.grad)
+                slots.append(self.binder.output_grad(position, i))
                 some = True
             else:
                 zeros = CastSlot()
                 dtype, device = function._operator.compute_dtype, function._operator.device
                 zeros._tensor = torch.zeros((), dtype=dtype, device=device).expand(array._shape)
-                slots.append(zeros)
+                slots.append(self.binder.constant(zeros))
         return slots if some else None
 
-    def _add_step(self, function: Function) -> None:
+    def _add_step(self, position: int) -> None:
+        function = self.order[position]
         operator = function._operator
         wants = self.active[function]
         wanted = [i for i, want in enumerate(wants) if want]
-        dys = self._output_gradients(function) if wanted else None
+        dys = self._output_gradients(position) if wanted else None
         if dys is None:
             return
         if isinstance(operator, PythonFunction):
-            self.binder.add(self._python_step(function, operator, dys, wants), function)
+            self.binder.add(self._python_step(position, dys, wants), position)
             return
-        kernel, slots = self._kernel(function, dys, wants)
-        sinks = [self._sink(function, function._inputs[i]) for i in wanted]
+        kernel = self._kernel(function, wants)
+        derived = operator.grad is None
+        slots = [*dys, *self.binder.inputs(position)] if derived else self.binder.arguments_of_grad(position, dys)
+        sinks = [self._sink(position, i) for i in wanted]
         places = places_in_result(operator, wanted)
+        owned: list[int] = []
         if may_share(operator):
-            kept = [i for i in wanted if self._is_kept(function, function._inputs[i])]
-            if kept:
-                leaves = [id(function._inputs[i]._buffers.data) not in self.producer for i in kept]
-                kernel = owning(kernel, places_in_result(operator, kept), leaves)
-        self.binder.add(backward_step(kernel, slots, sinks, places), function)
+            owned = [i for i in wanted if self._is_kept(function, function._inputs[i])]
+        if owned:
+            leaves = [id(function._inputs[i]._buffers.data) not in self.producer for i in owned]
+            kernel = partial(owning_kernel, kernel, places_in_result(operator, owned), leaves)
+        self.binder.add(backward_step(self.binder.entry(KERNEL, position, more=kernel), slots, sinks, places), position)
 
-    def _kernel(self, function: Function, dys: list[Slot], wants: list[bool]) -> tuple[Callable[..., Any], list[Slot]]:
+    def _kernel(self, function: Function, wants: list[bool]) -> Callable[[Function], Callable[..., Any]]:
+        """What finds the kernel that computes the gradient, in each graph of the form."""
         operator = function._operator
+        need = tuple(with_gaps(operator, wants, False))
         if operator.grad is None:
-            need = tuple(with_gaps(operator, wants, False))
-            return derived_grad(operator, need), [*dys, *self.binder.inputs(function)]
-        kernel = operator.grad
+            return partial(derived_kernel, need)
         if operator.add_grad is not None:
-            leaves = [v._buffers if id(v._buffers) in self.summed else None for v in function._inputs]
-            if any(leaves):
-                kernel = adding_to(operator, tuple(with_gaps(operator, wants, False)), with_gaps(operator, leaves))
-                return kernel, self.binder.arguments_of_grad(function, dys)
-        if operator.overwrite_grad is not None and self._is_spent(function._outputs[0].data):
-            kernel = operator.overwrite_grad
-        if operator.declaration.grad_takes_need:
-            kernel = partial(kernel, tuple(with_gaps(operator, wants, False)))
-        return kernel, self.binder.arguments_of_grad(function, dys)
+            summed = [id(v._buffers) in self.summed for v in function._inputs]
+            if any(summed):
+                return partial(adding_kernel, need, summed)
+        spent = operator.overwrite_grad is not None and self._is_spent(function._outputs[0].data)
+        usual = overwriting_kernel if spent else usual_kernel
+        return partial(needing_kernel, usual, need) if operator.declaration.grad_takes_need else usual
 
     def _is_spent(self, array: NdArray) -> bool:
         """Whether the gradient of `array` is of use to nothing but the function that made the array."""
@@ -328,21 +363,23 @@ class _Backward:
         """Whether the gradient becomes, as it is, that of a variable that no function made, or of a persistent one."""
         return id(variable._buffers.data) not in self.free and not _is_summed(function, variable)
 
-    def _sink(self, function: Function, variable: Variable) -> Sink:
+    def _sink(self, position: int, i: int) -> Sink:
+        function = self.order[position]
+        variable = function._inputs[i]
         dtype = function._operator.compute_dtype
-        buffers = variable._buffers
-        address = id(buffers.data)
+        address = id(variable._buffers.data)
         producer = self.producer.get(address)
         if producer is None:
-            sink = accumulating(buffers, _FULL.get(dtype, dtype))
+            sink = accumulating(self.binder.leaf_buffers(position, i), _FULL.get(dtype, dtype))
         else:
+            grad = self.binder.input_grad(position, i)
             if address in self.written:
-                sink = adding(buffers.grad, may_share(function._operator))
+                sink = adding(grad, may_share(function._operator))
             else:
                 # An unlinked twin of the variable shares its gradient, which goes on from the variable alone.
                 if variable._parent is not None:
                     self.written.add(address)
-                sink = assigning(buffers.grad)
+                sink = assigning(grad)
             (self.sole.discard if may_share(function._operator) else self.sole.add)(address)
             if producer._operator.compute_dtype is not dtype:
                 sink = casting(sink, producer._operator.compute_dtype)
@@ -350,14 +387,13 @@ class _Backward:
             sink = summing(sink, variable.shape)
         return sink
 
-    def _python_step(self, function: Function, python: PythonFunction, dys: list[Slot], wants: list[bool]) -> Step:
+    def _python_step(self, position: int, dys: list[int], wants: list[bool]) -> Step:
         """Call a user's backward_impl on variables that show the right gradients."""
+        function = self.order[position]
         addresses = [id(v._buffers.data) for v in function._inputs]
-        # Gradients to be added to that may share memory with others.
+        # Inputs with gradients to be added to that may share memory with others.
         shared = [
-            variable._buffers.grad
-            for variable, address, want in zip(function._inputs, addresses, wants, strict=True)
-            if want and address in self.written and address not in self.sole
+            i for i, want in enumerate(wants) if want and addresses[i] in self.written and addresses[i] not in self.sole
         ]
         own = [id(b.data) in self.sole and id(b.data) in self.free for b in function._outputs]
         accumulate = []
@@ -366,66 +402,54 @@ class _Backward:
             if want and address in self.producer:
                 self.written.add(address)
                 self.sole.discard(address)
-        inputs = list(function._inputs)
-        outputs = [Variable._on(Buffers(b.data)) for b in function._outputs]
-        # What others go on from: the array, and the operator in whose type.
+        # Inputs that others go on from, and the function that made each.
         onward = [
-            (variable._buffers, variable._buffers.grad, self.producer[address]._operator)
-            for variable, address, want in zip(inputs, addresses, wants, strict=True)
+            (i, self.position[self.producer[address]])
+            for i, (address, want) in enumerate(zip(addresses, wants, strict=True))
             if want and address in self.producer
         ]
 
-        def step() -> None:
-            # The user may write to what is shown.
-            for output, dy, is_own in zip(outputs, dys, own, strict=True):
-                tensor = dy._tensor if is_own else dy._tensor.clone(memory_format=torch.contiguous_format)
-                output._buffers.grad = NdArray._new(output.shape, tensor)
-            for grad in shared:
-                grad._tensor = grad._realize().clone(memory_format=torch.contiguous_format)
-            for variable, want, accum in zip(inputs, wants, accumulate, strict=True):
-                if want and not accum:
-                    variable._buffers.grad.clear()
-            with autograd_on():
-                python.backward_impl(inputs, outputs, wants, accumulate)
-            for buffers, grad, maker in onward:
-                grad._set(buffers.grad._as(maker.compute_dtype, maker.device))
-                buffers.grad = grad
+        def make(order: Sequence[Function], frame: Frame) -> Callable[[], None]:
+            makers = [(i, order[maker]._operator) for i, maker in onward]
+            return python_backward(order[position], [frame[n] for n in dys], wants, accumulate, own, shared, makers)
 
-        return step
+        return call_step(self.binder.entry(CALL, more=make))
 
     # ---- memory ------------------------------------------------------------------------------------------
 
-    def _dying(self, schedule: Sequence[tuple[Function, bool]]) -> dict[int, list[NdArray]]:
-        """For each position in `schedule` the arrays that nothing needs any more once that function has run.
+    def _dying(self, schedule: Sequence[tuple[Function, bool]]) -> dict[int, list[tuple[int, int]]]:
+        """For each place in `schedule` the arrays that nothing needs any more once that function has run, and sizes.
 
         Under -1 those that no gradient has to do with.
         """
         free: Any = self.free if self.clear_buffer else self.recomputed
         if not free:
             return {}
-        dying: dict[int, list[NdArray]] = {}
+        binder = self.binder
+        dying: dict[int, list[tuple[int, int]]] = {}
         seen: set[int] = set()
         # From the back: the function that is met first with an array is the last to need it.
-        for position in range(len(schedule) - 1, -1, -1):
-            function, again = schedule[position]
+        for place in range(len(schedule) - 1, -1, -1):
+            function, again = schedule[place]
             arrays = []
-            for buffers in function._outputs:
+            for i, buffers in enumerate(function._outputs):
                 data = buffers.data
                 if id(data) in free and id(data) not in seen:
                     seen.add(id(data))
-                    arrays.append(data)
+                    arrays.append((binder.data(data), data.size))
                     # A gradient that no function consumes was asked for with need_grad: it stays.
                     if self.clear_buffer and not again:
-                        arrays.append(buffers.grad)
+                        arrays.append((binder.output_grad(self.position[function], i), data.size))
             for variable in function._inputs:
                 data = variable._buffers.data
                 if id(data) in free and id(data) not in seen:
                     seen.add(id(data))
-                    arrays.append(data)
+                    arrays.append((binder.data(data), data.size))
             if arrays:
-                dying[position] = arrays
+                dying[place] = arrays
         if self.clear_buffer and len(seen) < len(free):
-            dying[-1] = [b.data for f in self.order for b in f._outputs if id(b.data) in free.keys() - seen]
+            rest = [b.data for f in self.order for b in f._outputs if id(b.data) in free.keys() - seen]
+            dying[-1] = [(binder.data(data), data.size) for data in rest]
         return dying
 
     @staticmethod
@@ -475,7 +499,7 @@ def run_function_backward(
             _direct(variable, accumulate)(grads[i])
 
 
-def _direct(variable: Variable, accumulate: bool) -> Sink:
+def _direct(variable: Variable, accumulate: bool) -> Callable[[torch.Tensor], None]:
     def put(dx: torch.Tensor) -> None:
         dx = dx.sum_to_size(variable.shape) if dx.shape != variable.shape else dx
         if accumulate:

@@ -1,4 +1,4 @@
-"""From variables to slots: where a step finds the tensors that its operator wants."""
+"""From a graph to numbered steps, and to the recipe for a frame of any graph of the same form."""
 
 from __future__ import annotations
 
@@ -9,10 +9,23 @@ import torch
 
 from .._array_view import shown_by
 from .._nd_array import NdArray
+from .frame import (
+    ARRAY,
+    CALL,
+    CONSTANT,
+    INPUT_ARRAY,
+    INPUT_BUFFERS,
+    INPUT_GRAD,
+    LEAF,
+    OPERATOR,
+    OUTPUT_GRAD,
+    SLOT,
+    Entry,
+)
 from .function import Function, PythonFunction
 from .meeting import with_gaps
-from .operator import Kind, Operator
-from .steps import NO_SLOT, CastSlot, GatheredSlot, LeafSlot, Slot, Step, cast_step, free_step
+from .operator import Kind
+from .steps import NO_SLOT, GatheredSlot, Step, cast_step, free_step
 from .variable import Variable
 
 ANY_TYPE = object()
@@ -22,50 +35,169 @@ _WORTH_A_STEP = 1 << 16
 
 
 class Binder:
-    """Collects steps, and the slots that they read.
+    """Collects steps, and how what they work on is found in a graph.
 
     Args:
-        order: functions that have run before; what they produced is read where it is, anything else is a leaf.
+        order: the functions of the graph.
+        ran: whether they have run before; what they produced is read where it is, anything else is a leaf.
     """
 
-    def __init__(self, order: Sequence[Function] = ()) -> None:
+    def __init__(self, order: Sequence[Function], ran: bool = False) -> None:
+        self.order = order
         self.steps: list[Step] = []
-        self.functions: list[Function | None] = []
-        self._leaves: dict[tuple[int, torch.dtype, Kind], LeafSlot] = {}
-        # The type that each intermediate array will have; ANY_TYPE where that depends on the leaves.
+        # For each step the position in `order` of the function that it carries out, or None for one in between.
+        self.positions: list[int | None] = []
+        self.recipe: list[Entry] = []
+        # Arrays that steps free.
+        self.freed: list[int] = []
+        self._numbers: dict[tuple[int, int], int] = {}
+        self._leaf_numbers: dict[tuple[int, Any], int] = {}
+        # Where each intermediate array is found: the function that makes it, and which output it is.
+        self._made: dict[int, tuple[int, int]] = {}
+        # The type that it will have; ANY_TYPE where that depends on the leaves.
         self._produced: dict[int, Any] = {}
-        self._dying_arrays: list[NdArray] = []
+        # Entries that hold an input in another type.
+        self.casts: set[int] = set()
+        self._dying_slots: list[int] = []
         self._dying_size = 0
-        self._dying_operators: list[Operator] = []
-        self._dying_slots: list[CastSlot] = []
-        for function in order:
-            self.produce(function)
+        self._dying_operators: list[int] = []
+        if ran:
+            for position in range(len(order)):
+                self.produce(position)
+
+    def add(self, step: Step, position: int | None = None) -> None:
+        self.steps.append(step)
+        self.positions.append(position)
+
+    def produce(self, position: int) -> None:
+        """Note that the outputs of a function are there from now on, to be read where they are."""
+        operator = self.order[position]._operator
+        # A user's code may write values of any type.
+        any_type = operator.whole or isinstance(operator, PythonFunction)
+        for i, buffers in enumerate(self.order[position]._outputs):
+            address = id(buffers.data)
+            self._produced[address] = ANY_TYPE if any_type else operator.output_types.get(i, operator.compute_dtype)
+            self._made[address] = position, i
+
+    def is_produced(self, variable: Variable) -> bool:
+        """Whether a function of the graph computes the data of `variable`."""
+        return id(variable._buffers.data) in self._produced
+
+    # ---- entries of a frame ------------------------------------------------------------------------------
+
+    def entry(self, source: int, position: int = 0, i: int = 0, more: Any = None) -> int:
+        """The number of a new entry; see `frame`."""
+        self.recipe.append((source, position, i, more))
+        return len(self.recipe) - 1
+
+    def _once(self, source: int, thing: Any, position: int = 0, i: int = 0, more: Any = None) -> int:
+        """The number of the entry for `thing`, which is there once."""
+        key = source, id(thing)
+        number = self._numbers.get(key)
+        if number is None:
+            number = self._numbers[key] = len(self.recipe)
+            self.recipe.append((source, position, i, more))
+        return number
+
+    def constant(self, value: Any) -> int:
+        """An entry that is the same in every graph."""
+        return self._once(CONSTANT, value, more=value)
+
+    def operator(self, position: int) -> int:
+        """The operator of a function."""
+        return self._once(OPERATOR, self.order[position], position)
+
+    def data(self, array: NdArray) -> int:
+        """An array that a function of the graph makes."""
+        return self._once(ARRAY, array, *self._made[id(array)])
+
+    def output_grad(self, position: int, i: int) -> int:
+        """The gradient of an output."""
+        return self._once(OUTPUT_GRAD, self.order[position]._outputs[i], position, i)
+
+    def input_grad(self, position: int, i: int) -> int:
+        """The gradient of an input that a function of the graph makes."""
+        buffers = self.order[position]._inputs[i]._buffers
+        made = self._made.get(id(buffers.data))
+        if made is not None and self.order[made[0]]._outputs[made[1]] is buffers:
+            return self.output_grad(*made)
+        return self._once(INPUT_GRAD, buffers, position, i)
+
+    def leaf_buffers(self, position: int, i: int) -> int:
+        """Data and gradient of an input."""
+        return self._once(INPUT_BUFFERS, self.order[position]._inputs[i]._buffers, position, i)
+
+    def read(self, position: int, i: int) -> int:
+        """An input of a function in the type that its operator wants; adds a step if it must be converted."""
+        operator = self.order[position]._operator
+        buffers = self.order[position]._inputs[i]._buffers
+        kind = operator.wiring.kinds[i]
+        wanted = operator.compute_dtype if kind is Kind.COMPUTE else operator.input_dtype(kind)
+        array = buffers.data
+        produced = self._produced.get(id(shown_by(array)))
+        if produced is None:
+            return self._leaf(position, i, (wanted, operator.device, kind))
+        plain = type(array) is NdArray
+        found = self.data(array) if plain else self._once(INPUT_ARRAY, array, position, i)
+        if produced is wanted or (kind is Kind.WHOLE and (produced is ANY_TYPE or not produced.is_floating_point)):
+            return found
+        target = self.entry(SLOT)
+        self.add(cast_step(found, target, wanted))
+        self.casts.add(target)
+        return target
+
+    def _leaf(self, position: int, i: int, read_as: tuple[torch.dtype, torch.device, Kind]) -> int:
+        key = id(self.order[position]._inputs[i]._buffers), read_as
+        number = self._leaf_numbers.get(key)
+        if number is None:
+            number = self._leaf_numbers[key] = self.entry(LEAF, position, i, read_as)
+        return number
 
     @property
-    def leaves(self) -> list[LeafSlot]:
-        return list(self._leaves.values())
+    def leaves(self) -> list[int]:
+        return list(self._leaf_numbers.values())
 
-    def produce(self, function: Function) -> None:
-        """Note that the outputs of `function` are there from now on, to be read where they are."""
+    def inputs(self, position: int) -> list[int]:
+        """All declared inputs of a function for its forward, `NO_SLOT` for those not given."""
+        function = self.order[position]
+        numbers = [self.read(position, i) for i in range(len(function._inputs))]
         operator = function._operator
-        for i, buffers in enumerate(function._outputs):
-            # A user's code may write values of any type.
-            any_type = operator.whole or isinstance(operator, PythonFunction)
-            known = ANY_TYPE if any_type else operator.output_types.get(i, operator.compute_dtype)
-            self._produced[id(buffers.data)] = known
+        return numbers if all(operator.present) else with_gaps(operator, numbers, self.constant(NO_SLOT))
 
-    def add(self, step: Step, function: Function | None = None) -> None:
-        self.steps.append(step)
-        self.functions.append(function)
+    def arguments_of_grad(self, position: int, dys: Sequence[int]) -> list[int]:
+        """What the gradient of a function is called with. What it does not name may be freed."""
+        function = self.order[position]
+        operator = function._operator
+        return operator.wiring.arguments(
+            dys,
+            lambda i: self.read(position, i),
+            lambda i: self.data(function._outputs[i].data),
+            None if all(operator.present) else self.constant(NO_SLOT),
+            self._gathered,
+        )
+
+    def _gathered(self, numbers: list[int]) -> int:
+        """One entry for the inputs of a function that takes any number."""
+        return self.entry(CALL, more=lambda order, frame: GatheredSlot([frame[n] for n in numbers]))
+
+    # ---- memory ------------------------------------------------------------------------------------------
 
     def free(
-        self, arrays: Sequence[NdArray], operators: Sequence[Operator] = (), slots: Sequence[CastSlot] = ()
+        self, arrays: Sequence[tuple[int, int]], operators: Sequence[int] = (), slots: Sequence[int] = ()
     ) -> None:
-        """Have memory given up here, or a little later: small arrays wait until they are worth a step."""
+        """Have memory given up here, or a little later: small arrays wait until they are worth a step.
+
+        Args:
+            arrays: of intermediate variables, with their numbers of elements.
+            operators: which kept something.
+            slots: others.
+        """
         if not (arrays or operators or slots):
             return
-        self._dying_arrays += arrays
-        self._dying_size += sum([a.size for a in arrays])
+        for number, size in arrays:
+            self.freed.append(number)
+            self._dying_slots.append(number)
+            self._dying_size += size
         self._dying_operators += operators
         self._dying_slots += slots
         # What an operator keeps and a cast makes is about as large as an input; count them as large.
@@ -74,55 +206,7 @@ class Binder:
 
     def flush(self) -> None:
         """Add the step for what `free` has put off."""
-        if self._dying_arrays or self._dying_operators or self._dying_slots:
-            self.add(free_step(self._dying_arrays, self._dying_operators, self._dying_slots))
-            self._dying_arrays, self._dying_operators, self._dying_slots = [], [], []
+        if self._dying_slots or self._dying_operators:
+            self.add(free_step(self._dying_slots, self._dying_operators))
+            self._dying_slots, self._dying_operators = [], []
             self._dying_size = 0
-
-    def is_produced(self, variable: Variable) -> bool:
-        """Whether a function of the graph computes the data of `variable`."""
-        return id(variable._buffers.data) in self._produced
-
-    def read(self, variable: Variable, operator: Operator, kind: Kind = Kind.COMPUTE) -> Slot:
-        """The slot that shows `variable` in the type that `operator` wants; adds a step if it must be converted."""
-        wanted = operator.compute_dtype if kind is Kind.COMPUTE else operator.input_dtype(kind)
-        array = variable._buffers.data
-        produced = self._produced.get(id(shown_by(array)))
-        if produced is None:
-            key = (id(variable._buffers), wanted, kind)
-            slot = self._leaves.get(key)
-            if slot is None:
-                slot = LeafSlot(variable._buffers, wanted, operator.device, kind)
-                self._leaves[key] = slot
-            return slot
-        if produced is wanted:
-            return array
-        if kind is Kind.WHOLE and (produced is ANY_TYPE or not produced.is_floating_point):
-            return array
-        return self.cast(array, wanted)
-
-    def cast(self, source: Slot, dtype: torch.dtype) -> CastSlot:
-        """A slot with the tensor of `source` in another type, as of now."""
-        target = CastSlot()
-        self.add(cast_step(source, target, dtype))
-        return target
-
-    def inputs(self, function: Function) -> list[Slot]:
-        """The slots of all declared inputs of a function for its forward, `NO_SLOT` for those not given."""
-        operator = function._operator
-        if operator.declaration.plain:
-            return with_gaps(operator, [self.read(v, operator) for v in function._inputs], NO_SLOT)
-        slots = [self.read(v, operator, k) for v, k in zip(function._inputs, operator.wiring.kinds, strict=True)]
-        return with_gaps(operator, slots, NO_SLOT)
-
-    def arguments_of_grad(self, function: Function, dys: Sequence[Slot]) -> list[Slot]:
-        """The slots of what the gradient of a function is called with. What it does not name may be freed."""
-        operator = function._operator
-        found = operator.wiring
-        return found.arguments(
-            dys,
-            lambda i: self.read(function._inputs[i], operator, found.kinds[i]),
-            [buffers.data for buffers in function._outputs],
-            NO_SLOT,
-            GatheredSlot,
-        )

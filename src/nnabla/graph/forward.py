@@ -10,15 +10,16 @@ import torch
 from .._nd_array import NdArray
 from ..errors import ArgumentError, GraphError, ShapeError
 from .binder import Binder
-from .derivative import recorded
 from .epoch import epoch
+from .frame import CALL, KERNEL
 from .function import Function, PythonFunction
 from .hooks import combined, function_post_hooks, function_pre_hooks
+from .kernels import ForwardKernel, kernel_of, python_forward
 from .liveness import freed_after_forward, unshared
-from .meeting import described, wanted_inputs, with_gaps
+from .meeting import described, with_gaps
 from .operator import Kind, Operator
 from .plan import Plan, plan_cache, setup_again
-from .steps import CastSlot, copied, forward_step, python_forward_step, reshaping_step, take_shape
+from .steps import call_step, copied, forward_step, reshaping_step, take_shape
 from .variable import Buffers, Hook, Variable
 
 
@@ -37,10 +38,11 @@ def run_forward(
     plans = first._plans
     cache = None if plans is None else plans.get(key)
     if cache is not None and cache.epoch == epoch.value:
-        plan = cache.plan
+        plan = cache.bound
     else:
         cache = plan_cache(roots, key, "forward", "compute")
-        plan = cache.find(roots, lambda order: compile_forward(order, roots, clear_buffer, clear_no_need_grad))
+        options = "forward", clear_buffer, clear_no_need_grad
+        plan = cache.find(roots, options, lambda order: compile_forward(order, roots, clear_buffer, clear_no_need_grad))
     if pre_hook is None and post_hook is None and not function_pre_hooks and not function_post_hooks:
         plan.run()
     else:
@@ -73,72 +75,62 @@ def forward_all(
         run_forward(roots, clear_buffer, clear_no_need_grad, function_pre_hook, function_post_hook)
 
 
-def kernel_of(operator: Operator, inputs: Sequence[Variable], keep: bool) -> Callable[..., Any]:
-    """What computes the outputs: `forward`, or `infer` where nothing has to be kept for a gradient.
-
-    Where the gradient is derived, autograd records the forward that a gradient will be asked for.
-    """
-    if not keep:
-        return operator.infer or operator.forward
-    if operator.grad is None and operator.keeps:
-        return recorded(operator, with_gaps(operator, wanted_inputs(operator, inputs), False))
-    return operator.forward
-
-
 def compile_forward(
     order: Sequence[Function], roots: Sequence[Variable], clear_buffer: bool, clear_no_need_grad: bool
 ) -> Plan:
-    """Bind one step to each function, and free what the options allow."""
-    binder = Binder()
+    """Make one step for each function, and free what the options allow."""
+    binder = Binder(order)
     freed = freed_after_forward(order, roots, clear_buffer, clear_no_need_grad)
     asked = {id(v._buffers.data) for v in roots}
     sole = unshared(order)
     for position, function in enumerate(order):
         operator = function._operator
         keep = function._needs_grad and not clear_buffer
-        kernel = kernel_of(operator, function._inputs, keep)
+        overwrites = False
         if operator.overwrite is not None and function._inputs[0].shape == function._outputs[0].data._shape:
             first = function._inputs[0]._buffers.data
-            if id(first) in sole and any(first is array for array in freed.get(position, ())):
-                kernel = operator.overwrite
-        add_forward_step(binder, function, asked, keep, kernel, order[position + 1 :] if operator.dynamic_shape else ())
+            overwrites = id(first) in sole and any(first is array for array in freed.get(position, ()))
+        add_forward_step(binder, position, asked, ForwardKernel(keep, overwrites=overwrites))
         # What a gradient derived from forward would need is not recorded here.
-        free_operator = [operator] if operator.keeps and not keep and operator.grad is not None else []
-        binder.free(freed.get(position, []), free_operator)
+        free_operator = [binder.operator(position)] if operator.keeps and not keep and operator.grad is not None else []
+        binder.free([(binder.data(array), array.size) for array in freed.get(position, ())], free_operator)
     binder.flush()
-    return Plan(binder.leaves, binder.steps, binder.functions)
+    return Plan(binder)
 
 
-def add_forward_step(
-    binder: Binder,
-    function: Function,
-    asked: set[int],
-    keep: bool,
-    kernel: Callable[..., Any],
-    following: Sequence[Function] = (),
-) -> None:
-    """Add the step that computes the outputs of `function` with `kernel`, before those of the functions `following`."""
+def add_forward_step(binder: Binder, position: int, asked: set[int], chosen: ForwardKernel) -> None:
+    """Add the step that computes the outputs of a function.
+
+    Args:
+        binder: collects the steps.
+        position: of the function.
+        asked: addresses of the arrays of the roots.
+        chosen: what computes them.
+    """
+    function = binder.order[position]
     operator = function._operator
     if isinstance(operator, PythonFunction):
-        # New variables on the outputs' buffers: a plan that held the real ones would hold itself.
-        outputs = [Variable._on(buffers) for buffers in function._outputs]
-        binder.add(python_forward_step(operator, list(function._inputs), outputs), function)
-        binder.produce(function)
+        binder.add(call_step(binder.entry(KERNEL, position, more=python_forward)), position)
+        binder.produce(position)
         return
-    slots = binder.inputs(function)
+    slots = binder.inputs(position)
     arrays = [buffers.data for buffers in function._outputs]
+    binder.produce(position)
     if operator.view and not (
         all(binder.is_produced(v) and not v._persistent for v in function._inputs)
         and not any(id(a) in asked for a in arrays)
         and not any(v is not None and v._persistent for v in [ref() for ref in function._output_refs])
     ):
-        kernel = copied(kernel)
-    step = forward_step(kernel, slots, arrays)
-    if operator.dynamic_shape:
-        step = reshaping_step(step, function._outputs, lambda: setup_again(following))
-    binder.add(step, function)
-    binder.produce(function)
-    binder.free([], [], [s for s in slots if isinstance(s, CastSlot)])
+        chosen = chosen._replace(copies=True)
+    kernel = binder.entry(KERNEL, position, more=chosen.of)
+    step = forward_step(kernel, slots, [binder.data(array) for array in arrays])
+    if operator.dynamic_shape and not chosen.repeats:
+        functions = binder.entry(CALL, more=lambda order, frame: order[position:])
+        step = reshaping_step(
+            step, lambda frame: frame[functions][0]._outputs, lambda frame: setup_again(frame[functions][1:])
+        )
+    binder.add(step, position)
+    binder.free([], [], [s for s in slots if s in binder.casts])
 
 
 # ---- one function at once ----------------------------------------------------------------------------------------

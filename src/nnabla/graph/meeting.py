@@ -80,6 +80,7 @@ def output_shapes(operator: Operator, inputs: Sequence[Variable | NdArray]) -> l
     Raises:
         ShapeError, ArgumentError: inputs or arguments do not fit; the message names the function and shows both.
     """
+    operator.prototype = None
     try:
         found = _declared_shapes(operator, inputs)
     except (ShapeError, ArgumentError) as error:

@@ -124,6 +124,9 @@ class Operator:
     # grad may itself be differentiated, by its inputs and dy, although forward keeps something for it.
     grad_is_differentiable: ClassVar[bool] = False
     kept: Any = None
+    # What this operator is like, if it is as it was when it had met its inputs: that and nothing more is the same for
+    # all of one prototype.
+    prototype: Prototype | None = None
     # Set when the operator meets its inputs: which are given, what follows from that, and the device and type to
     # compute in.
     present: tuple[bool, ...] = ()

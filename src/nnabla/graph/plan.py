@@ -1,8 +1,9 @@
-"""A compiled graph: a flat list of bound steps, and the loop that replays it."""
+"""A compiled graph: a flat list of steps, what they work on, and the loop that replays them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from threading import Lock
 from typing import Any, ClassVar, NoReturn
 
 from torch import get_num_threads, set_num_threads
@@ -10,18 +11,19 @@ from torch import get_num_threads, set_num_threads
 from .._memory import large_blocks_apart
 from .._nd_array import NdArray
 from ..errors import ArgumentError, GraphError, ShapeError
+from .binder import Binder
 from .derivative import below_autograd
 from .epoch import epoch
+from .form import form_of
+from .frame import make_frame
 from .function import Function, PythonFunction
 from .meeting import described, output_shapes
 from .order import topological
 from .steps import LeafSlot, Step
 from .variable import Variable
 
-# How many plans of one kind a variable keeps; a script that toggles flags (as GANs do) goes back and forth
-# between a few.
-_KEPT_PLANS = 8
-
+# Steps of all plans that are kept, about 1 KiB each.
+_KEPT_STEPS = 1 << 14
 
 # Elements. Waking a second thread takes longer than it saves on smaller tensors than this, but matrix products and
 # convolutions do it all the same; and it takes very long when the other core is busy.
@@ -43,34 +45,60 @@ def _is_small(function: Function) -> bool:
 
 
 class Plan:
-    """Steps of one graph for one set of options.
+    """A compiled form of graphs: numbered steps, and the recipe for the frame that they run on in each graph.
 
     Args:
-        leaves: what the steps read from outside.
-        steps: bound kernel calls, in order.
-        functions: for each step the function it carries out, or None for a step in between (casting, freeing).
+        binder: it has collected them.
     """
 
-    __slots__ = ("_extent", "_short", "_small", "functions", "leaves", "steps")
+    def __init__(self, binder: Binder) -> None:
+        self.steps = binder.steps
+        self.positions = binder.positions
+        self.recipe = binder.recipe
+        self.leaves = binder.leaves
+        self.freed = binder.freed
+        self.short = len(self.steps) < _WORTH_A_GUARD
+        computed = [binder.order[position] for position in self.positions if position is not None]
+        self.small = all([_is_small(function) for function in computed])
+        # Elements that the functions put out, until the first run.
+        self.extent = 0 if self.small else sum([b.data.size for function in computed for b in function._outputs])
+
+    def bind(self, order: Sequence[Function]) -> BoundPlan:
+        """What runs it in the graph of these functions."""
+        return BoundPlan(self, order)
+
+
+class BoundPlan:
+    """A plan for one graph.
+
+    Args:
+        plan: of the graph's form.
+        order: the functions of the graph.
+    """
+
+    __slots__ = ("_short", "_small", "frame", "functions", "leaves", "plan", "steps")
 
     # Elements that the functions of the largest plan that has run put out.
     _largest: ClassVar[int] = 0
 
-    def __init__(self, leaves: Sequence[LeafSlot], steps: Sequence[Step], functions: Sequence[Function | None]) -> None:
-        self.leaves = list(leaves)
-        self.steps = list(steps)
-        self.functions = list(functions)
-        self._short = len(self.steps) < _WORTH_A_GUARD
-        computed = [function for function in functions if function is not None]
-        self._small = all(_is_small(function) for function in computed)
-        # Until the first run.
-        self._extent = 0 if self._small else sum([b.data.size for function in computed for b in function._outputs])
+    def __init__(self, plan: Plan, order: Sequence[Function]) -> None:
+        self.plan = plan
+        self.steps = plan.steps
+        self.functions = [None if position is None else order[position] for position in plan.positions]
+        self.frame = make_frame(plan.recipe, order)
+        self.leaves: list[LeafSlot] = [self.frame[i] for i in plan.leaves]
+        # Only a read without values asks whether an array was cleared, so this can be said in advance.
+        for i in plan.freed:
+            self.frame[i]._cleared = True
+        self._short = plan.short
+        self._small = plan.small
 
     def run(self) -> None:
         """Replay."""
-        if self._extent:
+        if self.plan.extent:
             self._settle(self.run)
             return
+        frame = self.frame
         for leaf in self.leaves:
             if leaf.buffers.data._tensor is not leaf.source:
                 leaf.load()
@@ -81,11 +109,11 @@ class Plan:
         try:
             if self._short:
                 for step in self.steps:
-                    step()
+                    step(frame)
             else:
                 with below_autograd():
                     for step in self.steps:
-                        step()
+                        step(frame)
         except Exception as error:
             self._go_on(step, error)
         finally:
@@ -98,7 +126,7 @@ class Plan:
         post_hook: Callable[[Function], Any] | None,
     ) -> None:
         """Replay, with calls before and after each function."""
-        if self._extent:
+        if self.plan.extent:
             self._settle(lambda: self.run_with_hooks(pre_hook, post_hook))
             return
         for leaf in self.leaves:
@@ -108,12 +136,12 @@ class Plan:
                 pre_hook(function)
             try:
                 with below_autograd():
-                    step()
+                    step(self.frame)
             except Exception as error:
                 if not self._restored(function):
                     self._explain(step, error)
                 with below_autograd():
-                    step()
+                    step(self.frame)
             if function is not None:
                 self._separate(function)
                 if post_hook is not None:
@@ -122,7 +150,7 @@ class Plan:
     def _settle(self, run: Callable[[], None]) -> None:
         """Run for the first time, which leaves plenty of small blocks behind; see `nnabla._memory`."""
         kind = type(self)
-        extent, self._extent = self._extent, 0
+        extent, self.plan.extent = self.plan.extent, 0
         if extent > max(_WORTH_SETTLING, _GROWTH * kind._largest):
             kind._largest = extent
             with large_blocks_apart():
@@ -151,7 +179,7 @@ class Plan:
         with below_autograd():
             while position < len(self.steps):
                 try:
-                    self.steps[position]()
+                    self.steps[position](self.frame)
                 except Exception as further:
                     if not self._restored(self.functions[position]):
                         self._explain(self.steps[position], further)
@@ -194,35 +222,78 @@ class Plan:
         raise GraphError(f"{function.name}: {str(error).splitlines()[0] if str(error) else error!r}{where}") from error
 
 
-class PlanCache:
-    """The plans of one variable for one set of options."""
+class PlanStore:
+    """Plans by the form of graphs that they are for. The one that was needed least recently goes first.
 
-    __slots__ = ("_by_signature", "epoch", "plan")
+    Args:
+        steps: how many steps those kept have altogether, at most.
+    """
+
+    def __init__(self, steps: int) -> None:
+        self._most = steps
+        self._steps = 0
+        self._plans: dict[Hashable, Plan] = {}
+        self._lock = Lock()
+
+    def get(self, form: Hashable) -> Plan | None:
+        with self._lock:
+            plan = self._plans.pop(form, None)
+            if plan is not None:
+                self._plans[form] = plan
+        return plan
+
+    def keep(self, form: Hashable, plan: Plan) -> None:
+        with self._lock:
+            before = self._plans.pop(form, None)
+            self._plans[form] = plan
+            self._steps += len(plan.steps) - (0 if before is None else len(before.steps))
+            while self._steps > self._most and len(self._plans) > 1:
+                oldest = next(iter(self._plans))
+                self._steps -= len(self._plans.pop(oldest).steps)
+
+
+# For graphs that are built anew and dropped. Plans hold nothing of the graphs that they were compiled from.
+_plans_of_all = PlanStore(_KEPT_STEPS)
+
+
+class PlanCache:
+    """The plan of one variable for one set of options, and those of forms that no other graph has."""
+
+    __slots__ = ("_own", "bound", "epoch")
 
     def __init__(self) -> None:
         # The plan of the last call, and the epoch in which it was found valid: while that lasts, it still is.
         self.epoch = -1
-        self.plan: Any = None
-        self._by_signature: dict[Hashable, Plan] = {}
+        self.bound: Any = None
+        self._own = PlanStore(_KEPT_STEPS)
 
-    def find(self, roots: Sequence[Variable], compile: Callable[[Sequence[Function]], Plan]) -> Any:
-        """A plan that is valid for the graph as it is now."""
+    def find(
+        self,
+        roots: Sequence[Variable],
+        options: tuple[Hashable, ...],
+        compile: Callable[[Sequence[Function]], Plan],
+    ) -> Any:
+        """A plan that is valid for the graph as it is now, bound to it.
+
+        Args:
+            roots: what is asked for.
+            options: "forward" or "backward", and all else that the plan depends on.
+            compile: makes a plan.
+        """
         order = topological(roots)
-        if self.plan is not None or any([function._epoch != epoch.value for function in order]):
+        if self.bound is not None or any([function._epoch != epoch.value for function in order]):
             setup_again(order)
             inherit_need_grad(order)
-        # The first plan goes without a signature: a dynamic graph runs backward once, and would never need it.
-        signature = _signature(roots, order) if self.plan is not None else None
-        plan = self._by_signature.get(signature)
+        form, shared = form_of(order, roots, readers=options[0] == "forward")
+        key = form, options
+        plans = _plans_of_all if shared else self._own
+        plan = plans.get(key)
         if plan is None:
             plan = compile(order)
-            if len(self._by_signature) >= _KEPT_PLANS:
-                self._by_signature.pop(next(iter(self._by_signature)))
-            if signature is not None:
-                self._by_signature[signature] = plan
-        self.plan = plan
+            plans.keep(key, plan)
+        self.bound = plan.bind(order)
         self.epoch = epoch.value
-        return plan
+        return self.bound
 
 
 def plan_cache(roots: Sequence[Variable], key: Hashable, call: str, purpose: str) -> PlanCache:
@@ -241,20 +312,6 @@ def plan_cache(roots: Sequence[Variable], key: Hashable, call: str, purpose: str
     if cache is None:
         cache = first._plans[key] = PlanCache()
     return cache
-
-
-def _signature(roots: Sequence[Variable], order: Sequence[Function]) -> Hashable:
-    """All that a plan depends on. A plan keeps its functions alive, so their addresses are not used again."""
-    nodes = []
-    for function in order:
-        inputs = [
-            (id(v._buffers), v._need_grad, v._persistent, v._recompute, v.shape)
-            + ((id(v._buffers.data), id(v._buffers._grad)) if v._parent is not None else ())
-            for v in function._inputs
-        ]
-        flags = [(v._need_grad, v._persistent, v._recompute) for v in function.outputs]
-        nodes.append((id(function), tuple(inputs), tuple(flags)))
-    return tuple(nodes), tuple([(id(v._buffers.data), id(v._buffers._grad)) for v in roots])
 
 
 def setup_again(order: Sequence[Function]) -> None:

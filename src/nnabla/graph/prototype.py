@@ -36,6 +36,7 @@ class Prototype:
         """An operator like that one, for a node of its own."""
         operator = self.cls.__new__(self.cls)
         operator.__dict__.update(self.state)
+        operator.prototype = self
         return operator
 
 
@@ -58,7 +59,7 @@ def remember(operator: Operator, key: tuple[Any, ...], shapes: list[Shape]) -> N
     prototypes = operator.prototypes
     if len(prototypes) >= _MOST:
         prototypes.clear()
-    prototypes[key] = Prototype(operator, shapes)
+    operator.prototype = prototypes[key] = Prototype(operator, shapes)
 
 
 def _lasts(value: Any) -> bool:

@@ -9,30 +9,31 @@ import torch
 
 from .._nd_array import NdArray
 from .operator import Operator, Shape
-from .steps import Sink
+from .steps import Frame, Sink
 from .variable import Buffers
 
 is_alias: Any = torch._C._is_alias_of  # type: ignore[attr-defined]
 
 
-def assigning(grad: NdArray) -> Sink:
+def assigning(grad: int) -> Sink:
     """The first gradient that reaches an intermediate variable."""
 
-    def put(dx: torch.Tensor) -> None:
-        grad._tensor = dx
+    def put(frame: Frame, dx: torch.Tensor) -> None:
+        frame[grad]._tensor = dx
 
     return put
 
 
-def adding(grad: NdArray, shared: bool) -> Sink:
+def adding(number: int, shared: bool) -> Sink:
     """A further gradient of an intermediate variable. The one before may share memory, so it stays as it is.
 
     Args:
-        grad: of the variable.
+        number: of the variable's gradient.
         shared: whether the further gradient may share memory with something else; the sum takes its place if not.
     """
 
-    def put(dx: torch.Tensor) -> None:
+    def put(frame: Frame, dx: torch.Tensor) -> None:
+        grad: NdArray = frame[number]
         before = grad._tensor
         if before is None:
             grad._tensor = dx
@@ -44,21 +45,18 @@ def adding(grad: NdArray, shared: bool) -> Sink:
     return put
 
 
-def accumulating(buffers: Buffers, dtype: torch.dtype) -> Sink:
+def accumulating(number: int, dtype: torch.dtype) -> Sink:
     """The gradient of a variable that no function made.
 
     It is added to what is there, or assigned where that is a pending zero; so a solver's `zero_grad` costs nothing.
 
     Args:
-        buffers: of the variable; its grad array may be exchanged at any time.
+        number: of the variable's buffers; their grad array is there, and may be exchanged at any time.
         dtype: type that the gradient is kept in.
     """
 
-    buffers.grad  # noqa: B018  (made now, so that the loop need not ask)
-
-    def put(dx: torch.Tensor) -> None:
-        grad = buffers._grad
-        assert grad is not None
+    def put(frame: Frame, dx: torch.Tensor) -> None:
+        grad: NdArray = frame[number]._grad
         tensor = grad._tensor
         if tensor is dx:
             return  # Added by the operator itself.
@@ -137,8 +135,8 @@ def _share_memory(tensor: torch.Tensor, other: Any) -> bool:
 def casting(sink: Sink, dtype: torch.dtype) -> Sink:
     """Convert the gradient of an intermediate variable to the type that its function computes in."""
 
-    def put(dx: torch.Tensor) -> None:
-        sink(dx.to(dtype))
+    def put(frame: Frame, dx: torch.Tensor) -> None:
+        sink(frame, dx.to(dtype))
 
     return put
 
@@ -146,7 +144,7 @@ def casting(sink: Sink, dtype: torch.dtype) -> Sink:
 def summing(sink: Sink, shape: Shape) -> Sink:
     """Sum the gradient of a broadcast input over the axes it was broadcast on."""
 
-    def put(dx: torch.Tensor) -> None:
-        sink(dx.sum_to_size(shape))
+    def put(frame: Frame, dx: torch.Tensor) -> None:
+        sink(frame, dx.sum_to_size(shape))
 
     return put

@@ -1,8 +1,10 @@
-"""Steps: kernel calls bound to where their tensors come from and go to.
+"""Steps: kernel calls that know where their tensors come from and go to.
 
 A *slot* is anything with an attribute ``_tensor``: the NdArray of an intermediate variable, or a `LeafSlot` or
-`CastSlot` that presents an array in the type that an operator wants. A step is a closure without arguments. The
-closures below differ in nothing but the number of inputs; spelling out the common ones saves a list per call.
+`CastSlot` that presents an array in the type that an operator wants. A *frame* is the list of all that the steps of a
+plan work on in one graph: slots, kernels, operators. Steps know them by their numbers, so that they serve every graph
+of the same form. The closures below differ in nothing but the number of inputs; spelling out the common ones saves a
+list per call.
 """
 
 from __future__ import annotations
@@ -12,17 +14,16 @@ from typing import Any
 
 import torch
 
-from .._nd_array import NdArray
-from .derivative import autograd_on
 from .epoch import advance
-from .function import PythonFunction
-from .operator import Kind, Operator
-from .variable import Buffers, Variable
+from .operator import Kind
+from .variable import Buffers
 
-Step = Callable[[], None]
+# What steps work on, by number; Any because reading an attribute of a union of classes is what the hot loop does.
+Frame = list[Any]
+Step = Callable[[Frame], None]
 # Takes a gradient to where it belongs, see `sinks`.
-Sink = Callable[[torch.Tensor], None]
-# A slot with a tensor; typed Any because reading an attribute of a union of classes is what the hot loop does.
+Sink = Callable[[Frame, torch.Tensor], None]
+# A slot with a tensor.
 Slot = Any
 
 
@@ -100,11 +101,11 @@ class GatheredSlot:
         return tuple([s._tensor for s in self._slots])
 
 
-def cast_step(source: Slot, target: CastSlot, dtype: torch.dtype) -> Step:
+def cast_step(source: int, target: int, dtype: torch.dtype) -> Step:
     """Convert an intermediate tensor for a reader of another type."""
 
-    def step() -> None:
-        target._tensor = source._tensor.to(dtype)
+    def step(frame: Frame) -> None:
+        frame[target]._tensor = frame[source]._tensor.to(dtype)
 
     return step
 
@@ -121,54 +122,52 @@ def copied(kernel: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def forward_step(kernel: Callable[..., Any], xs: Sequence[Slot], ys: Sequence[NdArray]) -> Step:
-    """Write what `kernel` makes of the tensors of `xs` to `ys`."""
+def forward_step(kernel: int, xs: Sequence[int], ys: Sequence[int]) -> Step:
+    """Write what the kernel makes of the tensors of `xs` to `ys`."""
     if len(ys) > 1:
         return _step_many(kernel, xs, ys)
     y = ys[0]
     if len(xs) == 1:
         (x0,) = xs
 
-        def step() -> None:
-            y._tensor = kernel(x0._tensor)
+        def step(frame: Frame) -> None:
+            frame[y]._tensor = frame[kernel](frame[x0]._tensor)
 
     elif len(xs) == 2:
         x0, x1 = xs
 
-        def step() -> None:
-            y._tensor = kernel(x0._tensor, x1._tensor)
+        def step(frame: Frame) -> None:
+            frame[y]._tensor = frame[kernel](frame[x0]._tensor, frame[x1]._tensor)
 
     elif len(xs) == 3:
         x0, x1, x2 = xs
 
-        def step() -> None:
-            y._tensor = kernel(x0._tensor, x1._tensor, x2._tensor)
+        def step(frame: Frame) -> None:
+            frame[y]._tensor = frame[kernel](frame[x0]._tensor, frame[x1]._tensor, frame[x2]._tensor)
 
     elif not xs:
 
-        def step() -> None:
-            y._tensor = kernel()
+        def step(frame: Frame) -> None:
+            frame[y]._tensor = frame[kernel]()
 
     else:
 
-        def step() -> None:
-            y._tensor = kernel(*[x._tensor for x in xs])
+        def step(frame: Frame) -> None:
+            frame[y]._tensor = frame[kernel](*[frame[x]._tensor for x in xs])
 
     return step
 
 
-def _step_many(kernel: Callable[..., Any], xs: Sequence[Slot], ys: Sequence[NdArray]) -> Step:
-    def step() -> None:
-        for y, tensor in zip(ys, kernel(*[x._tensor for x in xs]), strict=True):
-            y._tensor = tensor
+def _step_many(kernel: int, xs: Sequence[int], ys: Sequence[int]) -> Step:
+    def step(frame: Frame) -> None:
+        for y, tensor in zip(ys, frame[kernel](*[frame[x]._tensor for x in xs]), strict=True):
+            frame[y]._tensor = tensor
 
     return step
 
 
-def backward_step(
-    kernel: Callable[..., Any], slots: Sequence[Slot], sinks: Sequence[Sink], places: list[int] | None
-) -> Step:
-    """Give what `kernel` makes of the tensors of `slots` to the sinks.
+def backward_step(kernel: int, slots: Sequence[int], sinks: Sequence[Sink], places: list[int] | None) -> Step:
+    """Give what the kernel makes of the tensors of `slots` to the sinks.
 
     Args:
         kernel: returns gradients, or one alone.
@@ -181,47 +180,57 @@ def backward_step(
         if len(slots) == 1:
             (s0,) = slots
 
-            def step() -> None:
-                put(kernel(s0._tensor))
+            def step(frame: Frame) -> None:
+                put(frame, frame[kernel](frame[s0]._tensor))
 
         elif len(slots) == 2:
             s0, s1 = slots
 
-            def step() -> None:
-                put(kernel(s0._tensor, s1._tensor))
+            def step(frame: Frame) -> None:
+                put(frame, frame[kernel](frame[s0]._tensor, frame[s1]._tensor))
 
         else:
 
-            def step() -> None:
-                put(kernel(*[s._tensor for s in slots]))
+            def step(frame: Frame) -> None:
+                put(frame, frame[kernel](*[frame[s]._tensor for s in slots]))
 
         return step
     pairs = list(zip(places, sinks, strict=True))
 
-    def step_many() -> None:
-        grads = kernel(*[s._tensor for s in slots])
+    def step_many(frame: Frame) -> None:
+        grads = frame[kernel](*[frame[s]._tensor for s in slots])
         for i, put in pairs:
-            put(grads[i])
+            put(frame, grads[i])
 
     return step_many
 
 
-def reshaping_step(step: Step, ys: Sequence[Buffers], follow: Step) -> Step:
+def call_step(kernel: int) -> Step:
+    """Call what finds its tensors by itself."""
+
+    def step(frame: Frame) -> None:
+        frame[kernel]()
+
+    return step
+
+
+def reshaping_step(step: Step, ys: Callable[[Frame], Sequence[Buffers]], follow: Step) -> Step:
     """After `step`, give outputs whose shape depends on the data the shape that came out.
 
     Args:
+        ys: finds the outputs.
         follow: called if it is another one than before.
     """
 
-    def run() -> None:
-        step()
+    def run(frame: Frame) -> None:
+        step(frame)
         moved = False
-        for y in ys:
+        for y in ys(frame):
             if take_shape(y):
                 moved = True
         if moved:
             advance()
-            follow()
+            follow(frame)
 
     return run
 
@@ -237,39 +246,17 @@ def take_shape(y: Buffers) -> bool:
     return moved
 
 
-def python_forward_step(function: PythonFunction, inputs: list[Variable], outputs: list[Variable]) -> Step:
-    """Call a user's forward_impl. It may do anything, so autograd's dispatch is back in place meanwhile."""
-    arrays = [y._buffers.data for y in outputs]
-
-    def step() -> None:
-        with autograd_on():
-            function.forward_impl(inputs, outputs)
-        for variable, array in zip(outputs, arrays, strict=True):
-            given = variable._buffers.data
-            if given is not array:  # The user has put another one in its place.
-                array._set(given._realize().clone())
-                variable._buffers.data = array
-            elif array._fill is not None:
-                array._realize()
-
-    return step
-
-
-def free_step(arrays: Sequence[NdArray], operators: Sequence[Operator], slots: Sequence[CastSlot] = ()) -> Step:
+def free_step(slots: Sequence[int], operators: Sequence[int]) -> Step:
     """Give up the memory of intermediate arrays, and what operators kept."""
-    # Only a read without values asks whether an array was cleared, so this can be said in advance.
-    for array in arrays:
-        array._cleared = True
-    holders: list[Slot] = [*arrays, *slots]
 
-    def step() -> None:
-        for holder in holders:
-            holder._tensor = None
+    def step(frame: Frame) -> None:
+        for i in slots:
+            frame[i]._tensor = None
 
-    def step_with_operators() -> None:
-        for holder in holders:
-            holder._tensor = None
-        for operator in operators:
-            operator.kept = None
+    def step_with_operators(frame: Frame) -> None:
+        for i in slots:
+            frame[i]._tensor = None
+        for i in operators:
+            frame[i].kept = None
 
     return step_with_operators if operators else step

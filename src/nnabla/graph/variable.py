@@ -412,7 +412,7 @@ class Variable:
         if plans is not None and function_pre_hook is None and function_post_hook is None:
             cache = plans.get((clear_buffer, clear_no_need_grad))
             if cache is not None and cache.epoch == epoch.value and not (function_pre_hooks or function_post_hooks):
-                cache.plan.run()
+                cache.bound.run()
                 return
         graph.forward.run_forward((self,), clear_buffer, clear_no_need_grad, function_pre_hook, function_post_hook)
 

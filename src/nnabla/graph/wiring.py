@@ -52,7 +52,7 @@ class Wiring:
         self,
         dys: Sequence[Any],
         x: Callable[[int], Any],
-        ys: Sequence[Any],
+        y: Callable[[int], Any],
         nothing: Any = None,
         gather: Callable[[list[Any]], Any] = tuple,
     ) -> list[Any]:
@@ -61,7 +61,7 @@ class Wiring:
         Args:
             dys: one entry for each output's gradient.
             x: returns the entry of an input.
-            ys: one entry for each output.
+            y: returns the entry of an output.
             nothing: stands for an input not given.
             gather: makes one entry of those of all inputs.
         """
@@ -72,7 +72,7 @@ class Wiring:
             if role == "dy":
                 found.append(dys[i])
             elif role == "y":
-                found.append(ys[i])
+                found.append(y(i))
             elif role == "x":
                 found.append(x(i))
             else:
@@ -106,6 +106,6 @@ def call_grad(
     """
     assert operator.grad is not None
     found = operator.wiring
-    values = found.arguments(dys, xs.__getitem__, ys)
+    values = found.arguments(dys, xs.__getitem__, ys.__getitem__)
     grads = operator.grad(need, *values) if operator.declaration.grad_takes_need else operator.grad(*values)
     return (grads,) if found.alone else grads

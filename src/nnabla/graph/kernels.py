@@ -1,0 +1,158 @@
+"""Which kernel a step calls: chosen when a form is compiled, found in each graph of that form by its function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+
+from .._nd_array import NdArray
+from .derivative import autograd_on, derived_grad, recorded
+from .function import Function
+from .meeting import wanted_inputs, with_gaps
+from .operator import Operator
+from .sinks import adding_to, owning
+from .steps import Slot, copied
+from .variable import Buffers, Variable
+
+Kernel = Callable[..., Any]
+
+# ---- forward -----------------------------------------------------------------------------------------------------
+
+
+def kernel_of(operator: Operator, inputs: Sequence[Variable], keep: bool) -> Kernel:
+    """What computes the outputs: `forward`, or `infer` where nothing has to be kept for a gradient.
+
+    Where the gradient is derived, autograd records the forward that a gradient will be asked for.
+    """
+    if not keep:
+        return operator.infer or operator.forward
+    if operator.grad is None and operator.keeps:
+        return recorded(operator, with_gaps(operator, wanted_inputs(operator, inputs), False))
+    return operator.forward
+
+
+class ForwardKernel(NamedTuple):
+    """Which kernel computes the outputs of a function.
+
+    Attributes:
+        keep: whether a gradient will be asked for.
+        overwrites: whether the result takes the place of the first input.
+        copies: whether it must have memory of its own.
+        repeats: whether this computes again what was computed before.
+    """
+
+    keep: bool
+    overwrites: bool = False
+    copies: bool = False
+    repeats: bool = False
+
+    def of(self, function: Function) -> Kernel:
+        operator = function._operator
+        if self.overwrites:
+            assert operator.overwrite is not None
+            return operator.overwrite
+        kernel = operator.recompute if self.repeats else kernel_of(operator, function._inputs, self.keep)
+        return copied(kernel) if self.copies else kernel
+
+
+def python_forward(function: Function) -> Callable[[], None]:
+    """Calls a user's forward_impl. It may do anything, so autograd's dispatch is back in place meanwhile."""
+    python: Any = function._operator
+    inputs = list(function._inputs)
+    # New variables on the outputs' buffers: a plan that held the real ones would hold itself.
+    outputs = [Variable._on(buffers) for buffers in function._outputs]
+    arrays = [y._buffers.data for y in outputs]
+
+    def call() -> None:
+        with autograd_on():
+            python.forward_impl(inputs, outputs)
+        for variable, array in zip(outputs, arrays, strict=True):
+            given = variable._buffers.data
+            if given is not array:  # The user has put another one in its place.
+                array._set(given._realize().clone())
+                variable._buffers.data = array
+            elif array._fill is not None:
+                array._realize()
+
+    return call
+
+
+# ---- backward ----------------------------------------------------------------------------------------------------
+
+
+def usual_kernel(function: Function) -> Any:
+    return function._operator.grad
+
+
+def overwriting_kernel(function: Function) -> Any:
+    return function._operator.overwrite_grad
+
+
+def derived_kernel(need: Sequence[bool], function: Function) -> Kernel:
+    return derived_grad(function._operator, need)
+
+
+def needing_kernel(kernel: Callable[[Function], Kernel], need: Sequence[bool], function: Function) -> Kernel:
+    return partial(kernel(function), need)
+
+
+def owning_kernel(
+    kernel: Callable[[Function], Kernel],
+    places: Sequence[int] | None,
+    dense: Sequence[bool],
+    function: Function,
+) -> Kernel:
+    return owning(kernel(function), places, dense)
+
+
+def adding_kernel(need: Sequence[bool], summed: Sequence[bool], function: Function) -> Kernel:
+    leaves = [v._buffers if s else None for v, s in zip(function._inputs, summed, strict=True)]
+    return adding_to(function._operator, need, with_gaps(function._operator, leaves))
+
+
+def python_backward(
+    function: Function,
+    dys: Sequence[Slot],
+    wants: list[bool],
+    accumulate: list[bool],
+    own: Sequence[bool],
+    shared: Sequence[int],
+    onward: Sequence[tuple[int, Operator]],
+) -> Callable[[], None]:
+    """Calls a user's backward_impl.
+
+    Args:
+        function: with a PythonFunction as its operator.
+        dys: slots of the gradients of the outputs.
+        wants: for each input whether its gradient is wanted,
+        accumulate: and whether it is to be added to what is there.
+        own: for each output whether nothing else holds its gradient.
+        shared: inputs with gradients that may share memory with others.
+        onward: inputs that others go on from, and in whose type.
+    """
+    python: Any = function._operator
+    inputs = list(function._inputs)
+    outputs = [Variable._on(Buffers(b.data)) for b in function._outputs]
+    kept = [variable._buffers.grad for variable in inputs]
+
+    def call() -> None:
+        # The user may write to what is shown.
+        for output, dy, is_own in zip(outputs, dys, own, strict=True):
+            tensor = dy._tensor if is_own else dy._tensor.clone(memory_format=torch.contiguous_format)
+            output._buffers.grad = NdArray._new(output.shape, tensor)
+        for i in shared:
+            kept[i]._tensor = kept[i]._realize().clone(memory_format=torch.contiguous_format)
+        for variable, want, accum in zip(inputs, wants, accumulate, strict=True):
+            if want and not accum:
+                variable._buffers.grad.clear()
+        with autograd_on():
+            python.backward_impl(inputs, outputs, wants, accumulate)
+        for i, maker in onward:
+            buffers = inputs[i]._buffers
+            kept[i]._set(buffers.grad._as(maker.compute_dtype, maker.device))
+            buffers.grad = kept[i]
+
+    return call

@@ -1,0 +1,372 @@
+"""Graphs of one form share a plan, and nothing else."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import weakref
+
+import numpy as np
+import pytest
+
+import nnabla as nn
+import nnabla.functions as F
+import nnabla.parametric_functions as PF
+import nnabla.solvers as S
+from nnabla.graph import backward, forward
+from nnabla.graph.form import form_of
+from nnabla.graph.order import topological
+from nnabla.graph.plan import PlanStore
+
+
+@pytest.fixture
+def compiled(monkeypatch) -> list[str]:
+    """The ways that were compiled since the test began."""
+    ways: list[str] = []
+    for module, name in ((forward, "compile_forward"), (backward, "compile_backward")):
+        original = getattr(module, name)
+
+        def compile(*args, original=original, name=name):
+            ways.append(name)
+            return original(*args)
+
+        monkeypatch.setattr(module, name, compile)
+    return ways
+
+
+def leaf(*shape: int, seed: int = 0, need_grad: bool | None = True) -> nn.Variable:
+    v = nn.Variable(shape, need_grad=need_grad)
+    v.d = np.random.RandomState(seed).uniform(-1, 1, shape)
+    return v
+
+
+def network(x: nn.Variable) -> nn.Variable:
+    with nn.parameter_scope("net"):
+        h = F.tanh(PF.batch_normalization(PF.affine(x, 7, name="a"), name="b"))
+        h = F.dropout(h, 0.3) + h
+        return F.mean(F.relu(PF.affine(h, 3, name="c")) ** 2)
+
+
+def train(steps: int, dynamic: bool, clear: bool) -> list[np.ndarray]:
+    nn.clear_parameters()
+    nn.seed(3)
+    x = leaf(5, 4, need_grad=None)
+    network(x)
+    solver = S.Adam(0.01)
+    solver.set_parameters(nn.get_parameters())
+    static = network(x)
+    losses = []
+    for i in range(steps):
+        x.d = np.random.RandomState(i).uniform(-1, 1, x.shape)
+        if dynamic:
+            with nn.auto_forward():
+                loss = network(x)
+        else:
+            loss = static
+            loss.forward(clear_no_need_grad=clear)
+        solver.zero_grad()
+        loss.backward(clear_buffer=clear)
+        solver.update()
+        losses.append(loss.d.copy())
+    return [np.array(losses), *[p.d.copy() for p in nn.get_parameters(grad_only=False).values()]]
+
+
+@pytest.mark.parametrize("clear", [False, True])
+def test_a_network_built_anew_trains_as_one_built_once(clear: bool):
+    for one, other in zip(train(5, True, clear), train(5, False, clear), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7)
+
+
+def test_a_network_built_anew_is_compiled_once(compiled: list[str]):
+    x = leaf(11, 4)
+    for _ in range(4):
+        loss = network(x)
+        loss.forward(clear_no_need_grad=True)
+        loss.backward(clear_buffer=True)
+    assert sorted(compiled) == ["compile_backward", "compile_forward"]
+
+
+def test_other_variables_at_the_ends_need_no_other_plan(compiled: list[str]):
+    for seed in range(3):
+        x, y = leaf(2, 13, seed=seed), leaf(2, 13, seed=seed + 10)
+        z = F.mul2(F.sin(x), y)
+        z.forward()
+        z.backward()
+        np.testing.assert_allclose(x.g, np.cos(x.d) * y.d, rtol=1e-5)
+        np.testing.assert_allclose(y.g, np.sin(x.d), rtol=1e-5)
+    assert len(compiled) == 2
+
+
+def test_graphs_of_one_form_do_not_disturb_each_other():
+    leaves = [leaf(3, 4, seed=seed) for seed in range(4)]
+    hidden = [F.sigmoid(x) for x in leaves]
+    roots = [F.sum(F.dropout(F.exp(h), 0.5, seed=seed + 1)) for seed, h in enumerate(hidden)]
+    for root in roots:
+        root.forward()
+    masks = []
+    for i in (2, 0, 3, 1):
+        leaves[i].grad.zero()
+        roots[i].backward()
+    for x, h, root in zip(leaves, hidden, roots, strict=True):
+        y = 1 / (1 + np.exp(-x.d))
+        np.testing.assert_allclose(h.d, y, rtol=1e-5)
+        # What dropout let through shows in the gradient: 0 or twice the derivative.
+        ratio = x.g / (np.exp(y) * y * (1 - y))
+        assert set(np.round(ratio.ravel(), 3)) <= {0.0, 2.0}
+        np.testing.assert_allclose(root.d, np.sum(ratio * np.exp(y)), rtol=1e-4)
+        masks.append(ratio.round().tobytes())
+    assert len(set(masks)) == 4
+
+
+def test_threads_run_one_plan_at_the_same_time():
+    def gradient(seed: int) -> np.ndarray:
+        x = leaf(64, 64, seed=seed)
+        y = x
+        for _ in range(6):
+            y = F.tanh(F.mul_scalar(y, 1.5)) * x
+        y.forward()
+        y.backward(clear_buffer=True)
+        return x.g.copy()
+
+    expected = [gradient(seed) for seed in range(4)]
+    wrong: list[int] = []
+
+    def work(seed: int) -> None:
+        for _ in range(15):
+            if not np.array_equal(gradient(seed), expected[seed]):
+                wrong.append(seed)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_a_plan_may_run_within_itself():
+    class Nested(nn.function.PythonFunction):
+        @property
+        def name(self):
+            return "Nested"
+
+        def min_outputs(self):
+            return 1
+
+        def setup_impl(self, inputs, outputs):
+            outputs[0].reset_shape(inputs[0].shape, True)
+
+        def forward_impl(self, inputs, outputs):
+            x = leaf(2, 3, seed=9)
+            y = F.sum(F.sin(F.mul_scalar(x, 2.0)))
+            y.forward()
+            y.backward()
+            outputs[0].d = inputs[0].d + x.g.sum()
+
+        def backward_impl(self, inputs, outputs, propagate_down, accum):
+            self.forward_impl(inputs, [nn.Variable(inputs[0].shape)])
+            inputs[0].g = outputs[0].g + (inputs[0].g if accum[0] else 0)
+
+    x = leaf(2, 3)
+    y = F.sum(F.sin(F.mul_scalar(Nested()(x), 2.0)))
+    inner = leaf(2, 3, seed=9).d
+    added = np.sum(2 * np.cos(2 * inner))
+    y.forward()
+    y.backward()
+    np.testing.assert_allclose(y.d, np.sum(np.sin(2 * (x.d + added))), rtol=1e-4)
+    np.testing.assert_allclose(x.g, 2 * np.cos(2 * (x.d + added)), rtol=1e-4, atol=1e-5)
+
+
+def test_plans_hold_nothing_of_a_graph_that_was_dropped():
+    nn.clear_parameters()
+    x = leaf(5, 4)
+    loss = network(x)
+    loss.forward()
+    loss.backward()
+    parts = [weakref.ref(x), weakref.ref(loss), weakref.ref(loss.parent)]
+    parts += [weakref.ref(p) for p in nn.get_parameters().values()]
+    tensors = [weakref.ref(p.data._tensor) for p in nn.get_parameters().values()]
+    del x, loss
+    nn.clear_parameters()
+    gc.collect()
+    assert [r() for r in parts + tensors] == [None] * len(parts + tensors)
+
+
+# ---- what makes another form -------------------------------------------------------------------------------------
+
+
+def form(root: nn.Variable, readers: bool = True):
+    return form_of(topological((root,)), (root,), readers)
+
+
+def chain(x: nn.Variable, *functions) -> list[nn.Variable]:
+    found = [x]
+    for function in functions:
+        found.append(function(found[-1]))
+    return found[1:]
+
+
+def test_the_same_calls_have_the_same_form():
+    (one, shared), (other, _) = [form(chain(leaf(2, 3, seed=s), F.sin, F.exp, F.sum)[-1]) for s in range(2)]
+    assert one == other and hash(one) == hash(other)
+    assert shared
+
+
+def flagged(**flags: bool) -> nn.Variable:
+    *_, h, y = chain(leaf(2, 3), F.sin, F.exp, F.sum)
+    for name, value in flags.items():
+        setattr(h, name, value)
+    return y
+
+
+def twice_the_same() -> nn.Variable:
+    x = leaf(2, 3)
+    return F.sum(F.mul2(F.sin(x), x))
+
+
+def two() -> nn.Variable:
+    return F.sum(F.mul2(F.sin(leaf(2, 3)), leaf(2, 3)))
+
+
+def twins() -> nn.Variable:
+    x = leaf(2, 3)
+    return F.sum(F.mul2(F.sin(x), x.get_unlinked_variable(need_grad=False)))
+
+
+def with_unlinked_output() -> nn.Variable:
+    h = F.sin(leaf(2, 3))
+    return F.sum(F.mul2(F.exp(h), h.get_unlinked_variable()))
+
+
+def with_linked_output() -> nn.Variable:
+    h = F.sin(leaf(2, 3))
+    return F.sum(F.mul2(F.exp(h), h))
+
+
+def with_view() -> nn.Variable:
+    h = F.sin(leaf(2, 3))
+    return F.sum(F.mul2(F.exp(h), h.reshape((2, 3), unlink=True)))
+
+
+held: list[nn.Variable] = []
+
+
+def read_elsewhere() -> nn.Variable:
+    h, y = chain(leaf(2, 3), F.sin, F.sum)
+    held.append(F.exp(h))
+    return y
+
+
+def unread_and_held() -> nn.Variable:
+    a, b = F.split(leaf(2, 3))
+    held.append(b)
+    return F.sum(F.sin(a))
+
+
+FORMS = {
+    "plain": lambda: flagged(),
+    "persistent": lambda: flagged(persistent=True),
+    "recompute": lambda: flagged(recompute=True),
+    "no gradient within": lambda: flagged(need_grad=False),
+    "no gradient at the end": lambda: chain(leaf(2, 3, need_grad=False), F.sin, F.exp, F.sum)[-1],
+    "another shape": lambda: chain(leaf(3, 2), F.sin, F.exp, F.sum)[-1],
+    "another function": lambda: chain(leaf(2, 3), F.cos, F.exp, F.sum)[-1],
+    "another argument": lambda: chain(leaf(2, 3), F.sin, F.exp, lambda x: F.sum(x, axis=1))[-1],
+    "one leaf twice": twice_the_same,
+    "two leaves": two,
+    "unlinked twins": twins,
+    "an unlinked output": with_unlinked_output,
+    "a linked output": with_linked_output,
+    "a view": with_view,
+    "two functions": lambda: chain(leaf(2, 3), F.sin, F.sum)[-1],
+    "read elsewhere": read_elsewhere,
+    "an output dropped": lambda: F.sum(F.sin(F.split(leaf(2, 3))[0])),
+    "an output held": unread_and_held,
+}
+
+
+def test_whatever_a_plan_depends_on_makes_another_form():
+    with nn.context_scope(nn.Context(["cpu:double"], "CpuCachedArray", "0")):
+        forms = {"double": form(flagged())[0]}
+    forms |= {name: form(make())[0] for name, make in FORMS.items()}
+    names = list(forms)
+    same = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :] if forms[a] == forms[b]]
+    assert same == []
+
+
+def test_who_else_reads_matters_to_forward_only():
+    alone = form(chain(leaf(2, 3), F.sin, F.sum)[-1], readers=False)[0]
+    assert form(read_elsewhere(), readers=False)[0] == alone
+
+
+# The way of these gradients is cut somewhere, so that differences do not tell what they are.
+CUT = {"no gradient within", "unlinked twins", "an unlinked output", "a view"}
+
+
+@pytest.mark.parametrize("name", [name for name in FORMS if name not in CUT])
+@pytest.mark.parametrize("clear", [False, True])
+def test_every_form_computes_what_is_right_after_the_others(name: str, clear: bool):
+    for other in FORMS:
+        root = FORMS[other]()
+        root.forward(clear_no_need_grad=clear)
+        root.backward(clear_buffer=clear)
+    root = FORMS[name]()
+    root.forward(clear_no_need_grad=clear)
+    root.backward(clear_buffer=clear)
+    leaves = {v for f in topological((root,)) for v in f.inputs if v.parent is None and v.need_grad}
+    for v in leaves:
+        values = v.d.copy()
+        for index in np.ndindex(*v.shape):
+            ends = []
+            for step in (1e-2, -1e-2):
+                v.d[index] = values[index] + step
+                root.forward()
+                ends.append(np.sum(root.d, dtype=np.float64))
+            v.d[index] = values[index]
+            np.testing.assert_allclose(v.g[index], (ends[0] - ends[1]) / 2e-2, rtol=2e-2, atol=2e-3)
+
+
+# ---- graphs that no other is like --------------------------------------------------------------------------------
+
+
+def test_an_operator_without_prototype_is_compiled_for_its_graph_alone(compiled: list[str]):
+    x = leaf(2, 3)
+    for _ in range(2):
+        y = F.sum(F.mul_scalar(x, 0.0) + x)  # 0.0 equals -0.0, so such calls are not remembered.
+        assert not form(y)[1]
+        y.forward()
+        y.forward()
+        y.persistent = True
+        y.forward()
+        y.persistent = False
+        y.forward()
+    assert len(compiled) == 4
+
+
+def test_a_changed_shape_is_another_form(compiled: list[str]):
+    x = leaf(2, 3)
+    y = F.sum(F.sin(x))
+    for shape in ((2, 3), (4, 3), (2, 3), (4, 3)):
+        x.reset_shape(shape, True)
+        x.d = np.ones(shape)
+        y.forward()
+        np.testing.assert_allclose(y.d, np.sin(1) * x.size, rtol=1e-5)
+    # The first, and with shapes found anew both.
+    assert len(compiled) == 3
+
+
+def test_a_store_keeps_what_was_needed_last():
+    class Plan:
+        def __init__(self, steps: int) -> None:
+            self.steps = [None] * steps
+
+    store = PlanStore(10)
+    plans = {name: Plan(4) for name in "abc"}
+    for name in "ab":
+        store.keep(name, plans[name])
+    assert store.get("a") is plans["a"]
+    store.keep("c", plans["c"])
+    assert [store.get(name) for name in "abc"] == [plans["a"], None, plans["c"]]
+    large = Plan(50)
+    store.keep("large", large)
+    assert [store.get(name) for name in ("a", "c", "large")] == [None, None, large]
