@@ -97,6 +97,7 @@ CASES = {
     case.name: case
     for case in (
         Case("mlp", "MLP, 5 layers, batch 100, Adam", _vector_lengths),
+        Case("mlp_dynamic", "MLP, dynamic, 5 layers, batch 100, Adam", _vector_lengths),
         Case("lenet", "LeNet, 64x1x28x28, Adam", _images(8, 10, 64, 1, 28, 28)),
         # PyTorch's Adam adds epsilon after the bias correction, NNabla's before it, which shows where
         # gradients are small: after 3 steps of this network the losses of the two differ by some 1e-4.

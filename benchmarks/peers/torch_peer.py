@@ -22,7 +22,7 @@ from peers import torch_models
 
 Optimizer = Callable[[list[Tensor]], torch.optim.Optimizer]
 
-EAGER_ONLY = ("cnn12_dynamic", *UPDATES, "build_first")
+EAGER_ONLY = ("mlp_dynamic", "cnn12_dynamic", *UPDATES, "build_first")
 # The same rules with NNabla's settings. torch multiplies the decay of AdamW by the learning rate.
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "Sgd": partial(torch.optim.SGD, lr=1e-3),
@@ -167,9 +167,10 @@ def build(name: str, arrays: Mapping[str, np.ndarray], compiled: bool, tuned: bo
         optimizer_of = OPTIMIZERS.get(UPDATES[name])
         return _update(model(torch_models.resnet18), optimizer_of, tuned) if optimizer_of else None
     match name:
-        case "mlp":
+        case "mlp" | "mlp_dynamic":
             optimizer = _adam(tuned, lr=0.01, weight_decay=1e-6)
-            return _training(model(torch_models.mlp), F.mse_loss, optimizer, compiled)
+            read_loss = name == "mlp_dynamic"
+            return _training(model(torch_models.mlp), F.mse_loss, optimizer, compiled, read_loss)
         case "lenet":
             # Compiled, this one is slower channels-last.
             made = (model if compiled else convolutional)(torch_models.lenet)

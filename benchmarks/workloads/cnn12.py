@@ -12,6 +12,7 @@ import nnabla as nn
 import nnabla.functions as F
 import nnabla.parametric_functions as PF
 import nnabla.solvers as S
+from workloads.training import dynamic_program
 
 
 def conv_unit(x: nn.Variable, channels: int, scope: str) -> nn.Variable:
@@ -54,22 +55,8 @@ def static_training() -> Program:
 
 
 def dynamic_training() -> Program:
-    x, t = nn.Variable((16, 1, 8, 8)), nn.Variable((16, 1))
-    cnn(x)  # Makes the parameters, so that all implementations can start from the same ones.
-    solver = S.Adam(alpha=1e-3)
-    solver.set_parameters(nn.get_parameters())
-    last = np.zeros(())
-
-    def step(image: np.ndarray, label: np.ndarray) -> None:
-        nonlocal last
-        x.d, t.d = image, label
-        with nn.auto_forward():
-            y = cnn(x)
-            loss = F.mean(F.softmax_cross_entropy(y, t))
-        solver.set_parameters(nn.get_parameters(), reset=False, retain_state=True)
-        solver.zero_grad()
-        loss.backward(clear_buffer=True)
-        solver.update()
-        last = loss.d.copy()
-
-    return Program(step, lambda: last)
+    return dynamic_program(
+        (nn.Variable((16, 1, 8, 8)), nn.Variable((16, 1))),
+        lambda x, t: F.mean(F.softmax_cross_entropy(cnn(x), t)),
+        S.Adam(alpha=1e-3),
+    )

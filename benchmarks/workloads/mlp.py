@@ -8,7 +8,7 @@ import nnabla as nn
 import nnabla.functions as F
 import nnabla.parametric_functions as PF
 import nnabla.solvers as S
-from workloads.training import static_program
+from workloads.training import dynamic_program, static_program
 
 
 def length_mlp(x: nn.Variable) -> nn.Variable:
@@ -19,7 +19,16 @@ def length_mlp(x: nn.Variable) -> nn.Variable:
     return PF.affine(h, 1, name="fc")
 
 
+def loss_of(x: nn.Variable, label: nn.Variable) -> nn.Variable:
+    return F.reduce_mean(F.squared_error(length_mlp(x), label))
+
+
 def training() -> Program:
     x, label = nn.Variable((100, 2)), nn.Variable((100, 1))
-    loss = F.reduce_mean(F.squared_error(length_mlp(x), label))
-    return static_program((x, label), loss, S.Adam(alpha=0.01), weight_decay=1e-6)
+    return static_program((x, label), loss_of(x, label), S.Adam(alpha=0.01), weight_decay=1e-6)
+
+
+def dynamic_training() -> Program:
+    return dynamic_program(
+        (nn.Variable((100, 2)), nn.Variable((100, 1))), loss_of, S.Adam(alpha=0.01), weight_decay=1e-6
+    )

@@ -14,6 +14,7 @@ from workloads import cnn12, lenet, mlp, resnet18, rnn, solvers, transformer
 
 PROGRAMS: dict[str, Callable[[], Program]] = {
     "mlp": mlp.training,
+    "mlp_dynamic": mlp.dynamic_training,
     "lenet": lenet.training,
     "cnn12_static": cnn12.static_training,
     "cnn12_dynamic": cnn12.dynamic_training,
