@@ -15,7 +15,7 @@ from .function import Function
 from .variable import Variable
 
 # What is said of a variable that no function made, by its need_grad. Types tell the entries of a form apart: numbers
-# are of buffers, tuples have the flags of variables.
+# are of buffers, None of those met for the first time, tuples have the flags of variables.
 _LEAF = {None: "leaf", True: "trained leaf", False: "fixed leaf"}
 
 
@@ -30,8 +30,10 @@ def form_of(order: Sequence[Function], roots: Sequence[Variable], readers: bool)
         readers: whether it matters who else reads the variables of the graph.
     """
     shared = True
-    # Buffers and arrays by the order in which they are met; variables by how often functions of the graph read them.
+    # Buffers by the order in which they are met, and their arrays in that order.
     numbers: dict[int, int] = {}
+    arrays: list[NdArray] = []
+    # How often functions of the graph read its intermediate variables.
     reads: dict[int, int] = {}
     held: list[Variable] = []
     form: list[Any] = []
@@ -49,10 +51,10 @@ def form_of(order: Sequence[Function], roots: Sequence[Variable], readers: bool)
         for v in function._inputs:
             buffers = v._buffers
             found = numbers.get(id(buffers))
+            add(found)
             if found is None:
-                _add_buffers(form, numbers, buffers)
-            else:
-                add(found)
+                numbers[id(buffers)] = len(numbers)
+                arrays.append(buffers.data)
             if id(v) in reads:
                 reads[id(v)] += 1
             elif v._parent is None and not v._persistent and not v._recompute:
@@ -61,34 +63,36 @@ def form_of(order: Sequence[Function], roots: Sequence[Variable], readers: bool)
                 add(_flags(v))
         for buffers, reference in zip(function._outputs, function._output_refs, strict=True):
             found = numbers.get(id(buffers))
+            add(found)
             if found is None:
-                _add_buffers(form, numbers, buffers)
-            else:
-                add(found)
+                numbers[id(buffers)] = len(numbers)
+                arrays.append(buffers.data)
             output = reference()
             if output is None:
-                add(None)
+                add("dropped")
             else:
                 held.append(output)
                 reads[id(output)] = 0
                 add(_flags(output))
     form += [numbers[id(v._buffers)] for v in roots]
+    if len({*map(id, arrays)}) < len(arrays) or {*map(type, arrays)} != {NdArray}:
+        add(_connected(arrays))
     if readers:
         form += [_is_read_elsewhere(v, reads[id(v)], order) for v in held]
     return tuple(form), shared
 
 
+def _connected(arrays: Sequence[NdArray]) -> Hashable:
+    """Which arrays are the same, or views of the same."""
+    numbers: dict[int, int] = {}
+    number = numbers.setdefault
+    return tuple([
+        (type(a), number(id(a), len(numbers)), number(id(shown_by(a)), len(numbers))) for a in arrays
+    ])
+
+
 def _flags(v: Variable) -> tuple[bool | None, ...]:
     return v._parent is None, v._need_grad, v._inherited_need_grad, v._persistent, v._recompute
-
-
-def _add_buffers(form: list[Any], numbers: dict[int, int], buffers: Any) -> None:
-    """Buffers met for the first time. Their number follows from the place; their array may have been met before."""
-    array = buffers.data
-    numbers[id(buffers)] = len(numbers)
-    form.append(numbers.setdefault(id(array), len(numbers)))
-    if type(array) is not NdArray:
-        form.append((type(array), numbers.setdefault(id(shown_by(array)), len(numbers))))
 
 
 def _is_read_elsewhere(variable: Variable, reads: int, order: Sequence[Function]) -> bool:
