@@ -23,7 +23,7 @@ from .steps import LeafSlot, Step
 from .variable import Variable
 
 # Steps of all plans that are kept, about 1 KiB each.
-_KEPT_STEPS = 1 << 14
+_KEPT_STEPS = 1 << 16
 
 # Elements. Waking a second thread takes longer than it saves on smaller tensors than this, but matrix products and
 # convolutions do it all the same; and it takes very long when the other core is busy.
