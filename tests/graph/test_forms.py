@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import weakref
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import nnabla as nn
 import nnabla.functions as F
 import nnabla.parametric_functions as PF
 import nnabla.solvers as S
-from nnabla.graph import backward, forward
+from nnabla.graph import backward, forward, plan
 from nnabla.graph.form import form_of
 from nnabla.graph.order import topological
 from nnabla.graph.plan import PlanStore
@@ -326,6 +327,57 @@ def test_every_form_computes_what_is_right_after_the_others(name: str, clear: bo
             np.testing.assert_allclose(v.g[index], (ends[0] - ends[1]) / 2e-2, rtol=2e-2, atol=2e-3)
 
 
+def test_a_variable_that_was_cut_off_keeps_its_flag():
+    def gradients(cut: bool) -> float:
+        w = leaf(4, 4, seed=1)
+        h = F.tanh(leaf(2, 4, seed=2))
+        h.forward()
+        if cut:
+            h.clear_all_graph_links()
+        else:
+            h = h.get_unlinked_variable(need_grad=False)
+        h.grad.zero()
+        y = F.sum(F.tanh(F.affine(h, w)))
+        y.forward()
+        y.backward()
+        return float(np.abs(h.g).sum())
+
+    assert gradients(False) == 0
+    assert gradients(True) > 0
+    assert gradients(False) == 0
+
+
+def test_the_flag_of_the_root_counts_also_where_it_stands_for_another():
+    def gradient(other: bool) -> float:
+        x = leaf(2, 3)
+        x.grad.zero()
+        y = F.exp(F.sin(x))
+        if other:
+            root = y.get_unlinked_variable(need_grad=False)
+            root.parent = y.parent
+        else:
+            root = y
+        y.forward()
+        root.backward()
+        return float(np.abs(x.g).sum())
+
+    assert [gradient(other) > 0 for other in (True, False, True)] == [False, True, False]
+
+
+def test_an_output_of_another_shape_spoils_no_other_graph():
+    a, b = leaf(1, 3), leaf(2, 3)
+    y = F.add2(a, b)
+    y.reset_shape((1, 3), True)
+    with pytest.raises(nn.errors.GraphError):
+        y.forward()
+        y.backward()
+    y = F.add2(a, b)
+    a.grad.zero()
+    y.forward()
+    y.backward()
+    np.testing.assert_array_equal(a.g, np.full((1, 3), 2.0))
+
+
 # ---- graphs that no other is like --------------------------------------------------------------------------------
 
 
@@ -356,17 +408,65 @@ def test_a_changed_shape_is_another_form(compiled: list[str]):
 
 
 def test_a_store_keeps_what_was_needed_last():
-    class Plan:
-        def __init__(self, steps: int) -> None:
-            self.steps = [None] * steps
-
     store = PlanStore(10)
-    plans = {name: Plan(4) for name in "abc"}
+    plans = {name: object() for name in ("a", "b", "c", "large")}
     for name in "ab":
-        store.keep(name, plans[name])
+        store.keep(name, plans[name], 4)
     assert store.get("a") is plans["a"]
-    store.keep("c", plans["c"])
+    store.keep("c", plans["c"], 4)
     assert [store.get(name) for name in "abc"] == [plans["a"], None, plans["c"]]
-    large = Plan(50)
-    store.keep("large", large)
-    assert [store.get(name) for name in ("a", "c", "large")] == [None, None, large]
+    store.keep("large", plans["large"], 50)
+    assert [store.get(name) for name in ("a", "c", "large")] == [None, None, plans["large"]]
+
+
+def test_plans_without_steps_count_too(monkeypatch):
+    store = PlanStore(100)
+    monkeypatch.setattr(plan, "_plans_of_all", store)
+    for length in range(1, 200):
+        F.sum(F.exp(leaf(length, need_grad=False))).backward()
+    assert len(store._plans) <= 50
+
+
+def test_few_plans_are_kept_that_hold_functions():
+    root = F.sum(F.sin(h := nn.Variable((3, 4))))
+    operators = weakref.WeakSet()
+    for _ in range(30):
+        made = F.dropout(leaf(3, 4), p=0.0)  # 0.0 equals -0.0, so the call is not remembered.
+        operators.add(made.parent)
+        h.rewire_on(made)
+        del made
+        root.forward()
+        root.backward()
+    gc.collect()
+    assert len(operators) <= 10
+
+
+def test_a_user_function_needs_no_hash():
+    @dataclass
+    class Double(nn.function.PythonFunction):
+        factor: float = 2.0
+
+        def __post_init__(self):
+            super().__init__()
+
+        @property
+        def name(self):
+            return "Double"
+
+        def min_outputs(self):
+            return 1
+
+        def setup_impl(self, inputs, outputs):
+            outputs[0].reset_shape(inputs[0].shape, True)
+
+        def forward_impl(self, inputs, outputs):
+            outputs[0].d = self.factor * inputs[0].d
+
+        def backward_impl(self, inputs, outputs, propagate_down, accum):
+            inputs[0].g = self.factor * outputs[0].g + (inputs[0].g if accum[0] else 0)
+
+    x = leaf(2, 3)
+    y = F.sum(Double()(x))
+    y.forward()
+    y.backward()
+    np.testing.assert_array_equal(x.g, np.full((2, 3), 2.0))

@@ -22,7 +22,7 @@ _LEAF = {None: "leaf", True: "trained leaf", False: "fixed leaf"}
 def form_of(order: Sequence[Function], roots: Sequence[Variable], readers: bool) -> tuple[Hashable, bool]:
     """The form of the graph of `roots`, and whether other graphs may have it.
 
-    They may not where an operator has no prototype: it is then the operator itself that the form holds.
+    They may not where an operator has no prototype: it is then the function itself that the form holds.
 
     Args:
         order: all functions that lead to the roots.
@@ -39,12 +39,10 @@ def form_of(order: Sequence[Function], roots: Sequence[Variable], readers: bool)
     form: list[Any] = []
     add = form.append
     for function in order:
-        operator = function._operator
-        prototype = operator.prototype
+        prototype = function._operator.prototype
         if prototype is None:
             shared = False
-            add(operator)
-            add(tuple([v._buffers.data._shape for v in function._inputs]))
+            add(function)
         else:
             add(prototype)
         add(function._needs_grad)
@@ -57,7 +55,7 @@ def form_of(order: Sequence[Function], roots: Sequence[Variable], readers: bool)
                 arrays.append(buffers.data)
             if id(v) in reads:
                 reads[id(v)] += 1
-            elif v._parent is None and not v._persistent and not v._recompute:
+            elif v._parent is None and not (v._inherited_need_grad or v._persistent or v._recompute):
                 add(_LEAF[v._need_grad])
             else:
                 add(_flags(v))
@@ -74,7 +72,9 @@ def form_of(order: Sequence[Function], roots: Sequence[Variable], readers: bool)
                 held.append(output)
                 reads[id(output)] = 0
                 add(_flags(output))
-    form += [numbers[id(v._buffers)] for v in roots]
+    form += [(numbers[id(v._buffers)], _flags(v)) for v in roots]
+    # Users may have given outputs other shapes than their functions did.
+    form += [array._shape for array in arrays]
     if len({*map(id, arrays)}) < len(arrays) or {*map(type, arrays)} != {NdArray}:
         add(_connected(arrays))
     if readers:

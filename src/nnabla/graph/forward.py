@@ -124,8 +124,10 @@ def add_forward_step(binder: Binder, position: int, asked: set[int], chosen: For
         chosen = chosen._replace(copies=True)
     kernel = binder.entry(KERNEL, position, more=chosen.of)
     step = forward_step(kernel, slots, [binder.data(array) for array in arrays])
-    if operator.dynamic_shape and not chosen.repeats:
-        functions = binder.entry(CALL, more=lambda order, frame: order[position:])
+    if operator.dynamic_shape:
+        # What follows has its shapes already where this is a repetition.
+        end = position + 1 if chosen.repeats else None
+        functions = binder.entry(CALL, more=lambda order, frame: order[position:end])
         step = reshaping_step(
             step, lambda frame: frame[functions][0]._outputs, lambda frame: setup_again(frame[functions][1:])
         )

@@ -22,8 +22,12 @@ from .order import topological
 from .steps import LeafSlot, Step
 from .variable import Variable
 
-# Steps of all plans that are kept, about 1 KiB each.
+# Functions and steps of all plans that are kept, up to 1 KiB each.
 _KEPT_STEPS = 1 << 16
+
+# Plans that a variable keeps for itself. They hold functions, so they are few; a script that toggles flags (as GANs do)
+# goes back and forth between a few.
+_KEPT_PLANS = 8
 
 # Elements. Waking a second thread takes longer than it saves on smaller tensors than this, but matrix products and
 # convolutions do it all the same; and it takes very long when the other core is busy.
@@ -226,30 +230,30 @@ class PlanStore:
     """Plans by the form of graphs that they are for. The one that was needed least recently goes first.
 
     Args:
-        steps: how many steps those kept have altogether, at most.
+        most: what those kept may weigh altogether.
     """
 
-    def __init__(self, steps: int) -> None:
-        self._most = steps
-        self._steps = 0
-        self._plans: dict[Hashable, Plan] = {}
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._weight = 0
+        self._plans: dict[Hashable, tuple[Plan, int]] = {}
         self._lock = Lock()
 
     def get(self, form: Hashable) -> Plan | None:
         with self._lock:
-            plan = self._plans.pop(form, None)
-            if plan is not None:
-                self._plans[form] = plan
-        return plan
+            found = self._plans.pop(form, None)
+            if found is None:
+                return None
+            self._plans[form] = found
+        return found[0]
 
-    def keep(self, form: Hashable, plan: Plan) -> None:
+    def keep(self, form: Hashable, plan: Plan, weight: int) -> None:
         with self._lock:
-            before = self._plans.pop(form, None)
-            self._plans[form] = plan
-            self._steps += len(plan.steps) - (0 if before is None else len(before.steps))
-            while self._steps > self._most and len(self._plans) > 1:
+            self._weight += weight - self._plans.pop(form, (plan, 0))[1]
+            self._plans[form] = plan, weight
+            while self._weight > self._most and len(self._plans) > 1:
                 oldest = next(iter(self._plans))
-                self._steps -= len(self._plans.pop(oldest).steps)
+                self._weight -= self._plans.pop(oldest)[1]
 
 
 # For graphs that are built anew and dropped. Plans hold nothing of the graphs that they were compiled from.
@@ -265,7 +269,7 @@ class PlanCache:
         # The plan of the last call, and the epoch in which it was found valid: while that lasts, it still is.
         self.epoch = -1
         self.bound: Any = None
-        self._own = PlanStore(_KEPT_STEPS)
+        self._own = PlanStore(_KEPT_PLANS)
 
     def find(
         self,
@@ -290,7 +294,7 @@ class PlanCache:
         plan = plans.get(key)
         if plan is None:
             plan = compile(order)
-            plans.keep(key, plan)
+            plans.keep(key, plan, len(order) + len(plan.steps) if shared else 1)
         self.bound = plan.bind(order)
         self.epoch = epoch.value
         return self.bound
