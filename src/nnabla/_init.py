@@ -17,6 +17,10 @@ def garbage_collection_paused() -> Iterator[None]:
     try:
         yield
     finally:
+        if not gc.get_freeze_count():
+            # All that was made becomes old, where the first allocation would have it walked through as young.
+            gc.freeze()
+            gc.unfreeze()
         if enabled:
             gc.enable()
 

@@ -239,7 +239,7 @@ def _declare(cls: type[Operator], type_name: str, name: str) -> Declaration:
     names, defaults, variadic = _parameters(cls.forward)
     inputs = tuple([Input(name, name in defaults, variadic) for name in names])
     # Arguments of a base class come first, as its attributes do.
-    bases = reversed(cls.__mro__)
+    bases = reversed(cls.__mro__[: cls.__mro__.index(Operator)])
     arguments = {k: v for base in bases for k, v in vars(base).items() if isinstance(v, Argument)}
     roles: list[tuple[str, int]] = []
     grad_roles: tuple[tuple[str, int], ...] = ()
