@@ -80,7 +80,7 @@ class BoundPlan:
         order: the functions of the graph.
     """
 
-    __slots__ = ("_short", "_small", "frame", "functions", "leaves", "plan", "steps")
+    __slots__ = ("_is_new", "_short", "_small", "frame", "functions", "leaves", "plan", "steps")
 
     # Elements that the functions of the largest plan that has run put out.
     _largest: ClassVar[int] = 0
@@ -94,12 +94,13 @@ class BoundPlan:
         # Only a read without values asks whether an array was cleared, so this can be said in advance.
         for i in plan.freed:
             self.frame[i]._cleared = True
+        self._is_new = plan.extent > 0
         self._short = plan.short
         self._small = plan.small
 
     def run(self) -> None:
         """Replay."""
-        if self.plan.extent:
+        if self._is_new:
             self._settle(self.run)
             return
         frame = self.frame
@@ -130,7 +131,7 @@ class BoundPlan:
         post_hook: Callable[[Function], Any] | None,
     ) -> None:
         """Replay, with calls before and after each function."""
-        if self.plan.extent:
+        if self._is_new:
             self._settle(lambda: self.run_with_hooks(pre_hook, post_hook))
             return
         for leaf in self.leaves:
@@ -155,6 +156,7 @@ class BoundPlan:
         """Run for the first time, which leaves plenty of small blocks behind; see `nnabla._memory`."""
         kind = type(self)
         extent, self.plan.extent = self.plan.extent, 0
+        self._is_new = False
         if extent > max(_WORTH_SETTLING, _GROWTH * kind._largest):
             kind._largest = extent
             with large_blocks_apart():
