@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from nnabla.utils import progress as P
+from nnabla import progress as P
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ with _garbage_collection_paused():
     from . import ext_utils, function, functions, initializer, parameter
     from . import _arithmetic_ops, _indexing  # operators and indexing of Variable and NdArray
     from .core import graph_def
-    from .core.graph_def import ProtoVariable
+    from .network import ProtoVariable
     from .core.module import Module
     from .core.sequential import Sequential
 from ._init import add_available_context, array_classes, available_contexts

@@ -86,6 +86,9 @@ class ArrayView(ArrayAlias):
             self._realize().fill_(value)
 
 
+NdArray._show = ArrayView
+
+
 def shown_by(array: NdArray) -> NdArray:
     """The array whose memory `array` is on: itself, or what it shows."""
     while isinstance(array, ArrayAlias):

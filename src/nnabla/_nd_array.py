@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -85,6 +85,9 @@ class NdArray:
     # _dtype: torch type that a filled or new array will get. _view: the last NumPy view that was made, and the
     # tensor that it belongs to.
     __slots__ = ("__weakref__", "_cleared", "_dtype", "_fill", "_shape", "_tensor", "_view")
+
+    _show: ClassVar[Callable[..., NdArray]]
+    """`ArrayView`, which derives from this class and is set where it is defined."""
 
     _tensor: torch.Tensor | None
     _fill: float | None
@@ -409,19 +412,15 @@ class NdArray:
 
     def view(self, shape: Iterable[int]) -> NdArray:
         """An array of another shape on the same memory; one dimension may be -1."""
-        from ._array_view import ArrayView
-
         try:
             # The shape without its -1, before there is memory.
             dims = tuple(torch.empty(self._shape, device="meta").view(tuple(shape)).shape)
         except RuntimeError:
             raise ShapeError(f"NdArray.view: cannot view shape {self.shape} as {tuple(shape)}") from None
-        return ArrayView(self, dims, lambda tensor: tensor.view(dims), whole=True)
+        return self._show(self, dims, lambda tensor: tensor.view(dims), whole=True)
 
     def narrow(self, dim: int, start: int, length: int) -> NdArray:
         """The part from `start` to ``start + length`` along axis `dim`, on the same memory."""
-        from ._array_view import ArrayView
-
         if not -self.ndim <= dim < self.ndim:
             raise ShapeError(f"NdArray.narrow: dim must be in [{-self.ndim}, {self.ndim}), not {dim}")
         if start < 0 or length < 0 or start + length > self._shape[dim]:
@@ -430,7 +429,7 @@ class NdArray:
             )
         dims = list(self._shape)
         dims[dim] = length
-        return ArrayView(self, tuple(dims), lambda tensor: tensor.narrow(dim, start, length), whole=False)
+        return self._show(self, tuple(dims), lambda tensor: tensor.narrow(dim, start, length), whole=False)
 
     def masked_fill(self, mask: NdArray | np.ndarray, value: float) -> NdArray:
         """Set the elements where `mask` (broadcast to this shape) is not 0 to `value`; returns this array."""

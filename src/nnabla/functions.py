@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 from . import operators  # noqa: F401  (declares them all)
-from .auto_forward import get_auto_forward  # noqa: F401  (found here by scripts)
 from .context import get_current_context  # noqa: F401  (found here by scripts)
 from .graph.call import public_call, public_calls
+from .graph.modes import get_auto_forward  # noqa: F401  (found here by scripts)
 from .graph.operator import registry
 from .graph.refusal import explained as _explained
 

@@ -16,7 +16,7 @@ from .graph.variable import Variable
 from .logger import logger
 
 if TYPE_CHECKING:
-    from .formats.stored import StoredParameter
+    from .files.stored import StoredParameter
 
 __all__ = [
     "clear_parameters",
@@ -375,7 +375,7 @@ def save_parameters(path: Any, params: OrderedDict[str, Variable] | None = None,
         >>> nn.get_parameters(grad_only=False)["a/w"].d
         array([1., 2.], dtype=float32)
     """
-    from .formats.parameters import save
+    from .parameter_files import save
 
     save(path, get_parameters(grad_only=False) if params is None else params, extension)
 
@@ -408,8 +408,8 @@ def load_parameters(path: Any, proto: Any = None, needs_proto: bool = False, ext
         FormatError: the file is damaged or not of that format.
         ShapeError: a parameter exists with another shape. After any of these errors, no parameter has changed.
     """
-    from .formats import parameter_messages
-    from .formats.parameters import load
+    from .files import parameter_messages
+    from .parameter_files import load
 
     loaded, model = load(path, extension)
     registered = names_below(current_scope)
@@ -425,8 +425,8 @@ def set_parameter_from_proto(proto: Any) -> None:
     Raises:
         ArgumentError, FormatError, ShapeError: as there.
     """
-    from .formats import parameter_messages
-    from .formats.stored import checked
+    from .files import parameter_messages
+    from .files.stored import checked
 
     where = "set_parameter_from_proto"
     register_stored(checked(parameter_messages.contents(proto, where), where), where)

@@ -13,8 +13,8 @@ from typing import Any
 from .. import parameter
 from ..errors import ArgumentError
 from ..graph.variable import Variable
-from .graph_def import current_graph_builder, module_scope
-from .graph_def.tracing import describes
+from ..network import current_graph_builder, module_scope
+from ..network.tracing import describes
 from .temporaries import Call, maker_now
 
 # Of these Python itself asks for attributes, or calls them without an instance.
@@ -363,7 +363,7 @@ class Module(metaclass=MetaClass):
         self._set_parameters(params, raise_if_missing, "set_parameters")
 
     def _set_parameters(self, params: Mapping[str, Variable], raise_if_missing: bool, function: str) -> None:
-        from ..formats.stored import checked_names
+        from ..files.stored import checked_names
 
         owners = {key: self._owner(key) for key in params}
         if raise_if_missing:
@@ -426,8 +426,8 @@ class Module(metaclass=MetaClass):
             FormatError: the file is damaged or not of that format.
             ShapeError: a parameter exists with another shape. After any of these errors, nothing has changed.
         """
-        from ..formats.parameters import load
-        from ..formats.stored import StoredParameter, checked
+        from ..files.stored import StoredParameter, checked
+        from ..parameter_files import load
 
         loaded = {stored.name: stored for stored in load(path, extension).parameters}
         owners = {name: self._owner(name) for name in loaded}

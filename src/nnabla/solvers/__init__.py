@@ -2,13 +2,14 @@
 
 from .adagrad import Adadelta, Adagrad, RMSprop, RMSpropGraves
 from .adam import AMSGRAD, Adam, Adamax, AdamW
-from .base import Solver, SolverState
+from .base import Solver
 from .belief import AdaBelief
 from .bound import AdaBound, AMSBound
 from .layerwise import Lamb, Lars
 from .lion import Lion
 from .registration import solver_api
 from .sgd import Momentum, Nesterov, Sgd, SgdW
+from .states import SolverState
 
 __all__ = [
     "AMSGRAD",

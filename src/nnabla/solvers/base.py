@@ -13,9 +13,12 @@ import torch
 
 from .._nd_array import NdArray
 from ..errors import ArgumentError, ShapeError
+from ..files import solver_messages
 from ..graph.hooks import combined, solver_post_hooks, solver_pre_hooks
 from ..graph.variable import Buffers, Variable
+from . import states as state_files
 from .multi_tensor import Tensors, extremes, norms, piece_size, pieces
+from .states import SolverState
 
 Hook = Callable[[], Any] | None
 
@@ -39,21 +42,6 @@ def _calling(pre_hook: Hook, post_hook: Hook) -> Iterator[None]:
     yield
     if post_hook is not None:
         post_hook()
-
-
-class SolverState:
-    """What a solver keeps for one parameter: named arrays and the number of updates so far.
-
-    Args:
-        pstate: Variables by name, each of the parameter's shape.
-        t: number of updates.
-    """
-
-    __slots__ = ("pstate", "t")
-
-    def __init__(self, pstate: dict[str, Variable] | None = None, t: int = 0) -> None:
-        self.pstate: dict[str, Variable] = OrderedDict() if pstate is None else pstate
-        self.t = t
 
 
 class _Entry:
@@ -257,9 +245,7 @@ class Solver:
             ArgumentError: the extension is another one.
             FileNotFoundError: the directory does not exist.
         """
-        from ..formats import solver_states
-
-        solver_states.save(path, self._states_to_save())
+        state_files.save(path, self._states_to_save())
 
     def load_states(self, path: str) -> None:
         """Load states from a file that `save_states` (or NNabla) wrote.
@@ -272,15 +258,11 @@ class Solver:
             FormatError: it is damaged.
             ArgumentError, ShapeError: it does not fit the parameters. Nothing is changed then.
         """
-        from ..formats import solver_states
-
-        self._take_states(solver_states.load(path))
+        self._take_states(state_files.load(path))
 
     def set_states_to_protobuf(self, optimizer: Any) -> None:
         """Write the states to a protobuf message `Optimizer`; those of other parameters stay."""
-        from ..formats import solver_messages, solver_states
-
-        solver_messages.fill(optimizer, solver_states.to_stored(self._states_to_save()))
+        solver_messages.fill(optimizer, state_files.to_stored(self._states_to_save()))
 
     def set_states_from_protobuf(self, optimizer_proto: Any) -> None:
         """Read the states from a protobuf message `Optimizer`.
@@ -289,10 +271,8 @@ class Solver:
             FormatError: a state's numbers do not fill its shape.
             ArgumentError, ShapeError: it does not fit the parameters. Nothing is changed then.
         """
-        from ..formats import solver_messages, solver_states
-
         stored = solver_messages.contents(optimizer_proto, "set_states_from_protobuf")
-        self._take_states(solver_states.from_stored(stored))
+        self._take_states(state_files.from_stored(stored))
 
     # ---- what is done to gradients -----------------------------------------------------------------------
 

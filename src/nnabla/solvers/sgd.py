@@ -8,9 +8,10 @@ from collections.abc import Mapping
 import torch
 
 from ..graph.variable import Variable
-from .base import Solver, SolverState
+from .base import Solver
 from .decay import DecoupledDecay
 from .multi_tensor import Tensors, scale_
+from .states import SolverState
 
 
 class Sgd(Solver):

@@ -1,7 +1,5 @@
-"""A training loop whose steps are methods to override: `Data` feeds a `Worker`, which a `Trainer` drives."""
+"""Door to `nnabla.training.framework`."""
 
-from .data import Data
-from .trainer import Trainer
-from .worker import Worker
+from ...training.framework import Data, Trainer, Worker
 
 __all__ = ["Data", "Trainer", "Worker"]

@@ -1,1 +1,1 @@
-"""Layers as objects: parameters are made by the constructor, and are attributes."""
+"""Doors to `nnabla.parametric_functions.classes`."""

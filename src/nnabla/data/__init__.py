@@ -1,0 +1,1 @@
+"""Data sets: sources, iterators, caches, image and audio files."""

@@ -1,0 +1,1 @@
+"""Looking inside: monitors, profilers, value traces, pretty printing, viewers."""

@@ -1,0 +1,156 @@
+"""`ProtoGraph`: networks, described, and the parameters that they share."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from .. import parameter
+from ..context import Context, get_current_context
+from ..errors import ShapeError
+from ..graph.variable import Variable
+from .proto_network import ProtoNetwork
+from .proto_variable import ProtoVariable
+
+
+class ProtoGraph:
+    """Described networks by name, with their parameters.
+
+    ``graph["name"]`` and, where the name allows, ``graph.name`` is a network; calling the graph calls the first one.
+
+    Args:
+        networks: ProtoNetworks, or a dict of them by name.
+        parameter_scope: where the parameters are: an ordered dict of Variables and such dicts, as
+            `nnabla.parameter_scope` yields. Default: a new one.
+
+    Example:
+        >>> import nnabla as nn, nnabla.parametric_functions as PF
+        >>> nn.clear_parameters()
+        >>> with nn.graph_def.graph(name="net") as g:
+        ...     y = PF.affine(nn.ProtoVariable((4, 3), "x"), 2)
+        >>> list(g.networks), list(g.get_parameters())
+        (['net'], ['affine/W', 'affine/b'])
+        >>> g(nn.Variable((4, 3))).shape
+        (4, 2)
+    """
+
+    def __init__(
+        self,
+        networks: Iterable[ProtoNetwork] | Mapping[str, ProtoNetwork] | None = None,
+        parameter_scope: parameter.Scope | None = None,
+    ) -> None:
+        self.networks: OrderedDict[str, ProtoNetwork] = OrderedDict()
+        self.executors: OrderedDict[str, Any] = OrderedDict()
+        self.parameter_scope = OrderedDict() if parameter_scope is None else parameter_scope
+        self._context: Context | None = None
+        given = networks.values() if isinstance(networks, Mapping) else networks or ()
+        for network in given:
+            self[network.name] = network
+
+    # ---- networks ----------------------------------------------------------------------------------------
+
+    def __contains__(self, item: object) -> bool:
+        return item in self.networks
+
+    def __getitem__(self, item: str) -> ProtoNetwork:
+        return self.networks[item]
+
+    def __setitem__(self, key: str, value: ProtoNetwork) -> None:
+        if not isinstance(value, ProtoNetwork):
+            raise TypeError(f"ProtoGraph: a network must be a ProtoNetwork, not {type(value).__name__}")
+        value.owner = self
+        value.name = key
+        self.networks[key] = value
+
+    def __getattr__(self, item: str) -> ProtoNetwork:
+        networks = self.__dict__.get("networks", {})
+        if item not in networks:
+            raise AttributeError(f"ProtoGraph has no attribute or network {item!r}; its networks are {list(networks)}")
+        return networks[item]
+
+    def get(self, key: str, value: Any = None) -> Any:
+        """The network of that name, or `value` if there is none."""
+        return self.networks.get(key, value)
+
+    def default_graph(self) -> ProtoNetwork:
+        """The first network.
+
+        Raises:
+            ValueError: there is none.
+        """
+        if not self.networks:
+            raise ValueError("this graph has no networks")
+        return next(iter(self.networks.values()))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the first network; see `ProtoNetwork.__call__`."""
+        return self.default_graph()(*args, **kwargs)
+
+    # ---- parameters --------------------------------------------------------------------------------------
+
+    def get_parameters(self, grad_only: bool = False) -> OrderedDict[str, Variable]:
+        """Parameters by name; with `grad_only` those with `need_grad`."""
+        with parameter.parameter_scope("", self.parameter_scope):
+            return parameter.get_parameters(grad_only=grad_only)
+
+    def set_parameter(self, key: str, param: Variable) -> None:
+        """Register `param` under the name `key`, in place of what has that name.
+
+        Raises:
+            ShapeError: a network describes a parameter of that name with another shape.
+        """
+        for network in self.networks.values():
+            described = network.parameters.get(key)
+            if described is not None and isinstance(param, Variable):
+                _check_shape(described, param)
+        with parameter.parameter_scope("", self.parameter_scope):
+            parameter.set_parameter(key, param)
+
+    def set_parameters(self, params: Mapping[str, Variable]) -> None:
+        """Register all of `params` by name; see `set_parameter`."""
+        for key, param in params.items():
+            self.set_parameter(key, param)
+
+    def _parameter(self, key: str) -> Variable | None:
+        with parameter.parameter_scope("", self.parameter_scope):
+            return parameter.get_parameter(key)
+
+    def _parameter_for(self, described: ProtoVariable) -> Variable:
+        """The parameter that a network describes; made by its initializer if it is not there."""
+        name = str(described.name)
+        found = self._parameter(name)
+        if found is None:
+            if described.initializer is None:
+                raise ValueError(f"parameter {name!r} has no values; set it with set_parameter")
+            found = Variable.from_numpy_array(
+                np.asarray(described.initializer(shape=described.shape)), need_grad=described.need_grad
+            )
+            _check_shape(described, found)
+            self.set_parameter(name, found)
+        else:
+            _check_shape(described, found)
+        return found
+
+    # ---- context -----------------------------------------------------------------------------------------
+
+    @property
+    def current_context(self) -> Context:
+        """The context that functions are made in when a network is called; the one in force unless it was set."""
+        return self._context or get_current_context()
+
+    @current_context.setter
+    def current_context(self, context: Context | None) -> None:
+        if context is not None and not isinstance(context, Context):
+            raise TypeError(f"current_context must be a nnabla.Context or None, not {type(context).__name__}")
+        self._context = context
+
+    def __repr__(self) -> str:
+        return f"<ProtoGraph: {', '.join(self.networks)}>"
+
+
+def _check_shape(described: ProtoVariable, param: Variable) -> None:
+    if param.shape != described.shape:
+        raise ShapeError(f"parameter {described.name!r} must have shape {described.shape}, not {param.shape}")

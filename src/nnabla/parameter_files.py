@@ -1,0 +1,146 @@
+"""Parameter files: which format an extension names, and what is checked whatever the format."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+
+from .errors import ArgumentError, FormatError
+from .files import archives, hdf5, parameter_messages, safetensors_files
+from .files.atomic import replacing
+from .files.stored import StoredParameter, checked, checked_names
+from .graph.variable import Variable
+from .logger import logger
+
+File = str | os.PathLike[str] | BinaryIO
+
+
+class Contents(NamedTuple):
+    """What a parameter file holds."""
+
+    parameters: list[StoredParameter]
+    """In the order in which they were saved."""
+    model: Any
+    """A message `NNablaProtoBuf` with what stands in the file in that form; None for `.h5` and `.safetensors`."""
+
+
+def _write_messages(target: str | BinaryIO, params: Sequence[StoredParameter]) -> None:
+    if isinstance(target, str):
+        with open(target, "wb") as file:
+            parameter_messages.write(file, params)
+    else:
+        parameter_messages.write(target, params)
+
+
+def _bytes(source: File, where: str, text: bool = False) -> bytes:
+    if isinstance(source, (str, os.PathLike)):
+        with open(source, "rb") as file:
+            return file.read()
+    data: Any = source.read()
+    if isinstance(data, str):
+        if not text:
+            raise TypeError(f"{where} must be opened in binary mode")
+        return data.encode()
+    return bytes(data)
+
+
+def _read_h5(source: File, where: str) -> Contents:
+    return Contents(hdf5.read(source, where), None)
+
+
+def _read_messages(source: File, where: str) -> Contents:
+    return Contents(*parameter_messages.read(_bytes(source, where), where))
+
+
+def _read_text(source: File, where: str) -> Contents:
+    return Contents(*parameter_messages.read_text(_bytes(source, where, text=True), where))
+
+
+def _read_safetensors(source: File, where: str) -> Contents:
+    return Contents(safetensors_files.read(_bytes(source, where), where), None)
+
+
+def _read_archive(source: File, where: str) -> Contents:
+    parameters: list[StoredParameter] = []
+    model: Any = None
+    for name, data in archives.members(source, MEMBERS, where):
+        found = MEMBERS[os.path.splitext(name)[1]](io.BytesIO(data), f"{where}: member {name!r}")
+        parameters += found.parameters
+        if model is None:
+            model = found.model
+        elif found.model is not None:
+            model.MergeFrom(found.model)
+    return Contents(parameters, model)
+
+
+Reader = Callable[[File, str], Contents]
+
+SAVERS: dict[str, Callable[[str | BinaryIO, Sequence[StoredParameter]], None]] = {
+    ".h5": hdf5.write,
+    ".protobuf": _write_messages,
+    ".safetensors": safetensors_files.write,
+}
+MEMBERS: dict[str, Reader] = {
+    ".h5": _read_h5,
+    ".nntxt": _read_text,
+    ".protobuf": _read_messages,
+    ".prototxt": _read_text,
+}
+LOADERS: dict[str, Reader] = {**MEMBERS, ".nnp": _read_archive, ".safetensors": _read_safetensors}
+
+
+def _format_of(path: Any, extension: str | None, known: Mapping[str, Any], function: str) -> str:
+    if isinstance(path, (str, os.PathLike)):
+        extension = os.path.splitext(os.fspath(path))[1]
+    if extension is None or extension not in known:
+        raise ArgumentError(f"{function}: the extension must be one of {sorted(known)}, not {extension!r}")
+    return extension
+
+
+def values_of(param: Variable) -> np.ndarray:
+    """The numbers of a parameter in C order; not to be written to."""
+    return np.ascontiguousarray(param.data.get_data("r")).reshape(param.shape)
+
+
+def save(path: Any, params: Mapping[str, Variable], extension: str | None = None) -> None:
+    """Save `params` in the format that the extension names; see `nnabla.save_parameters`."""
+    extension = _format_of(path, extension, SAVERS, "save_parameters")
+    for name, param in params.items():
+        if not isinstance(name, str):
+            raise TypeError(f"save_parameters: the name {name!r} in params must be a string")
+        if not isinstance(param, Variable):
+            raise TypeError(f"save_parameters: params[{name!r}] must be a Variable, not {type(param).__name__}")
+    try:
+        checked_names(params)
+    except ArgumentError as error:
+        raise ArgumentError(f"save_parameters: {error}") from None
+    stored = [StoredParameter(name, values_of(param), bool(param.need_grad)) for name, param in params.items()]
+    if isinstance(path, (str, os.PathLike)):
+        with replacing(path) as temporary:
+            SAVERS[extension](temporary, stored)
+    else:
+        SAVERS[extension](path, stored)
+        if path.seekable():
+            path.seek(0)
+    logger.info("Parameter save (%s): %s", extension, path)
+
+
+def load(path: Any, extension: str | None = None) -> Contents:
+    """The contents of a file, ready to be registered; see `nnabla.load_parameters`."""
+    extension = _format_of(path, extension, LOADERS, "load_parameters")
+    shown = "the file object"
+    if isinstance(path, (str, os.PathLike)):
+        shown = repr(os.fspath(path))
+        if not os.path.isfile(path):
+            raise FileNotFoundError(f"load_parameters: there is no file {shown}")
+    where = f"load_parameters: {shown}"
+    try:
+        found = LOADERS[extension](path, where)
+    except MemoryError as error:
+        raise FormatError(f"{where} does not fit into memory") from error
+    logger.info("Parameter load (%s): %s", extension, path)
+    return Contents(checked(found.parameters, where), found.model)

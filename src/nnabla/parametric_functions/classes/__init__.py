@@ -1,0 +1,1 @@
+"""Layers as objects: parameters are made by the constructor, and are attributes."""

@@ -1,0 +1,1 @@
+"""Networks changed into other networks: optimizers of graphs, graph converters, quantization."""

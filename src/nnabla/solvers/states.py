@@ -1,0 +1,157 @@
+"""Files of solver states: for each parameter the update count and an array for each state."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from ..errors import ArgumentError, FormatError
+from ..files import hdf5, solver_messages
+from ..files.atomic import replacing
+from ..files.solver_messages import Stored
+from ..graph.variable import Variable
+from ..logger import logger
+
+
+class SolverState:
+    """What a solver keeps for one parameter: named arrays and the number of updates so far.
+
+    Args:
+        pstate: Variables by name, each of the parameter's shape.
+        t: number of updates.
+    """
+
+    __slots__ = ("pstate", "t")
+
+    def __init__(self, pstate: dict[str, Variable] | None = None, t: int = 0) -> None:
+        self.pstate: dict[str, Variable] = OrderedDict() if pstate is None else pstate
+        self.t = t
+
+
+def _write_h5(path: str, stored: Stored) -> None:
+    """A group for each parameter, with a dataset ``t`` and one for each state; their order is the attribute index."""
+    import h5py
+
+    with h5py.File(path, "w") as file:
+        for index, (key, (t, arrays)) in enumerate(stored.items()):
+            try:
+                group = file.require_group(key)
+                group.attrs["index"] = index
+                group.create_dataset("t", data=np.int64(t))
+                for position, (name, array) in enumerate(arrays.items()):
+                    group.create_dataset(name, data=array).attrs["index"] = position
+            except (ValueError, TypeError) as error:
+                # Such as a parameter named like a state of another, a/m and a.
+                raise ArgumentError(f"save_states: HDF5 cannot store the states of {key!r}: {error}") from None
+
+
+def _read_h5(path: str) -> Stored:
+    import h5py
+
+    found: list[tuple[int, str, h5py.Group]] = []
+    stored: Stored = {}
+
+    def visit(name: str, item: object) -> None:
+        if isinstance(item, h5py.Group) and "index" in item.attrs:
+            found.append((int(item.attrs["index"]), name, item))
+
+    try:
+        with h5py.File(path, "r") as file:
+            hdf5.datasets(file, f"load_states: {path!r}")  # a check of their sizes
+            file.visititems(visit)
+            for _, key, group in sorted(found, key=lambda entry: entry[:2]):
+                arrays = {
+                    name: hdf5.read_values(f"load_states: {key}/{name} of {path!r}", dataset)
+                    for name, dataset in group.items()
+                    if isinstance(dataset, h5py.Dataset)
+                }
+                t = arrays.pop("t")
+                if t.shape or t.dtype.kind not in "iu" or t < 0:
+                    raise FormatError(f"load_states: {key}/t of {path!r} must be the number of updates, not {t}")
+                stored[key] = (int(t), arrays)
+    except FormatError:
+        raise
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        raise FormatError(f"load_states: {path!r} is not a readable file of solver states: {error}") from error
+    return stored
+
+
+def _write_protobuf(path: str, stored: Stored) -> None:
+    with open(path, "wb") as file:
+        file.write(solver_messages.serialized(stored))
+
+
+def _read_protobuf(path: str) -> Stored:
+    with open(path, "rb") as file:
+        return solver_messages.parsed(file.read(), f"load_states: {path!r}")
+
+
+def _read_text(path: str) -> Stored:
+    with open(path, "rb") as file:
+        return solver_messages.parsed_text(file.read(), f"load_states: {path!r}")
+
+
+SAVERS: dict[str, Callable[[str, Stored], None]] = {".h5": _write_h5, ".protobuf": _write_protobuf}
+LOADERS: dict[str, Callable[[str], Stored]] = {
+    ".h5": _read_h5,
+    ".protobuf": _read_protobuf,
+    ".nntxt": _read_text,
+    ".prototxt": _read_text,
+}
+
+
+def _format_of(path: str, known: Mapping[str, object], function: str) -> str:
+    extension = os.path.splitext(path)[1]
+    if extension not in known:
+        raise ArgumentError(f"{function}: the extension must be one of {sorted(known)}, not {extension!r}")
+    return extension
+
+
+def to_stored(states: Mapping[str, SolverState]) -> Stored:
+    """The contents of `states`: arrays that are not to be written to."""
+    return {
+        key: (state.t, {name: variable.data.get_data("r") for name, variable in state.pstate.items()})
+        for key, state in states.items()
+    }
+
+
+def from_stored(stored: Stored) -> OrderedDict[str, SolverState]:
+    """States with the contents `stored`."""
+    return OrderedDict(
+        (key, SolverState({name: Variable.from_numpy_array(array) for name, array in arrays.items()}, t))
+        for key, (t, arrays) in stored.items()
+    )
+
+
+def save(path: str | os.PathLike[str], states: Mapping[str, SolverState]) -> None:
+    """Write `states` by parameter name, in the format that the extension names; the file is replaced as a whole.
+
+    Raises:
+        ArgumentError: the extension is unknown, or the format cannot hold a name.
+        FileNotFoundError: the directory does not exist.
+    """
+    path = os.fspath(path)
+    extension = _format_of(path, SAVERS, "save_states")
+    with replacing(path) as temporary:
+        SAVERS[extension](temporary, to_stored(states))
+    logger.info("Solver state save (%s): %s", extension, path)
+
+
+def load(path: str | os.PathLike[str]) -> OrderedDict[str, SolverState]:
+    """States by parameter name, matched by the whole name.
+
+    Raises:
+        ArgumentError: the extension is unknown.
+        FileNotFoundError: there is no such file.
+        FormatError: it is truncated, damaged, or not a file of solver states.
+    """
+    path = os.fspath(path)
+    extension = _format_of(path, LOADERS, "load_states")
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"load_states: there is no file {path!r}")
+    states = from_stored(LOADERS[extension](path))
+    logger.info("State load (%s): %s", extension, path)
+    return states

@@ -1,0 +1,1 @@
+"""What is around a training loop, and training configurations."""
