@@ -73,20 +73,18 @@ class Case:
     category: str = ""
     number: int = 0
 
-    @property
-    def key(self) -> str:
-        """Name of the case's record; unique in its table."""
-        return f"{self.function}-{self.number}"
-
     def __str__(self) -> str:
-        """The readable name of a test: the key and the arguments."""
+        """The readable name of a test: the table, the function, the number and the arguments."""
         words = [f"{name}={value}".replace(" ", "") for name, value in self.args]
         words += [self.dtype] if self.dtype != "float32" else []
-        return "-".join([self.category, self.key, *words])
+        return "-".join([self.category, self.function, str(self.number), *words])
 
     @property
     def definition(self) -> str:
-        """All that decides the recorded numbers; a record with another text is stale."""
+        """All that decides the recorded numbers: the name of the case's record, and the seed of its inputs.
+
+        It says nothing of the place of the case, so cases may be inserted, moved and put into other tables.
+        """
         text = repr((self.function, self.inputs, self.args, self.grad, self.updates))
         return text if self.dtype == "float32" else f"{text} {self.dtype}"
 
@@ -96,8 +94,8 @@ class Case:
         return self.function[0].isupper()
 
     def random_state(self, purpose: str) -> np.random.RandomState:
-        """The case's own stream of random numbers for `purpose`, independent of every other case."""
-        return np.random.RandomState(zlib.crc32(f"{self.category}/{self.key}/{purpose}".encode()))
+        """The case's own stream of random numbers for `purpose`, which its definition decides."""
+        return np.random.RandomState(zlib.crc32(f"{self.definition}/{purpose}".encode()))
 
     def arrays(self) -> list[np.ndarray | None]:
         """The inputs, float64."""

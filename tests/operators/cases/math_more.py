@@ -1,4 +1,4 @@
-"""The error function, and the function that does nothing."""
+"""The error function, and values that are not numbers or have no fraction."""
 
 from math import inf, nan
 
@@ -8,7 +8,7 @@ from ..case import Case, case
 SHAPES = [(2, 3), (), (1,), (2, 1, 3), (2, 3, 2, 2)]
 
 CASES: list[Case] = [
-    *(case(function, normal(*shape)) for function in ("erf", "identity") for shape in SHAPES),
+    *(case("erf", normal(*shape)) for shape in SHAPES),
     case("erf", explicit([-5.0, -2.0, -0.5, 0.0, 1e-3, 2.0, 5.0])),
     case("erf", explicit([inf, -inf, nan]), derivative="undefined"),
     *(
