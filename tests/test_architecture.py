@@ -197,6 +197,77 @@ def test_the_graph_knows_no_function_by_name():
     assert wrong == []
 
 
+def dotted(node: ast.expr) -> str:
+    """``torch.nn.functional.conv2d`` as it is written; empty for anything but names and attributes."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        base = dotted(node.value)
+        return base and f"{base}.{node.attr}"
+    return ""
+
+
+def torch_names(tree: ast.AST) -> dict[str, str]:
+    """What names of a file stand for in torch, whatever they were imported or assigned as."""
+    found = {"aten": "torch.ops.aten"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {(alias.asname or "torch"): alias.name for alias in node.names if alias.name.startswith("torch")}
+            found |= {"torch": "torch"}
+        elif isinstance(node, ast.ImportFrom) and not node.level and (node.module or "").startswith("torch"):
+            found |= {(alias.asname or alias.name): f"{node.module}.{alias.name}" for alias in node.names}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            path = dotted(node.value)
+            if isinstance(target, ast.Name) and path.partition(".")[0] in found:
+                root, _, rest = path.partition(".")
+                found[target.id] = f"{found[root]}.{rest}" if rest else found[root]
+    return found
+
+
+def convolutions_of_torch(source: str) -> list[str]:
+    """Names of torch's convolution kernels in a file."""
+    tree = ast.parse(source)
+    names = torch_names(tree)
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute | ast.Name):
+            root, _, rest = dotted(node).partition(".")
+            path = f"{names[root]}.{rest}" if root in names else ""
+            if "conv" in path.lower():
+                found.append(path)
+    return found
+
+
+def test_convolutions_of_torch_are_called_in_one_file():
+    """`operators/convolution_kernels.py` knows which of them are safe."""
+    wrong = [
+        f"{path.relative_to(PACKAGE)}: {name}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if path.name != "convolution_kernels.py"
+        for name in convolutions_of_torch(path.read_text(encoding="utf-8"))
+    ]
+    assert wrong == []
+
+
+def test_every_way_to_call_a_convolution_of_torch_is_seen():
+    for source in (
+        "import torch\ntorch.convolution(x)",
+        "import torch.nn.functional as F\nF.conv2d(x)",
+        "from torch.nn import functional\nfunctional.conv_transpose1d(x)",
+        "from torch import conv3d as c\nc(x)",
+        "from .kernels import aten\naten.convolution_backward(x)",
+        "import torch\nk: Any = torch._C._nn\nk.slow_conv3d(x)",
+        "import torch\ntorch.ops.mkldnn._convolution_pointwise(x)",
+        "import torch\ntorch.nn.Conv2d(1, 2, 3)",
+    ):
+        assert convolutions_of_torch(source), source
+    assert not convolutions_of_torch("import nnabla.functions as F\nimport torch\nF.convolution(x)\ntorch.relu(x)")
+    kernels = (PACKAGE / "operators" / "convolution_kernels.py").read_text(encoding="utf-8")
+    assert convolutions_of_torch(kernels)
+
+
 def test_modules_that_nnabla_has_without_import():
     """As in ``nn.solver.Solver``; they are loaded when they are asked for, not with the package."""
     script = """

@@ -5,18 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Int, Ints, positive
 from ..graph.operator import Operator, Shape, operator
 from .axes import normalized
-from .kernels import aten
-from .layout import fast_format, into_format
+from .convolution_kernels import Geometry, convolution_kernels
 from .shapes import refuse_empty
-
-_backward = aten.convolution_backward
 
 
 class Maps(NamedTuple):
@@ -51,7 +47,7 @@ class Maps(NamedTuple):
 
 
 class Convolving(Operator):
-    """What convolutions have in common: geometry, memory format, and the two kernels that they end in."""
+    """What convolutions have in common: the geometry, and how tensors are brought to kernels and back."""
 
     base_axis = Int(1, "Number of leading axes kept as batch; a negative value counts from the end.")
     pad = Ints(None, "Zeros added on both sides of each spatial axis, elements taken away where negative; default 0.")
@@ -82,9 +78,7 @@ class Convolving(Operator):
             raise ArgumentError(f"{self.declaration.name}: {argument} must have {n} entries{limit}, not {value}")
         return value
 
-    def _bind(
-        self, x: Maps, y: Maps, weight: Shape, kernel: Shape, group: int, output_padding: Shape | None = None
-    ) -> Shape:
+    def _bind(self, x: Maps, y: Maps, weight: Shape, group: int, output_padding: Shape | None = None) -> Shape:
         """Fix what `_convolve` and `_gradients` do; the shape of the output.
 
         Args:
@@ -92,50 +86,27 @@ class Convolving(Operator):
             y: the output.
             weight: shape of the weight without channel-last order: two channel axes (outer, inner), then
                 spatial.
-            kernel: its spatial part.
             group: number of groups.
             output_padding: given for a deconvolution.
         """
-        self._x, self._y, self._weight = x, y, weight
-        n = len(kernel)
-        memory_format = fast_format(self, n)
-        # oneDNN's blocks of weights are slow to make from and to bring back to the plain order for
-        # channels-last maps, which shows where the weight is larger than the maps: 512 channels at 7 x 7,
-        # batch of 4, one core: forward 17.7 against 11.6 ms, weight gradient 23.1 against 16.6 ms.
-        if self.device.type == "cpu" and math.prod(kernel) > 1 and math.prod(weight) > 2 * math.prod(x.flat):
-            memory_format = torch.contiguous_format
-        # With one channel in a group neither format is worth a conversion: x stays in the one that it comes in.
-        self._enter = _as_it_comes if group == x.channels > 1 else into_format(x.flat, memory_format)
-        transposed = output_padding is not None
-        output_padding = output_padding or (0,) * n
-        pad = tuple([max(p, 0) for p in self.pad])
-        self._arguments = (self.stride, pad, self.dilation, transposed, output_padding, group)
-        self._bias = (y.channels,)
+        self._x, self._y = x, y
+        geometry = Geometry(x.flat, weight, y.flat, self.stride, self.pad, self.dilation, group, output_padding)
+        self._kernels = convolution_kernels(self, geometry)
         # Where an axis has length 1, strides may differ although the memory is the same.
         self._restride = 1 in weight
         self._plain = len(x.batch) == 1 and not x.channel_last
-        if pad != self.pad:
-            # Kernels know no negative ones. What constant_pad_nd takes: last axis first, before and after.
-            self._taken = [min(p, 0) for p in reversed(self.pad) for _ in range(2)]
-            self._added = [-p for p in self._taken]
-            convolve, gradients = self._convolve_less, self._gradients_of_less
-            if transposed:
-                convolve, gradients = self._convolve_more, self._gradients_of_more
-            self._convolve, self._gradients = convolve, gradients  # type: ignore[method-assign]
         return y.shape
 
     def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if self._plain:
-            return torch.convolution(self._enter(x), weight, bias, *self._arguments)
-        x = self._enter(self._x.open(x))
-        return self._y.close(torch.convolution(x, self._open_weight(weight), bias, *self._arguments))
+            return self._kernels.forward(x, weight, bias)
+        return self._y.close(self._kernels.forward(self._x.open(x), self._open_weight(weight), bias))
 
     def _gradients(self, need: tuple[bool, ...], dy: Tensor, x: Tensor, weight: Tensor) -> tuple[Any, ...]:
         plain = self._plain
         if not plain:
             x, dy, weight = self._x.open(x), self._y.open(dy), self._open_weight(weight)
-        x = self._enter(x)
-        dx, dw, db = _backward(dy, x, weight, self._bias, *self._arguments, need)
+        dx, dw, db = self._kernels.backward(need, dy, x, weight)
         if need[1]:
             # Solvers update all parameters in one kernel if gradients have the strides of their parameters.
             dw = (dw if plain else self._close_weight(dw)).contiguous()
@@ -144,32 +115,6 @@ class Convolving(Operator):
         if need[0] and not plain:
             dx = self._x.close(dx)
         return dx, dw, db
-
-    # What takes the place of these two where a pad is negative: x loses elements before a convolution, or y gets some
-    # after a deconvolution.
-
-    def _convolve_less(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        x = torch.constant_pad_nd(self._x.open(x), self._taken)
-        return self._y.close(torch.convolution(x, self._open_weight(weight), bias, *self._arguments))
-
-    def _gradients_of_less(self, need: tuple[bool, ...], dy: Tensor, x: Tensor, weight: Tensor) -> tuple[Any, ...]:
-        x, dy, weight = torch.constant_pad_nd(self._x.open(x), self._taken), self._y.open(dy), self._open_weight(weight)
-        dx, dw, db = _backward(dy, x, weight, self._bias, *self._arguments, need)
-        if need[0]:
-            dx = self._x.close(torch.constant_pad_nd(dx, self._added))
-        return dx, self._close_weight(dw) if need[1] else None, db
-
-    def _convolve_more(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        y = torch.convolution(self._x.open(x), self._open_weight(weight), None, *self._arguments)
-        y = torch.constant_pad_nd(y, self._added)
-        return self._y.close(y if bias is None else y + bias.view(-1, *[1] * len(self._y.spatial)))
-
-    def _gradients_of_more(self, need: tuple[bool, ...], dy: Tensor, x: Tensor, weight: Tensor) -> tuple[Any, ...]:
-        dy = self._y.open(dy)
-        db = dy.sum([0, *range(2, dy.ndim)]) if need[2] else None
-        dy, x, weight = torch.constant_pad_nd(dy, self._taken), self._x.open(x), self._open_weight(weight)
-        dx, dw, _ = _backward(dy, x, weight, self._bias, *self._arguments, (*need[:2], False))
-        return self._x.close(dx) if need[0] else None, self._close_weight(dw) if need[1] else None, db
 
     def _open_weight(self, weight: Tensor) -> Tensor:
         return weight.movedim(-1, 1) if self._x.channel_last else weight
@@ -213,10 +158,6 @@ class Convolving(Operator):
             raise ShapeError(f"{self.declaration.name}: weight must have {n + 2} axes, 2 for channels and {n} spatial")
         refuse_empty(weight, self.declaration.name, "weight")
         return (weight[0], weight[-1], *weight[1:-1]) if x.channel_last else weight
-
-
-def _as_it_comes(x: Tensor) -> Tensor:
-    return x
 
 
 @operator("Convolution", "convolution")
@@ -275,7 +216,7 @@ class Convolution(Convolving):
             )
         self._check_bias(bias, outmaps)
         y = Maps(maps.batch, outmaps, self._window(maps, kernel), self.channel_last)
-        return self._bind(maps, y, ordered, kernel, self.group)
+        return self._bind(maps, y, ordered, self.group)
 
     def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         return self._convolve(x, weight, bias)
@@ -348,7 +289,7 @@ class Deconvolution(Convolving):
         self._check_bias(bias, outmaps)
         sizes = self._transposed_window(maps, kernel, added)
         y = Maps(maps.batch, outmaps, sizes, self.channel_last)
-        return self._bind(maps, y, ordered, kernel, self.group, added)
+        return self._bind(maps, y, ordered, self.group, added)
 
     def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         return self._convolve(x, weight, bias)
@@ -413,7 +354,7 @@ class DepthwiseConvolution(Depthwise):
         kernel = self._check_weight(weight, maps, outmaps)
         self._check_bias(bias, outmaps)
         y = Maps(maps.batch, outmaps, self._window(maps, kernel), False)
-        return self._bind(maps, y, (outmaps, 1, *kernel), kernel, maps.channels)
+        return self._bind(maps, y, (outmaps, 1, *kernel), maps.channels)
 
 
 @operator("DepthwiseDeconvolution", "depthwise_deconvolution")
@@ -462,4 +403,4 @@ class DepthwiseDeconvolution(Depthwise):
         self._check_bias(bias, outmaps)
         sizes = self._transposed_window(maps, kernel, (0,) * len(kernel))
         y = Maps(maps.batch, outmaps, sizes, False)
-        return self._bind(maps, y, (maps.channels, 1, *kernel), kernel, outmaps, (0,) * len(kernel))
+        return self._bind(maps, y, (maps.channels, 1, *kernel), outmaps, (0,) * len(kernel))

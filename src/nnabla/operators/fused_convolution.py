@@ -141,7 +141,7 @@ class FusedConvolution(Convolving):
         y = Maps(maps.batch, outmaps, self._window(padded, kernel), self.channel_last)
         if z is not None and z != y.shape:
             raise ShapeError(f"fused_convolution: z must have shape {y.shape}, that of the convolution")
-        self._bind(padded, y, ordered, kernel, self.group)
+        self._bind(padded, y, ordered, self.group)
         self._unpadded = maps
         self._beta = beta
         self.grad_aliases = self.nonlinearity == "identity"
@@ -186,7 +186,7 @@ class FusedConvolution(Convolving):
             sides = [p for pair in reversed(self._sides) for p in pair]
             value = self.constant_value if self.pad_mode == "constant" else None
             x = F.pad(x, sides, _PAD_MODES[self.pad_mode], value)
-        y = torch.convolution(self._enter(x), self._open_weight(weight), bias, *self._arguments)
+        y = self._kernels.forward(x, self._open_weight(weight), bias)
         if gamma is not None:
             moving = update or not self.batch_stat
             # What the gradient needs: the convolution, and mean and 1 / standard deviation of the batch.

@@ -32,7 +32,9 @@ def fast_format(operator: Operator, n_spatial: int) -> torch.memory_format:
 
 def into_format(shape: Shape, memory_format: torch.memory_format) -> Callable[[Tensor], Tensor]:
     """A function that brings tensors of `shape` ``(B, C, L_1, ..., L_N)`` into `memory_format`."""
-    if memory_format is torch.contiguous_format or shape[1] != 1:
+    if memory_format is torch.contiguous_format:
+        return into_contiguous(shape)
+    if shape[1] != 1:
         return partial(torch.Tensor.contiguous, memory_format=memory_format)
     # With one channel both formats are the same memory; only the strides say which one outputs will have.
     strides = channels_last_strides(shape)
@@ -41,6 +43,28 @@ def into_format(shape: Shape, memory_format: torch.memory_format) -> Callable[[T
         return x.contiguous().as_strided(shape, strides)
 
     return restride
+
+
+def into_contiguous(shape: Shape) -> Callable[[Tensor], Tensor]:
+    """A function that makes tensors of `shape` contiguous, with the strides that mean it.
+
+    The stride of an axis of length 1 may be anything, and ``contiguous`` leaves it so; but kernels tell memory formats
+    by strides, and take one pixel with many channels for channels last.
+    """
+    if 1 not in shape:
+        return torch.Tensor.contiguous
+
+    def restride(x: Tensor) -> Tensor:
+        return x.contiguous().view(-1).view(shape)
+
+    return restride
+
+
+def zeros_in_format(like: Tensor, shape: Shape) -> Tensor:
+    """Zeros of another shape ``(B, C, L_1, ..., L_N)``, in the memory format of `like`."""
+    if like.is_contiguous():
+        return like.new_zeros(shape)
+    return like.new_empty_strided(shape, channels_last_strides(shape)).zero_()
 
 
 def channels_last_strides(shape: Shape) -> Shape:

@@ -1,0 +1,264 @@
+"""The kernels that convolutions and deconvolutions end in: every call of ATen's is in this file.
+
+Which kernels a convolution gets follows from its geometry. They work on tensors ``(B, C, L_1, ..., L_N)`` and on
+weights ``(outer, inner, K_1, ..., K_N)``.
+
+Two faults of oneDNN, the library that ATen calls, are kept away from here, whatever the CPU:
+
+- The weight gradient of a pointwise convolution with a stride, channels last, writes beyond its workspace where there
+  are few channels (uxlfoundation/oneDNN issue 6035): a corrupt heap, wrong numbers, or a hang. Pointwise convolutions
+  never have a stride here: what it skips is left out first, which is faster, too.
+- A forward convolution, channels last, with a bias, follows a null pointer where a window sees padding only
+  (uxlfoundation/oneDNN issue 5942). Such convolutions are computed in contiguous format.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from ..graph.operator import Operator, Shape
+from .kernels import aten
+from .layout import fast_format, into_contiguous, into_format, zeros_in_format
+
+_backward = aten.convolution_backward
+
+
+class Geometry(NamedTuple):
+    """All sizes of a convolution, or of a deconvolution: the one with an `output_padding`.
+
+    Args:
+        x, y: shapes of input and output, ``(B, C, L_1, ..., L_N)``.
+        weight: ``(outer, inner, K_1, ..., K_N)``; outer are the output maps of a convolution and the channels of a
+            deconvolution, inner the others in one group.
+        stride, pad, dilation: for each spatial axis. A negative pad takes elements away.
+        group: number of groups.
+        output_padding: of a deconvolution.
+    """
+
+    x: Shape
+    weight: Shape
+    y: Shape
+    stride: Shape
+    pad: Shape
+    dilation: Shape
+    group: int
+    output_padding: Shape | None
+
+    @property
+    def kernel(self) -> Shape:
+        return self.weight[2:]
+
+
+class ConvolutionKernels(Protocol):
+    """What computes one geometry."""
+
+    def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """The output."""
+        ...
+
+    def backward(self, need: tuple[bool, ...], dy: Tensor, x: Tensor, weight: Tensor) -> tuple[Any, Any, Any]:
+        """Gradients of x, weight and bias; None where `need` does not ask for one."""
+        ...
+
+
+def convolution_kernels(operator: Operator, g: Geometry) -> ConvolutionKernels:
+    """The kernels for a geometry on the device and in the type of `operator`."""
+    narrow: type[_NarrowX] | type[_NarrowY] = _NarrowX if g.output_padding is None else _NarrowY
+    if min(g.pad) < 0:
+        # ATen knows no negative ones.
+        crop = _Crop(g)
+        return narrow(crop, convolution_kernels(operator, crop.inner), g)
+    if operator.device.type == "cpu" and math.prod(g.kernel) == 1 and not any(g.pad) and max(g.stride) > 1:
+        skip = _Skip(g)
+        return narrow(skip, convolution_kernels(operator, skip.inner), g)
+    if operator.device.type == "cpu" and sees_padding_only(g):
+        return _Contiguous(g)
+    return _Direct(g, _way_in(operator, g))
+
+
+# ---- ATen's kernels -------------------------------------------------------------------------------------------
+
+
+class _Direct:
+    """ATen's kernels.
+
+    Args:
+        enter: brings x into the memory format to work in; the others follow.
+    """
+
+    def __init__(self, g: Geometry, enter: Callable[[Tensor], Tensor]) -> None:
+        self._enter = enter
+        transposed = g.output_padding is not None
+        output_padding = g.output_padding or (0,) * len(g.kernel)
+        self._arguments = (g.stride, g.pad, g.dilation, transposed, output_padding, g.group)
+        self._bias = (g.y[1],)
+
+    def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return torch.convolution(self._enter(x), weight, bias, *self._arguments)
+
+    def backward(self, need: tuple[bool, ...], dy: Tensor, x: Tensor, weight: Tensor) -> tuple[Any, Any, Any]:
+        dx, dw, db = _backward(dy, self._enter(x), weight, self._bias, *self._arguments, need)
+        return dx, dw, db
+
+
+class _Contiguous:
+    """ATen's kernels in contiguous format, without a bias: where a window sees padding only."""
+
+    def __init__(self, g: Geometry) -> None:
+        self._direct = _Direct(g, into_contiguous(g.x))
+        # The strides of a weight tell a format as those of x do.
+        self._enter_weight = into_contiguous(g.weight)
+        self._bias = (-1, *[1] * len(g.kernel))
+
+    def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        y = self._direct.forward(x, self._enter_weight(weight), None)
+        return y if bias is None else y.add_(bias.view(self._bias))
+
+    def backward(self, need: tuple[bool, ...], dy: Tensor, x: Tensor, weight: Tensor) -> tuple[Any, Any, Any]:
+        return self._direct.backward(need, dy, x, self._enter_weight(weight))
+
+
+def _way_in(operator: Operator, g: Geometry) -> Callable[[Tensor], Tensor]:
+    """What brings x into the memory format in which the kernels are fastest."""
+    memory_format = fast_format(operator, len(g.kernel))
+    # oneDNN's blocks of weights are slow to make from and to bring back to the plain order for
+    # channels-last maps, which shows where the weight is larger than the maps: 512 channels at 7 x 7,
+    # batch of 4, one core: forward 17.7 against 11.6 ms, weight gradient 23.1 against 16.6 ms.
+    if operator.device.type == "cpu" and math.prod(g.kernel) > 1 and math.prod(g.weight) > 2 * math.prod(g.x):
+        memory_format = torch.contiguous_format
+    # With one channel in a group neither format is worth a conversion: x stays in the one that it comes in.
+    return _as_it_comes if g.group == g.x[1] > 1 else into_format(g.x, memory_format)
+
+
+def _as_it_comes(x: Tensor) -> Tensor:
+    return x
+
+
+def sees_padding_only(g: Geometry) -> bool:
+    """Whether a window of a convolution lies in the padding with all its elements, along some axis; or an element of a
+    deconvolution's output in none of the windows.
+    """
+    axes = zip(g.x[2:], g.y[2:], g.kernel, g.stride, g.pad, g.dilation, strict=True)
+    missed = _window_in_padding if g.output_padding is None else _outside_of_windows
+    return any(missed(*axis) for axis in axes)
+
+
+def _window_in_padding(length: int, windows: int, k: int, s: int, p: int, d: int) -> bool:
+    if (windows - 1) * s - p >= length or p > d * (k - 1):
+        return True
+    # What is left are windows that begin before x, with an element in it or beyond, and step over it.
+    return d > length and any(i * s < p and (i * s - p) % d >= length for i in range(min(windows, d)))
+
+
+def _outside_of_windows(length: int, size: int, k: int, s: int, p: int, d: int) -> bool:
+    if d == 1 and s <= k:
+        # Windows overlap or touch.
+        return size + p > s * (length - 1) + k
+    missed = bytearray(b"\1") * size
+    for first in range(-p, d * (k - 1) - p + 1, d):
+        # Windows put their elements here and every s further, those that are within y.
+        low, high = max(-(first // s), 0), min((size - 1 - first) // s, length - 1)
+        if low <= high:
+            missed[first + s * low : first + s * high + 1 : s] = bytes(high - low + 1)
+    return any(missed)
+
+
+# ---- geometries that are another one on a part of the elements -------------------------------------------------
+
+
+class _Narrowing(Protocol):
+    """A linear map from tensors with the sizes of a geometry's wide side, the input of a convolution or the output of a
+    deconvolution, to those of the wide side of `inner`.
+    """
+
+    inner: Geometry
+
+    def narrow(self, wide: Tensor) -> Tensor: ...
+
+    def widen(self, narrow: Tensor) -> Tensor:
+        """The transposed map: from values, or gradients, of the narrow side to those of the wide one, a new tensor."""
+        ...
+
+
+class _NarrowX:
+    """A convolution that is another one on a part of x."""
+
+    def __init__(self, narrowing: _Narrowing, inner: ConvolutionKernels, g: Geometry) -> None:
+        self._narrowing, self._inner = narrowing, inner
+
+    def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return self._inner.forward(self._narrowing.narrow(x), weight, bias)
+
+    def backward(self, need: tuple[bool, ...], dy: Tensor, x: Tensor, weight: Tensor) -> tuple[Any, Any, Any]:
+        dx, dw, db = self._inner.backward(need, dy, self._narrowing.narrow(x), weight)
+        return self._narrowing.widen(dx) if need[0] else None, dw, db
+
+
+class _NarrowY:
+    """A deconvolution whose y is that of another one on a part, and 0 before the bias on the rest."""
+
+    def __init__(self, narrowing: _Narrowing, inner: ConvolutionKernels, g: Geometry) -> None:
+        self._narrowing, self._inner = narrowing, inner
+        self._bias = (-1, *[1] * len(g.kernel))
+        self._other_axes = (0, *range(2, len(g.y)))
+
+    def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        y = self._narrowing.widen(self._inner.forward(x, weight, None))
+        return y if bias is None else y.add_(bias.view(self._bias))
+
+    def backward(self, need: tuple[bool, ...], dy: Tensor, x: Tensor, weight: Tensor) -> tuple[Any, Any, Any]:
+        dx = dw = None
+        if need[0] or need[1]:
+            dx, dw, _ = self._inner.backward((*need[:2], False), self._narrowing.narrow(dy), x, weight)
+        return dx, dw, dy.sum(self._other_axes) if need[2] else None
+
+
+class _Crop:
+    """Negative pads: elements are taken away at both ends."""
+
+    def __init__(self, g: Geometry) -> None:
+        # What constant_pad_nd takes: last axis first, before and after.
+        self._taken = [min(p, 0) for p in reversed(g.pad) for _ in range(2)]
+        self._added = [-p for p in self._taken]
+        wide = g.x if g.output_padding is None else g.y
+        sizes = tuple([length + 2 * min(p, 0) for length, p in zip(wide[2:], g.pad, strict=True)])
+        self.inner = _with_wide(g, sizes)._replace(pad=tuple([max(p, 0) for p in g.pad]))
+
+    def narrow(self, wide: Tensor) -> Tensor:
+        return torch.constant_pad_nd(wide, self._taken)
+
+    def widen(self, narrow: Tensor) -> Tensor:
+        return torch.constant_pad_nd(narrow, self._added)
+
+
+class _Skip:
+    """Pointwise with a stride: only every so many elements are seen."""
+
+    def __init__(self, g: Geometry) -> None:
+        n = len(g.kernel)
+        wide, seen = (g.x, g.y) if g.output_padding is None else (g.y, g.x)
+        self._shape = wide
+        self._seen = (..., *[slice(None, None, s) for s in g.stride])
+        self.inner = _with_wide(g, seen[2:])._replace(stride=(1,) * n, dilation=(1,) * n)
+        if g.output_padding is not None:
+            self.inner = self.inner._replace(output_padding=(0,) * n)
+
+    def narrow(self, wide: Tensor) -> Tensor:
+        return wide[self._seen]
+
+    def widen(self, narrow: Tensor) -> Tensor:
+        wide = zeros_in_format(narrow, self._shape)
+        wide[self._seen] = narrow
+        return wide
+
+
+def _with_wide(g: Geometry, sizes: Shape) -> Geometry:
+    """`g` with other sizes on its wide side."""
+    if g.output_padding is None:
+        return g._replace(x=(*g.x[:2], *sizes))
+    return g._replace(y=(*g.y[:2], *sizes))

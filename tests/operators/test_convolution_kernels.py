@@ -1,0 +1,197 @@
+"""Convolutions of every geometry: right values, and only calls of ATen that are known to be safe."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import nnabla as nn
+import nnabla.functions as F
+from nnabla.operators import convolution_kernels
+from nnabla.operators.convolution_kernels import Geometry, sees_padding_only
+
+from .trilinear import Convolution
+
+
+class Calls:
+    """What ATen's convolutions are called with, and then computed as usual."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.strides: list[tuple[int, ...]] = []
+        self.formats: list[bool] = []
+        self.biases: list[bool] = []
+        forward, backward = torch.convolution, convolution_kernels._backward
+
+        def spy_forward(x: Any, weight: Any, bias: Any, *rest: Any) -> Any:
+            self.note(x, weight, rest)
+            self.biases.append(bias is not None)
+            return forward(x, weight, bias, *rest)
+
+        def spy_backward(dy: Any, x: Any, weight: Any, bias: Any, *rest: Any) -> Any:
+            self.note(x, weight, rest)
+            return backward(dy, x, weight, bias, *rest)
+
+        monkeypatch.setattr(torch, "convolution", spy_forward)
+        monkeypatch.setattr(convolution_kernels, "_backward", spy_backward)
+
+    def note(self, x: torch.Tensor, weight: torch.Tensor, rest: tuple[Any, ...]) -> None:
+        self.strides.append(tuple(rest[0]))
+        # Only strides that count elements from the end mean contiguous to ATen, whatever `is_contiguous` says.
+        self.formats.append(all(t.stride() == torch.empty(t.shape).stride() for t in (x, weight)))
+
+
+def check(function: Any, x_shape: tuple, w_shape: tuple, bias: bool = True, **args: Any) -> None:
+    """Output and gradients of a convolution or deconvolution against its definition."""
+    rng = np.random.RandomState(0)
+    n = len(x_shape) - 2
+    stride, pad, dilation = (tuple(args.get(k, (v,) * n)) for k, v in (("stride", 1), ("pad", 0), ("dilation", 1)))
+    group = args.get("group", 1)
+    transposed = function in (F.deconvolution, F.depthwise_deconvolution)
+    maps = w_shape[1] * group if transposed else w_shape[0]
+    x, w, b = (rng.standard_normal(s).astype("float32") for s in (x_shape, w_shape, (maps,)))
+    vs = [nn.Variable.from_numpy_array(a, need_grad=True) for a in (x, w, b)]
+    for v in vs:
+        v.grad.zero()
+    y = function(*vs[: 2 + bias], **args)
+    dy = rng.standard_normal(y.shape).astype("float32")
+    y.forward()
+    y.backward(dy)
+    wide, narrow = (y.shape, x_shape) if transposed else (x_shape, y.shape)
+    form = Convolution(wide[2:], narrow[2:], w_shape[2:], stride, pad, dilation, group)
+    if transposed:
+        expected = [form.widened(x, w), form.narrowed(dy, w), form.weight_gradient(dy, x)]
+    else:
+        expected = [form.narrowed(x, w), form.widened(dy, w), form.weight_gradient(x, dy)]
+    found = [y.d, vs[0].g, vs[1].g]
+    if bias:
+        expected[0] += b.reshape(-1, *[1] * n)
+        expected.append(dy.sum((0, *range(2, n + 2)), dtype=np.float64))
+        found.append(vs[2].g)
+    for a, e in zip(found, expected, strict=True):
+        assert a.shape == e.shape
+        np.testing.assert_allclose(a, e, rtol=0, atol=2e-5 * max(1.0, np.abs(e).max()))
+
+
+# ---- pointwise with a stride -----------------------------------------------------------------------------------
+
+# No call is needed of which the kernels are known to be unsafe: all have 8 channels and more.
+POINTWISE: dict[str, tuple[Any, tuple, tuple, dict]] = {
+    "convolution": (F.convolution, (2, 8, 5, 6), (5, 8, 1, 1), {"stride": (2, 2)}),
+    "one axis strides": (F.convolution, (2, 8, 5, 6), (5, 8, 1, 1), {"stride": (1, 3)}),
+    "stride of one window": (F.convolution, (2, 8, 3, 2), (5, 8, 1, 1), {"stride": (4, 5)}),
+    "group": (F.convolution, (2, 16, 5, 6), (6, 8, 1, 1), {"stride": (2, 2), "group": 2}),
+    "dilation": (F.convolution, (2, 8, 5, 6), (5, 8, 1, 1), {"stride": (2, 2), "dilation": (3, 2)}),
+    "taken away": (F.convolution, (2, 8, 7, 8), (5, 8, 1, 1), {"stride": (2, 2), "pad": (-1, 0)}),
+    "1 axis": (F.convolution, (2, 8, 7), (5, 8, 1), {"stride": (2,)}),
+    "3 axes": (F.convolution, (2, 8, 3, 4, 5), (5, 8, 1, 1, 1), {"stride": (2, 1, 3)}),
+    "deconvolution": (F.deconvolution, (2, 8, 3, 4), (8, 9, 1, 1), {"stride": (2, 3)}),
+    "added": (F.deconvolution, (2, 8, 3, 4), (8, 9, 1, 1), {"stride": (2, 3), "output_padding": (1, 2)}),
+    "deconvolution on 1 axis": (F.deconvolution, (2, 8, 5), (8, 9, 1), {"stride": (3,)}),
+    "deconvolution in groups": (F.deconvolution, (2, 16, 3, 4), (16, 8, 1, 1), {"stride": (2, 2), "group": 2}),
+}
+
+
+@pytest.mark.parametrize("name", POINTWISE)
+@pytest.mark.parametrize("bias", [True, False])
+def test_pointwise_convolutions_never_stride(name: str, bias: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    function, x, w, args = POINTWISE[name]
+    calls = Calls(monkeypatch)
+    check(function, x, w, bias, **args)
+    assert len(calls.strides) == 2
+    assert all(set(s) == {1} for s in calls.strides)
+
+
+def test_layers_of_other_kinds_never_stride_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fused, depthwise and binary ones."""
+    rng = np.random.RandomState(1)
+    x, w, deep = (
+        nn.Variable.from_numpy_array(rng.standard_normal(s), need_grad=True)
+        for s in ((2, 8, 5, 6), (9, 8, 1, 1), (8, 1, 1))
+    )
+    expected = F.convolution(x[:, :, ::2, ::2], w)
+    expected.forward()
+    calls = Calls(monkeypatch)
+    for y in (
+        F.fused_convolution(x, w, stride=(2, 2), nonlinearity="identity"),
+        F.fused_convolution(x, w, stride=(2, 2), nonlinearity="elu", nonlinearity_args=[-1.0]),  # by autograd
+        F.depthwise_convolution(x, deep, stride=(2, 2)),
+        F.depthwise_deconvolution(x, deep, stride=(2, 2)),
+        F.binary_connect_convolution(x, w, nn.Variable(w.shape), stride=(2, 2)),
+        F.inq_convolution(x, w, nn.Variable(w.shape), stride=(2, 2)),
+    ):
+        y.forward()
+        y.backward()
+        if y.parent.info.type_name == "FusedConvolution" and not y.parent.info.args["nonlinearity_args"]:
+            np.testing.assert_allclose(y.d, expected.d, atol=1e-5)
+    assert len(calls.strides) >= 11
+    assert all(set(s) == {1} for s in calls.strides)
+
+
+# ---- windows that see padding only -----------------------------------------------------------------------------
+
+# The last axis has no dilation: the kernels are not known to be unsafe there.
+PADDING: dict[str, tuple[Any, tuple, tuple, dict]] = {
+    "last axis": (F.convolution, (2, 3, 4, 5), (6, 3, 1, 2), {"pad": (0, 2)}),
+    "first axis": (F.convolution, (2, 3, 4, 5), (6, 3, 2, 2), {"pad": (2, 0)}),
+    "step over x": (F.convolution, (2, 3, 1, 5), (6, 3, 2, 2), {"pad": (1, 0), "dilation": (2, 1)}),
+    "one pixel": (F.convolution, (2, 3, 1, 1), (6, 3, 1, 1), {"pad": (1, 0)}),
+    "1 axis": (F.convolution, (2, 3, 5), (6, 3, 2), {"pad": (2,)}),
+    "3 axes": (F.convolution, (2, 3, 2, 3, 4), (6, 3, 2, 1, 2), {"pad": (0, 1, 0)}),
+    "each channel": (F.convolution, (2, 3, 4, 5), (6, 1, 2, 2), {"pad": (2, 2), "group": 3}),
+    "between windows": (F.deconvolution, (2, 3, 4, 5), (3, 6, 2, 2), {"stride": (3, 1)}),
+    "beyond windows": (F.deconvolution, (2, 3, 4, 5), (3, 6, 2, 2), {"stride": (2, 2), "output_padding": (1, 0)}),
+}
+
+
+@pytest.mark.parametrize("name", PADDING)
+@pytest.mark.parametrize("bias", [True, False])
+def test_windows_in_the_padding_are_computed_in_contiguous_format(
+    name: str, bias: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    function, x, w, args = PADDING[name]
+    calls = Calls(monkeypatch)
+    check(function, x, w, bias, **args)
+    assert calls.formats == [True, True] and calls.biases == [False]
+
+
+def test_one_pixel_may_lie_channels_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strides of axes of length 1 say channels last after a convolution in that format; `contiguous` leaves them."""
+    rng = np.random.RandomState(2)
+    x, w1, w2 = (
+        nn.Variable.from_numpy_array(rng.standard_normal(s), need_grad=True)
+        for s in ((2, 3, 4, 4), (8, 3, 4, 4), (5, 1, 1, 8))
+    )
+    h = F.transpose(F.convolution(x, w1), (0, 2, 3, 1))
+    calls = Calls(monkeypatch)
+    y = F.convolution(h, w2, pad=(1, 0), channel_last=True)
+    y.forward()
+    y.backward()
+    assert calls.formats[1] and calls.formats[2] and len(calls.formats) == 4
+    assert np.all(y.d[:, [0, 2]] == 0) and np.all(y.d[:, 1] != 0)
+
+
+def test_which_windows_see_padding_only() -> None:
+    """Against a look at every element of every window."""
+    rng = random.Random(0)
+    seen = set()
+    for _ in range(3000):
+        length, k, s, p, d = (rng.randint(a, b) for a, b in ((1, 7), (1, 4), (1, 5), (0, 9), (1, 9)))
+        size = (length + 2 * p - d * (k - 1) - 1) // s + 1
+        if length + 2 * p > d * (k - 1):
+            missed = any(all(not 0 <= s * m + d * i - p < length for i in range(k)) for m in range(size))
+            g = Geometry((1, 1, length), (1, 1, k), (1, 1, size), (s,), (p,), (d,), 1, None)
+            assert sees_padding_only(g) == missed, g
+            seen.add((False, missed))
+        added = rng.randint(0, s - 1)
+        size = s * (length - 1) - 2 * p + d * (k - 1) + 1 + added
+        if size > 0:
+            reached = {s * m + d * i - p for m in range(length) for i in range(k)}
+            missed = not reached.issuperset(range(size))
+            g = Geometry((1, 1, length), (1, 1, k), (1, 1, size), (s,), (p,), (d,), 1, (added,))
+            assert sees_padding_only(g) == missed, g
+            seen.add((True, missed))
+    assert len(seen) == 4
