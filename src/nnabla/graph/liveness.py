@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
@@ -122,5 +122,5 @@ def unshared(order: Sequence[Function]) -> set[int]:
         if operator.view or operator.shares_memory or (operator.keeps and operator.overwrite is None):
             own.difference_update(read)
         else:
-            own.difference_update(a for a in read if read.count(a) > 1)
+            own.difference_update([address for address, count in Counter(read).items() if count > 1])
     return own

@@ -12,8 +12,6 @@ from .operator import Operator, Shape
 from .steps import Frame, Sink
 from .variable import Buffers
 
-is_alias: Any = torch._C._is_alias_of  # type: ignore[attr-defined]
-
 
 def assigning(grad: int) -> Sink:
     """The first gradient that reaches an intermediate variable."""
@@ -103,33 +101,41 @@ def owning(kernel: Callable[..., Any], places: Sequence[int] | None, dense: Sequ
         dense: for each of them whether it must be contiguous. Who writes to one that is not copies it first.
     """
     if places is None:
-        (alone,) = dense
-        return lambda *tensors: _owned(kernel(*tensors), tensors, alone)
+        own = owning(lambda *tensors: (kernel(*tensors),), [0], dense)
+        return lambda *tensors: own(*tensors)[0]
     pairs = list(zip(places, dense, strict=True))
 
     def call(*tensors: Any) -> list[Any]:
         results = list(kernel(*tensors))
+        # How many hold each memory: a function of thousands of inputs must not compare each with each.
+        holders: dict[int, int] = {}
+        _count_holders(holders, tensors)
+        _count_holders(holders, results)
         for i, contiguous in pairs:
-            if results[i] is not None:
-                results[i] = _owned(results[i], (*tensors, *results[:i], *results[i + 1 :]), contiguous)
+            dx = results[i]
+            if dx is None:
+                continue
+            memory = dx.untyped_storage()._cdata
+            if dx.is_contiguous():
+                if holders[memory] == 1:
+                    continue
+            elif not contiguous:
+                continue
+            holders[memory] -= 1
+            results[i] = dx.clone(memory_format=torch.contiguous_format)
         return results
 
     return call
 
 
-def _owned(tensor: torch.Tensor, others: Iterable[Any], dense: bool) -> torch.Tensor:
-    if tensor.is_contiguous():
-        if not any([_share_memory(tensor, other) for other in others]):
-            return tensor
-    elif not dense:
-        return tensor
-    return tensor.clone(memory_format=torch.contiguous_format)
-
-
-def _share_memory(tensor: torch.Tensor, other: Any) -> bool:
-    if isinstance(other, tuple):
-        return any([is_alias(tensor, one) for one in other])
-    return other is not None and is_alias(tensor, other)
+def _count_holders(holders: dict[int, int], tensors: Iterable[Any]) -> None:
+    """Add to `holders`, by the address of the storage, how many of `tensors` (and of tuples in it) are on it."""
+    for tensor in tensors:
+        if isinstance(tensor, tuple):
+            _count_holders(holders, tensor)
+        elif tensor is not None:
+            memory = tensor.untyped_storage()._cdata
+            holders[memory] = holders.get(memory, 0) + 1
 
 
 def casting(sink: Sink, dtype: torch.dtype) -> Sink:

@@ -80,12 +80,14 @@ class Sink(Operator):
 
     def grad(self, need: tuple[bool, ...], dy: Tensor) -> tuple[Tensor | None, ...]:
         found: list[Tensor | None] = []
+        met: set[int] = set()
         for i, (shape, wanted) in enumerate(zip(self._x, need, strict=True)):
             if not wanted:
                 found.append(None)
                 continue
             buffers = self.buffers[i] if self.buffers else None
-            again = buffers is not None and buffers in self.buffers[:i]
+            again = buffers is not None and id(buffers) in met
+            met.add(id(buffers))
             if self.one_input_grad:
                 dx = dy.new_zeros(shape) if again else dy.new_ones(()).expand(shape)
             elif buffers is None or again:
