@@ -10,6 +10,7 @@ from .inspection.monitors import (
     plot_time_elapsed,
     tile_images,
 )
+from .logger import logger
 
 __all__ = [
     "Monitor",
@@ -17,6 +18,7 @@ __all__ = [
     "MonitorImageTile",
     "MonitorSeries",
     "MonitorTimeElapsed",
+    "logger",
     "plot_series",
     "plot_time_elapsed",
     "tile_images",

@@ -22,6 +22,9 @@ _WRITE_INTERVAL = datetime.timedelta(seconds=1)
 _ATTEMPTS = 10
 _SECONDS_BETWEEN_ATTEMPTS = 0.2
 
+cpu_load_backend_ok = False
+"""The load of the CPU is never added to the file."""
+
 state_file_name: str | os.PathLike[str] = ""
 state_callback: Callable[[str | None, float], object] | None = None
 last_state_datetime: datetime.datetime = datetime.datetime.now()
