@@ -18,7 +18,7 @@ PICTURE = Path(__file__).resolve().parents[1] / "docs" / "architecture.md"
 # From the ground up; docs/architecture.md shows the same list.
 ROOMS = [
     ["errors", "dtypes", "_version", "config"],
-    ["logger", "_init", "_memory"],
+    ["logger", "_init", "_memory", "_threads"],
     ["context", "random", "progress"],
     ["_nd_array"],
     ["_array_view"],

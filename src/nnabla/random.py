@@ -27,6 +27,8 @@ from typing import Any
 
 import numpy as np
 
+from ._threads import in_forked_child
+
 pseed: int = 313
 prng: np.random.RandomState
 
@@ -34,6 +36,14 @@ _SEEDS = 2**32
 _lock = threading.Lock()
 _function_prng: np.random.RandomState | None = None
 _function_seed_resets = 0
+
+
+def _renew_lock() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+in_forked_child(_renew_lock)  # Whichever thread held the lock did not come along.
 
 
 def __getattr__(name: str) -> Any:

@@ -10,6 +10,7 @@ from torch import get_num_threads, set_num_threads
 
 from .._memory import large_blocks_apart
 from .._nd_array import NdArray
+from .._threads import in_forked_child, put_back
 from ..errors import ArgumentError, GraphError, ShapeError
 from .binder import Binder
 from .derivative import below_autograd
@@ -123,7 +124,7 @@ class BoundPlan:
             self._go_on(step, error)
         finally:
             if threads > 1:
-                set_num_threads(threads)
+                put_back(threads)
 
     def run_with_hooks(
         self,
@@ -239,6 +240,10 @@ class PlanStore:
         self._most = most
         self._weight = 0
         self._plans: dict[Hashable, tuple[Plan, int]] = {}
+        self.renew_lock()
+
+    def renew_lock(self) -> None:
+        """For a forked child: whichever thread held the lock did not come along."""
         self._lock = Lock()
 
     def get(self, form: Hashable) -> Plan | None:
@@ -260,6 +265,7 @@ class PlanStore:
 
 # For graphs that are built anew and dropped. Plans hold nothing of the graphs that they were compiled from.
 _plans_of_all = PlanStore(_KEPT_STEPS)
+in_forked_child(_plans_of_all.renew_lock)
 
 
 class PlanCache:
