@@ -8,8 +8,9 @@ An operand may be
 - a NumPy array: a constant. With fewer axes than the other operand it gets axes of length 1 in front, and
   with one element it is a number.
 
-``+= -= *= /= **=`` change an NdArray in place, and give the name of a Variable to a new one. ``==`` and
-``!=`` compare identities, so that variables can be keys of dictionaries; `F.equal` compares values.
+``+=`` and ``-=`` change an NdArray in place, and so do ``*=`` and ``/=`` with a number. ``*=`` and ``/=`` with an array,
+``**=``, and all of them on a Variable, make a new object and give it the name. ``==`` and ``!=`` compare identities, so
+that variables can be keys of dictionaries; `F.equal` compares values.
 """
 
 from __future__ import annotations
@@ -95,17 +96,17 @@ def _abs(self: Array) -> Any:
 
 def _in_place(
     sign: str,
-    kernel: Callable[[torch.Tensor, Any], Any],
-    kernel_of_number: Callable[[torch.Tensor, Any], Any],
-    of_number: Callable[[float], float] | None = None,
+    of_number: Callable[[float], float] | None,
+    with_number: Callable[[torch.Tensor, Any], Any],
+    with_array: Callable[[torch.Tensor, Any], Any] | None = None,
 ) -> Callable[[Any, Any], Any]:
     """The method that changes an NdArray.
 
     Args:
         sign: the operator, for messages.
-        kernel: torch's method that writes to its first operand, which takes another array.
-        kernel_of_number: the same for a number.
         of_number: what to make of a number first.
+        with_number: torch's method that writes to its first operand, which takes a number.
+        with_array: the same for another array; None where Python shall make a new one.
     """
 
     def method(self: NdArray, other: Any) -> Any:
@@ -114,8 +115,10 @@ def _in_place(
         if operand is not None:
             if of_number is not None:
                 operand = of_number(operand)
-            write = kernel_of_number
+            write = with_number
         else:
+            if with_array is None:
+                return NotImplemented
             if isinstance(other, Variable):
                 other = other.data
             elif is_array(other):
@@ -125,7 +128,7 @@ def _in_place(
             if other.shape != self.shape:
                 _check_fits(sign, self.shape, other.shape)
             operand = other._as(context.dtype, context.device)
-            write = kernel
+            write = with_array
         tensor = self._own(context.dtype, context.device)
         if not tensor.is_contiguous():
             # Elements may share memory.
@@ -183,11 +186,10 @@ def _install() -> None:
     }
     t = torch.Tensor
     in_place: dict[str, Callable[..., Any]] = {
-        "iadd": _in_place("+", t.add_, t.add_),
-        "isub": _in_place("-", t.sub_, t.sub_),
-        "imul": _in_place("*", t.mul_, t.mul_),
-        "itruediv": _in_place("/", t.div_, t.mul_, _inverse),
-        "ipow": _in_place("**", t.pow_, t.pow_),
+        "iadd": _in_place("+", None, t.add_, t.add_),
+        "isub": _in_place("-", None, t.sub_, t.sub_),
+        "imul": _in_place("*", None, t.mul_),
+        "itruediv": _in_place("/", _inverse, t.mul_),
     }
     _set(Variable, methods)
     _set(NdArray, methods | in_place)
