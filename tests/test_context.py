@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -23,6 +27,70 @@ def test_context():
     c.backend = ["cpu:double"]
     assert c.dtype is torch.float64
     assert repr(nn.Context()) == "Context(backend=['cpu:float'], array_class='', device_id='0')"
+
+
+def test_a_context_can_be_changed():
+    """As on NNabla 1.39: what is set shows, and functions that were created before keep what they had."""
+    c = nn.Context(["cpu:float"], "CpuCachedArray", "0")
+    x = nn.Variable.from_numpy_array([1.0, 2.0])
+    with nn.context_scope(c):
+        before = F.exp(x)
+        c.backend, c.array_class, c.device_id = ["cpu:double", "cpu:float"], "CpuArray", "1"
+        after = F.exp(x)
+    assert repr(c) == "Context(backend=['cpu:double', 'cpu:float'], array_class='CpuArray', device_id='1')"
+    assert repr(before.parent.context) == repr(nn.Context(["cpu:float"], "CpuCachedArray", "0"))
+    assert repr(after.parent.context) == repr(c)
+    nn.forward_all([before, after])
+    assert (before.data.dtype, after.data.dtype) == (np.float32, np.float64)
+    assert before.parent(x).parent.context.backend == ["cpu:float"]
+    before.parent.context.backend = ["cpu:half"]
+    assert before.parent.context.backend == ["cpu:float"]
+    c.backend = ("cpu:half",)
+    for same in (copy.copy(c), copy.deepcopy(c), pickle.loads(pickle.dumps(c))):
+        assert same is not c and repr(same) == repr(c)
+        assert same.dtype is torch.float16
+
+
+def test_a_context_that_is_no_more_leaves_nothing_to_others():
+    """What is remembered of calls goes by the address of the context, which another one may get."""
+    x = nn.Variable((2, 3))
+    for name, dtype in (("half", torch.float16), ("double", torch.float64)) * 5:
+        with nn.context_scope(nn.Context([f"cpu:{name}"])):
+            assert F.tanh(x).parent._operator.compute_dtype is dtype
+
+
+def test_names_of_the_module():
+    module = sys.modules["nnabla.context"]
+    assert module.context_level == 0
+    with nn.context_scope(c := nn.Context(["cpu:double"])):
+        assert module.current_ctx is c and module.context_level == 1
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        module.nothing  # noqa: B018
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """Lets torch say that there is a GPU. Nothing may compute on it."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    yield monkeypatch
+    torch.backends.cudnn.deterministic = False
+
+
+@pytest.mark.parametrize("backend", ["cuda:float", "cudnn:half"])
+def test_environment_variables_of_cudnn(gpu, backend):
+    for value, deterministic in (("", False), ("0", False), ("1", True)):
+        torch.backends.cudnn.deterministic = False
+        gpu.setenv("NNABLA_CUDNN_DETERMINISTIC", value)
+        assert nn.Context([backend], device_id="2").device == torch.device("cuda", 2)
+        assert torch.backends.cudnn.deterministic is deterministic
+    gpu.setenv("NNABLA_CUDNN_DETERMINISTIC", "yes")
+    with pytest.raises(ArgumentError, match="NNABLA_CUDNN_DETERMINISTIC must be 0 or 1, not 'yes'"):
+        nn.Context([backend]).resolved  # noqa: B018
+    gpu.delenv("NNABLA_CUDNN_DETERMINISTIC")
+    gpu.setenv("NNABLA_CUDNN_WORKSPACE_LIMIT", "1000000")
+    with pytest.raises(ExtensionError, match="NNABLA_CUDNN_WORKSPACE_LIMIT is set, .* has no such limit; unset it"):
+        nn.Context([backend]).resolved  # noqa: B018
+    assert nn.Context(["cpu:float"]).dtype is torch.float32
 
 
 def test_scopes():

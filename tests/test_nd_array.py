@@ -8,7 +8,7 @@ import torch
 
 import nnabla as nn
 import nnabla.functions as F
-from nnabla.errors import ArgumentError, ShapeError
+from nnabla.errors import ArgumentError, GraphError, ShapeError
 
 
 def array(values, dtype=np.float32):
@@ -116,6 +116,23 @@ def test_zero_and_fill_are_lazy_and_keep_the_type():
     a.fill(4)
     assert not a.zeroing
     np.testing.assert_array_equal(a.data, [4, 4])
+    a.fill(0)
+    assert not a.zeroing
+
+
+def test_what_fill_takes():
+    """As NNabla 1.39: anything with the value of a real number, in the array's type."""
+    a = array([1, 2], np.int32)
+    for value, filled in ((True, 1), (np.float32(2.5), 2), (np.int64(4), 4), (np.array(3.0), 3), (np.array([3.0]), 3)):
+        a.fill(value)
+        assert a.data.tolist() == [filled] * 2
+    for value in (None, "3", b"3", 1j, [1], np.ones(2)):
+        with pytest.raises(TypeError, match="NdArray.fill: value must be a number, not"):
+            a.fill(value)
+    for value in (float("nan"), float("inf")):
+        with pytest.raises(ArgumentError, match="an array of int32 cannot hold (nan|inf)"):
+            a.fill(value)
+    np.testing.assert_array_equal(a.data, [3, 3])
 
 
 def test_clear():
@@ -127,6 +144,15 @@ def test_clear():
     assert a.modification_count == 0
     np.testing.assert_array_equal(a.data, [0, 0])
     assert not a.clear_called
+
+
+def test_the_type_outlives_the_values():
+    """As in NNabla 1.39, after `clear` and what may follow it."""
+    for then in (lambda a: None, nn.NdArray.zero, lambda a: a.fill(2), lambda a: setattr(a, "data", 1)):
+        a = array([1, 2], np.float64)
+        a.clear()
+        then(a)
+        assert a.data.dtype == np.float64
 
 
 def test_get_data():
@@ -170,8 +196,21 @@ def test_views_share_memory():
     np.testing.assert_array_equal(view.data, [[0, 1], [2, 9], [9, 9]])
     with pytest.raises(ShapeError, match="cannot view shape"):
         a.view((4,))
-    with pytest.raises(ShapeError, match="leave axis 0 of length 2"):
-        a.narrow(0, 1, 2)
+    for start, length in ((1, 2), (-1, 1), (0, -1)):
+        with pytest.raises(ShapeError, match="leave axis 0 of length 2"):
+            a.narrow(0, start, length)
+    assert a.narrow(0, 2, 0).shape == (0, 3)
+    for dim in (1, -1, -2, 2):
+        with pytest.raises(ShapeError, match=f"dim must be 0, not {dim}"):
+            a.narrow(dim, 0, 1)
+    with pytest.raises(ShapeError, match="and the array have an axis"):
+        nn.NdArray().narrow(0, 0, 1)
+    with pytest.raises(GraphError, match="a part of another array cannot be cleared"):
+        part.clear()
+    inner = a.narrow(0, 0, 2).narrow(0, 1, 1)
+    inner += 1
+    np.testing.assert_array_equal(a.data, [[0, 1, 2], [10, 10, 10]])
+    inner -= 1
     assert a.masked_fill(np.array([True, False, False]), -1) is a
     np.testing.assert_array_equal(a.data[:, 0], [-1, -1])
 

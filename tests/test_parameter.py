@@ -213,3 +213,20 @@ def test_parametric_functions_are_plain_functions():
         assert inspect.isfunction(function)
         assert function.__module__.startswith("nnabla.parametric_functions")
         assert function.__doc__
+
+
+def test_the_module_shows_no_grad():
+    """As on NNabla 1.39, where scripts that make their own layers read it, and set it."""
+    module = nn.parameter
+    assert module.current_no_grad is False
+    with nn.no_grad():
+        assert module.current_no_grad is True
+        with nn.no_grad(False):
+            assert module.current_no_grad is False
+    assert module.current_no_grad is False
+    module.current_no_grad = True
+    try:
+        assert not module.get_parameter_or_create("w", (2,)).need_grad
+    finally:
+        module.current_no_grad = False
+    assert module.get_parameter_or_create("w", (2,)).need_grad

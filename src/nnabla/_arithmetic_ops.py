@@ -192,7 +192,8 @@ def _install() -> None:
         "itruediv": _in_place("/", _inverse, t.mul_),
     }
     _set(Variable, methods)
-    _set(NdArray, methods | in_place)
+    # A power is a new array, also where the method is called by its name.
+    _set(NdArray, methods | in_place | {"ipow": _forward(a.Pow2, a.PowScalar)})
     # NumPy leaves operators to the other operand, instead of making arrays of objects.
     Variable.__array_ufunc__ = None  # type: ignore[attr-defined]
     # This one leaves NumPy's functions working, which see the array as one of theirs.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 
 from ._nd_array import NdArray
+from .errors import GraphError
 
 
 class ArrayAlias(NdArray):
@@ -77,13 +78,23 @@ class ArrayView(ArrayAlias):
             base._own(tensor.dtype, tensor.device)
             self._cut(base._contiguous()).copy_(tensor)
 
-    def fill(self, value: float) -> None:
+    def _promise(self, value: float) -> None:
         """Set all elements to `value`; at once where there are others in the base."""
         if self._whole:
-            super().fill(value)
+            super()._promise(value)
         else:
             self._base._realize()
             self._realize().fill_(value)
+
+    def clear(self) -> None:
+        """Give up the memory and the values.
+
+        Raises:
+            GraphError: the base has more elements, which would be gone, too.
+        """
+        if not self._whole:
+            raise GraphError("NdArray.clear: a part of another array cannot be cleared")
+        super().clear()
 
 
 NdArray._show = ArrayView

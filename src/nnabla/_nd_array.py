@@ -81,7 +81,8 @@ class NdArray:
                [2., 2., 2.]], dtype=float32)
     """
 
-    # _tensor: the memory, or None; then _fill is the value that all elements have, or None for no value yet.
+    # _tensor: the memory, or None; then _fill is the value that all elements have, or None for no value yet. It is a
+    # float where it comes from `fill`, and the integer 0 where it comes from `zero`.
     # _dtype: torch type that a filled or new array will get. _view: the last NumPy view that was made, and the
     # tensor that it belongs to.
     __slots__ = ("__weakref__", "_cleared", "_dtype", "_fill", "_shape", "_tensor", "_view")
@@ -90,7 +91,7 @@ class NdArray:
     """`ArrayView`, which derives from this class and is set where it is defined."""
 
     _tensor: torch.Tensor | None
-    _fill: float | None
+    _fill: float | int | None
 
     def __init__(self, shape: Iterable[int] | int = ()) -> None:
         self._shape = shape if type(shape) is torch.Size else checked_shape(shape, "NdArray")
@@ -311,10 +312,27 @@ class NdArray:
 
     def zero(self) -> None:
         """Set all elements to 0, when they are next needed."""
-        self.fill(0)
+        self._promise(0)
 
     def fill(self, value: float) -> None:
-        """Set all elements to `value`, when they are next needed."""
+        """Set all elements to `value`, when they are next needed.
+
+        Raises:
+            TypeError: `value` is not a real number.
+            ArgumentError: the array holds integers, and `value` is infinite or NaN.
+        """
+        try:
+            number = float(scalar(value))
+        except (TypeError, ValueError):
+            number = None
+        if number is None or isinstance(value, (str, bytes)):
+            raise TypeError(f"NdArray.fill: value must be a number, not {value!r}")
+        if not math.isfinite(number) and self._whole_type() is not None:
+            raise ArgumentError(f"NdArray.fill: an array of {self.dtype} cannot hold {number}")
+        self._promise(number)
+
+    def _promise(self, value: float) -> None:
+        """Let all elements be `value`, and keep the type."""
         tensor = self._tensor
         if tensor is not None:
             self._dtype = tensor.dtype
@@ -323,12 +341,15 @@ class NdArray:
 
     @property
     def zeroing(self) -> bool:
-        """Whether the array waits to be filled with 0."""
-        return self._tensor is None and self._fill == 0
+        """Whether `zero` was called, and nothing has asked for the values since."""
+        return self._tensor is None and type(self._fill) is int
 
     def clear(self) -> None:
-        """Give up the memory and the values."""
-        self._tensor = None
+        """Give up the memory and the values. The type stays."""
+        tensor = self._tensor
+        if tensor is not None:
+            self._dtype = tensor.dtype
+            self._tensor = None
         self._fill = None
         self._cleared = True
 
@@ -420,16 +441,25 @@ class NdArray:
         return self._show(self, dims, lambda tensor: tensor.view(dims), whole=True)
 
     def narrow(self, dim: int, start: int, length: int) -> NdArray:
-        """The part from `start` to ``start + length`` along axis `dim`, on the same memory."""
-        if not -self.ndim <= dim < self.ndim:
-            raise ShapeError(f"NdArray.narrow: dim must be in [{-self.ndim}, {self.ndim}), not {dim}")
-        if start < 0 or length < 0 or start + length > self._shape[dim]:
+        """The part from `start` to ``start + length`` along the first axis, on the same memory.
+
+        Args:
+            dim: 0, the only axis along which a part lies in one piece.
+            start: at least 0.
+            length: of the part.
+
+        Raises:
+            ShapeError: there is no such part.
+        """
+        dim, start, length = integer(dim), integer(start), integer(length)
+        if dim != 0 or not self._shape:
+            raise ShapeError(f"NdArray.narrow: dim must be 0, not {dim}, and the array have an axis")
+        if start < 0 or length < 0 or start + length > self._shape[0]:
             raise ShapeError(
-                f"NdArray.narrow: start {start} and length {length} leave axis {dim} of length {self._shape[dim]}"
+                f"NdArray.narrow: start {start} and length {length} leave axis 0 of length {self._shape[0]}"
             )
-        dims = list(self._shape)
-        dims[dim] = length
-        return self._show(self, tuple(dims), lambda tensor: tensor.narrow(dim, start, length), whole=False)
+        dims = (length, *self._shape[1:])
+        return self._show(self, dims, lambda tensor: tensor.narrow(0, start, length), whole=False)
 
     def masked_fill(self, mask: NdArray | np.ndarray, value: float) -> NdArray:
         """Set the elements where `mask` (broadcast to this shape) is not 0 to `value`; returns this array."""

@@ -3,10 +3,15 @@
 A context names a backend and a type configuration, ``"cpu:float"`` or ``"cudnn:half"``. From the first entry of
 its backend list follow the torch device and the compute type: ``float`` (float32, the default), ``half``,
 ``bfloat16`` or ``double``.
+
+Two environment variables of NNabla concern GPU contexts, when the first function computes in one.
+`NNABLA_CUDNN_DETERMINISTIC`, not 0: convolutions use algorithms that give the same result each time.
+`NNABLA_CUDNN_WORKSPACE_LIMIT` is refused, since ATen has no such limit.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -41,8 +46,8 @@ class Context:
 
     def __init__(self, backend: list[str] | str | None = None, array_class: str = "", device_id: str = "0") -> None:
         self.backend = backend
-        self._array_class = str(array_class)
-        self._device_id = str(device_id)
+        self.array_class = array_class
+        self.device_id = device_id
 
     @property
     def backend(self) -> list[str]:
@@ -53,15 +58,25 @@ class Context:
         if backend is None:
             backend = ["cpu:float"]
         self._backend = (backend,) if isinstance(backend, str) else tuple(backend)
-        self._resolved: tuple[torch.device, torch.dtype] | None = None
+        self._resolved: tuple[torch.device, torch.dtype, Context] | None = None
 
     @property
     def array_class(self) -> str:
         return self._array_class
 
+    @array_class.setter
+    def array_class(self, array_class: str) -> None:
+        self._array_class = "" if array_class is None else str(array_class)
+        self._resolved = None
+
     @property
     def device_id(self) -> str:
         return self._device_id
+
+    @device_id.setter
+    def device_id(self, device_id: str) -> None:
+        self._device_id = str(device_id)
+        self._resolved = None
 
     def __getitem__(self, key: str) -> list[str] | str:
         if key not in ("backend", "array_class", "device_id"):
@@ -69,11 +84,15 @@ class Context:
         return getattr(self, key)
 
     @property
-    def resolved(self) -> tuple[torch.device, torch.dtype]:
-        """The torch device and floating point type that functions of this context compute on and in."""
+    def resolved(self) -> tuple[torch.device, torch.dtype, Context]:
+        """The torch device and floating point type that functions of this context compute on and in.
+
+        The third is a context like this one, for functions to keep: this one may be given another backend later,
+        which concerns functions that are created then.
+        """
         return self._resolved or self._resolve()
 
-    def _resolve(self) -> tuple[torch.device, torch.dtype]:
+    def _resolve(self) -> tuple[torch.device, torch.dtype, Context]:
         if self._resolved is None:
             name, _, config = (self._backend[0] if self._backend else "").partition(":")
             if name not in BACKENDS:
@@ -85,8 +104,10 @@ class Context:
             if BACKENDS[name] == "cuda":
                 if not torch.cuda.is_available():
                     raise ExtensionError(f"Context: backend {name!r} needs a GPU, and torch sees none here")
+                _set_up_cudnn()
                 device = torch.device("cuda", int(self._device_id or 0))
-            self._resolved = (device, TYPE_CONFIGS[config])
+            kept = Context(list(self._backend), self._array_class, self._device_id)
+            self._resolved = kept._resolved = (device, TYPE_CONFIGS[config], kept)
         return self._resolved
 
     @property
@@ -108,10 +129,33 @@ class Context:
     def _key(self) -> tuple[tuple[str, ...], str, str]:
         return self._backend, self._array_class, self._device_id
 
+    def __reduce__(self) -> tuple[type[Context], tuple[list[str], str, str]]:
+        return Context, (list(self._backend), self._array_class, self._device_id)
+
     def __repr__(self) -> str:
         return (
             f"Context(backend={list(self._backend)}, array_class={self._array_class!r}, device_id={self._device_id!r})"
         )
+
+
+def _set_up_cudnn() -> None:
+    """Do what the environment says about cuDNN's algorithms.
+
+    Raises:
+        ArgumentError: a variable is no number.
+        ExtensionError: a variable is set that cannot be honoured.
+    """
+    if os.environ.get("NNABLA_CUDNN_WORKSPACE_LIMIT"):
+        raise ExtensionError(
+            "Context: NNABLA_CUDNN_WORKSPACE_LIMIT is set, but ATen chooses the algorithms of cuDNN and has no such "
+            "limit; unset it (cuDNN itself reads CUDNN_CONV_WSCAP_DBG, in MiB)"
+        )
+    deterministic = os.environ.get("NNABLA_CUDNN_DETERMINISTIC", "")
+    try:
+        if int(deterministic or 0):
+            torch.backends.cudnn.deterministic = True
+    except ValueError:
+        raise ArgumentError(f"Context: NNABLA_CUDNN_DETERMINISTIC must be 0 or 1, not {deterministic!r}") from None
 
 
 class _Current:
@@ -167,3 +211,12 @@ def set_default_context(ctx: Context) -> None:
 def get_current_context() -> Context:
     """The context in force."""
     return current.context
+
+
+def __getattr__(name: str) -> Context | int:
+    # Names that NNabla has in this module.
+    if name == "current_ctx":
+        return current.context
+    if name == "context_level":
+        return current.depth
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

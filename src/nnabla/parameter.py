@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ContextDecorator
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +39,21 @@ Scope = OrderedDict  # name -> Variable or nested Scope
 
 root_scope: Scope = OrderedDict()
 current_scope: Scope = root_scope
+
+
+class _ParameterModule(ModuleType):
+    """Shows `nnabla.no_grad`'s state where scripts read it and set it, as an attribute of this module."""
+
+    @property
+    def current_no_grad(self) -> bool:
+        return modes.no_grad
+
+    @current_no_grad.setter
+    def current_no_grad(self, value: bool) -> None:
+        modes.no_grad = bool(value)
+
+
+sys.modules[__name__].__class__ = _ParameterModule
 
 
 def _names(path: str, function: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 from ..context import Context, context_scope, current
@@ -103,8 +104,8 @@ class Function:
 
     @property
     def context(self) -> Context:
-        """The context that was in force when the function was created."""
-        return self._operator.context
+        """A context like that which was in force when the function was created."""
+        return copy(self._operator.context)
 
     @property
     def need_grad(self) -> bool:

@@ -191,8 +191,7 @@ class Operator:
 
     def settle(self, context: Context) -> None:
         """Take on the context to compute in; it stays for good."""
-        self.context = context
-        self.device, dtype = context.resolved
+        self.device, dtype, self.context = context.resolved
         half = dtype is torch.float16 or dtype is torch.bfloat16
         self.compute_dtype = torch.float32 if half and self.full_precision else dtype
 

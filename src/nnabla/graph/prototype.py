@@ -21,15 +21,14 @@ class Prototype:
         shapes: of its outputs.
     """
 
-    __slots__ = ("cls", "context", "resolved", "shapes", "state")
+    __slots__ = ("cls", "resolved", "shapes", "state")
 
     def __init__(self, operator: Operator, shapes: list[Shape]) -> None:
         self.cls = type(operator)
         self.state = dict(operator.__dict__)
         self.shapes = shapes
-        # Held, so that its address, which is part of the key, is not used again.
-        self.context = operator.context
-        # A context may be changed in place; then this is another object.
+        # The address of the context is part of the key. Where another context is at it now, or where that one was
+        # changed in place, this is another object.
         self.resolved = operator.context.resolved
 
     def copy(self) -> Any:
