@@ -8,9 +8,9 @@ An operand may be
 - a NumPy array: a constant. With fewer axes than the other operand it gets axes of length 1 in front, and
   with one element it is a number.
 
-``+=`` and ``-=`` change an NdArray in place, and so do ``*=`` and ``/=`` with a number. ``*=`` and ``/=`` with an array,
-``**=``, and all of them on a Variable, make a new object and give it the name. ``==`` and ``!=`` compare identities, so
-that variables can be keys of dictionaries; `F.equal` compares values.
+``+=`` and ``-=`` change an NdArray in place, and so do ``*=`` and ``/=`` with a number. ``*=`` and ``/=`` with an
+array, ``**=``, and all of them on a Variable, make a new object and give it the name. ``==`` and ``!=`` compare
+identities, so that variables can be keys of dictionaries; `F.equal` compares values.
 """
 
 from __future__ import annotations
