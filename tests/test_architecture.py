@@ -33,6 +33,7 @@ ROOMS = [
     ["core"],
     ["rewriting", "data", "inspection"],
     ["training"],
+    ["cli"],
 ]
 LEVEL = {name: level for level, names in enumerate(ROOMS) for name in names}
 

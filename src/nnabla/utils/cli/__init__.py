@@ -1,0 +1,1 @@
+"""Doors to `nnabla.cli` and `nnabla_cli`."""

@@ -1,0 +1,5 @@
+"""``python -m nnabla_cli``."""
+
+from .main import main
+
+main()
