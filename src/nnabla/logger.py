@@ -65,6 +65,9 @@ def _root_shows(record: logging.LogRecord) -> bool:
     )
 
 
+ALWAYS = 99
+"""Level of what is shown whatever the level: the lines by which programs that start this one know how it ended."""
+
 logger = logging.getLogger("nnabla")
 log_console_level = _level("log_console_level")
 log_console_format = nnabla_config.get("LOG", "log_console_format")

@@ -6,31 +6,45 @@ The options are those of NNabla 1.39's command line; `view` and `check` are this
 from __future__ import annotations
 
 import argparse
+import importlib
 from collections.abc import Callable
 from typing import Any
 
 # What each subcommand calls, once it is there: a function of the parsed arguments that returns whether it succeeded.
 COMMANDS = {
+    "encode_param": "nnabla.cli.parameters:encode_param_command",
+    "decode_param": "nnabla.cli.parameters:decode_param_command",
+    "plot_series": "nnabla.cli.plot:plot_series_command",
+    "plot_timer": "nnabla.cli.plot:plot_timer_command",
     "version": "nnabla.cli.version:version_command",
 }
 
 
-def _plain(path: str) -> str:
-    return path
-
-
-def add_commands(subparsers: Any, command: Callable[[str], Any] = _plain) -> None:
-    """Add all subcommands to what `argparse.ArgumentParser.add_subparsers` returned.
+class Command:
+    """A function of the parsed arguments that is imported when it is called.
 
     Args:
-        command: makes the attribute ``func`` of the parsed arguments from a path ``"module:function"``.
+        path: ``"module:function"``.
     """
-    for name, path in COMMANDS.items():
-        ARGUMENTS[name](subparsers).set_defaults(func=command(path))
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __call__(self, args: argparse.Namespace) -> Any:
+        module, _, name = self.path.partition(":")
+        return getattr(importlib.import_module(module), name)(args)
+
+
+def add_commands(subparsers: Any) -> None:
+    """Add all subcommands to what `argparse.ArgumentParser.add_subparsers` returned."""
+    for name in COMMANDS:
+        ARGUMENTS[name](subparsers)
 
 
 def _parser(subparsers: Any, name: str, help: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = subparsers.add_parser(name, help=help, description=f"{help}.")
+    if name in COMMANDS:
+        parser.set_defaults(func=Command(COMMANDS[name]))
     return parser
 
 
@@ -292,7 +306,7 @@ def function_info(subparsers: Any) -> argparse.ArgumentParser:
     add("-x", "--exclude", default=[], action="append", help="a function to leave out")
     add("-t", "--target", action="store_true", help="show the target")
     add("-q", "--query", help="show one function")
-    _add_import_options(parser)
+    add("--nnp-no-expand-network", action="store_true", help="keep repeats and recurrences as they are")
     add("--api", type=int, default=0, help="functions up to this API level; 0 for all")
     add("files", nargs="*", type=str, help="models")
     return parser
@@ -303,6 +317,28 @@ def optimize(subparsers: Any) -> argparse.ArgumentParser:
     add = parser.add_argument
     add("input_file", nargs=1, help=".pb or .nnp")
     add("output_file", nargs=1, help="to write")
+    return parser
+
+
+def add_plot_any_command(
+    subparsers: Any,
+    subcommand: str,
+    help: str,
+    description: str,
+    plot_command: Callable[[argparse.Namespace], Any],
+    ylabel_default: str = "",
+) -> argparse.ArgumentParser:
+    """Add a subcommand that draws files.
+
+    Args:
+        subparsers: what `argparse.ArgumentParser.add_subparsers` returned.
+        subcommand, help, description: its name, and what help says.
+        plot_command: what it calls.
+        ylabel_default: of the y axis, unless the user gives one.
+    """
+    parser: argparse.ArgumentParser = subparsers.add_parser(subcommand, help=help, description=description)
+    _add_plot_options(parser)
+    parser.set_defaults(func=plot_command, ylabel=ylabel_default)
     return parser
 
 

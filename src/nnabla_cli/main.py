@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 from .commands import add_commands
 
 DESCRIPTION = "Train, run, inspect and convert neural networks of NNabla."
-
-
-class Command:
-    """What a subcommand calls, imported when it is called.
-
-    Args:
-        path: ``"module:function"``.
-    """
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-
-    def __call__(self, args: argparse.Namespace) -> Any:
-        module, _, name = self.path.partition(":")
-        return getattr(importlib.import_module(module), name)(args)
 
 
 def _version() -> str:
@@ -41,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
     """The parser of the whole command line."""
     top = argparse.ArgumentParser(prog="nnabla_cli", description=f"{DESCRIPTION} Version {_version()}.")
     top.add_argument("-m", "--mpi", action="store_true", help="train with several processes")
-    add_commands(top.add_subparsers(title="subcommands", metavar="COMMAND"), Command)
+    add_commands(top.add_subparsers(title="subcommands", metavar="COMMAND"))
     return top
 
 
