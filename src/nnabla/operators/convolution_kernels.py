@@ -75,7 +75,9 @@ def convolution_kernels(operator: Operator, g: Geometry) -> ConvolutionKernels:
         return narrow(crop, convolution_kernels(operator, crop.inner), g)
     if operator.device.type == "cpu" and math.prod(g.kernel) == 1 and not any(g.pad) and max(g.stride) > 1:
         skip = _Skip(g)
-        return narrow(skip, convolution_kernels(operator, skip.inner), g)
+        channels_last = fast_format(operator, len(g.kernel)) is not torch.contiguous_format
+        product = channels_last and g.group == 1
+        return narrow(skip, _Product(g) if product else convolution_kernels(operator, skip.inner), g)
     if operator.device.type == "cpu" and sees_padding_only(g):
         return _Contiguous(g)
     return _Direct(g, _way_in(operator, g))
@@ -121,6 +123,42 @@ class _Contiguous:
 
     def backward(self, need: tuple[bool, ...], dy: Tensor, x: Tensor, weight: Tensor) -> tuple[Any, Any, Any]:
         return self._direct.backward(need, dy, x, self._enter_weight(weight))
+
+
+class _Product:
+    """Pointwise: the product of a matrix with the channels of each pixel. The result lies channels last.
+
+    Where the stride leaves a quarter of the pixels, this is up to 5 times as fast as the convolution of them, and never
+    slower; of all pixels, the convolution may be faster.
+    """
+
+    def __init__(self, g: Geometry) -> None:
+        self._transposed = g.output_padding is not None
+
+    def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        matrix = self._matrix(weight).t()
+        pixels = x.movedim(1, -1)
+        rows = pixels.flatten(0, -2)
+        y = rows @ matrix if bias is None else torch.addmm(bias, rows, matrix)
+        return y.view(*pixels.shape[:-1], -1).movedim(-1, 1)
+
+    def backward(self, need: tuple[bool, ...], dy: Tensor, x: Tensor, weight: Tensor) -> tuple[Any, Any, Any]:
+        dy_pixels = dy.movedim(1, -1)
+        dy_rows = dy_pixels.flatten(0, -2)
+        dx = dw = db = None
+        if need[0]:
+            dx = (dy_rows @ self._matrix(weight)).view(*dy_pixels.shape[:-1], -1).movedim(-1, 1)
+        if need[1]:
+            x_rows = x.movedim(1, -1).flatten(0, -2)
+            dw = (x_rows.t() @ dy_rows if self._transposed else dy_rows.t() @ x_rows).view(weight.shape)
+        if need[2]:
+            db = dy_rows.sum(0)
+        return dx, dw, db
+
+    def _matrix(self, weight: Tensor) -> Tensor:
+        """(output maps, channels)."""
+        matrix = weight.flatten(1)
+        return matrix.t() if self._transposed else matrix
 
 
 def _way_in(operator: Operator, g: Geometry) -> Callable[[Tensor], Tensor]:
