@@ -265,7 +265,8 @@ class Averaging(Pooling):
             end = (start + k).clamp(max=length + p)
             if not count_pad:
                 start, end = start.clamp(min=0), end.clamp(max=length)
-            sizes = sizes.unsqueeze(-1) * (end - start).clamp(min=0)
+            # The mean of a window that holds no element counts as that of one zero.
+            sizes = sizes.unsqueeze(-1) * (end - start).clamp(min=1)
         return sizes.reciprocal().to(self.device, self.compute_dtype)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -298,8 +299,8 @@ class AveragePooling(Averaging):
         channel_last: channels are the last axis of `x` and the result.
         including_pad: count zeros of the pad as elements of a window.
     Returns:
-        Shape ``(..., L'_1, ..., L'_N)``, sizes as in `max_pooling`. NaN for a window that holds nothing but
-        pad, if pad does not count.
+        Shape ``(..., L'_1, ..., L'_N)``, sizes as in `max_pooling`. 0 for a window that holds nothing but pad, also
+        where pad does not count (NNabla 1.39: NaN).
     Raises:
         ArgumentError: a list has not one entry for each spatial axis, or an entry is out of range.
         ShapeError: `x` has too few axes, or no window fits.
