@@ -193,3 +193,89 @@ def test_which_windows_see_padding_only() -> None:
             assert sees_padding_only(g) == missed, g
             seen.add((True, missed))
     assert len(seen) == 4
+
+
+# ---- more than three spatial axes ------------------------------------------------------------------------------
+
+MANY: dict[str, tuple[Any, tuple, tuple, dict]] = {
+    "convolution": (F.convolution, (2, 3, 4, 3, 4, 5), (4, 3, 2, 2, 3, 2), {}),
+    "all arguments": (
+        F.convolution,
+        (2, 4, 5, 4, 4, 5),
+        (6, 2, 2, 3, 3, 2),
+        {"pad": (1, 2, 1, 0), "stride": (2, 1, 1, 2), "dilation": (2, 1, 1, 3), "group": 2},
+    ),
+    "first axis in the padding": (F.convolution, (1, 2, 2, 2, 3, 3), (2, 2, 1, 2, 2, 1), {"pad": (2, 0, 0, 1)}),
+    "taken away": (F.convolution, (1, 2, 5, 3, 3, 4), (2, 2, 2, 2, 2, 2), {"pad": (-1, 0, 1, -1)}),
+    "pointwise": (F.convolution, (2, 8, 3, 4, 3, 2), (5, 8, 1, 1, 1, 1), {"stride": (2, 1, 2, 1)}),
+    "each channel": (F.convolution, (2, 3, 3, 3, 2, 4), (6, 1, 2, 2, 1, 2), {"group": 3}),
+    "5 axes": (F.convolution, (2, 2, 3, 2, 3, 2, 3), (3, 2, 2, 1, 2, 1, 2), {"pad": (1, 0, 1, 0, 0)}),
+    "deconvolution": (F.deconvolution, (2, 3, 4, 3, 2, 3), (3, 4, 2, 2, 3, 2), {}),
+    "all arguments of a deconvolution": (
+        F.deconvolution,
+        (2, 4, 3, 2, 3, 3),
+        (4, 3, 2, 3, 2, 2),
+        {
+            "pad": (1, 1, 0, 1),
+            "stride": (2, 1, 3, 2),
+            "dilation": (2, 1, 1, 2),
+            "group": 2,
+            "output_padding": (1, 0, 2, 0),
+        },
+    ),
+    "added": (F.deconvolution, (1, 2, 2, 2, 2, 2), (2, 3, 2, 2, 1, 2), {"pad": (-1, 0, -2, 0)}),
+    "deconvolution over 5 axes": (F.deconvolution, (1, 2, 2, 2, 2, 1, 2), (2, 3, 2, 1, 2, 2, 1), {"stride": (2,) * 5}),
+}
+
+
+@pytest.mark.parametrize("name", MANY)
+@pytest.mark.parametrize("config", ["float", "double"])
+def test_any_number_of_axes(name: str, config: str) -> None:
+    function, x, w, args = MANY[name]
+    with nn.context_scope(nn.Context([f"cpu:{config}"])):
+        check(function, x, w, bias=config == "float", **args)
+
+
+def test_other_layers_over_four_axes() -> None:
+    """Depthwise, fused and channel-last ones are convolutions that were judged above."""
+    rng = np.random.RandomState(3)
+    x, w, b = (
+        nn.Variable.from_numpy_array(rng.standard_normal(s)) for s in ((2, 3, 3, 4, 3, 4), (6, 1, 2, 2, 2, 3), (6,))
+    )
+    args = {"pad": (1, 0, 1, 0), "stride": (1, 2, 1, 1)}
+    expected = F.convolution(x, w, b, group=3, **args)
+    depthwise = F.depthwise_convolution(x, F.reshape(w, (6, 2, 2, 2, 3)), b, multiplier=2, **args)
+    fused = F.fused_convolution(x, w, b, group=3, nonlinearity="tanh", **args)
+    last = F.convolution(F.transpose(x, (0, 2, 3, 4, 5, 1)), F.transpose(w, (0, 2, 3, 4, 5, 1)), b, group=3,
+                         channel_last=True, **args)  # fmt: skip
+    back = F.depthwise_deconvolution(x, F.reshape(w[:3], (3, 2, 2, 2, 3)), **args)
+    expected_back = F.deconvolution(x, w[:3], group=3, **args)
+    nn.forward_all([expected, depthwise, fused, last, back, expected_back])
+    np.testing.assert_allclose(depthwise.d, expected.d, atol=1e-5)
+    np.testing.assert_allclose(fused.d, np.tanh(expected.d), atol=1e-5)
+    np.testing.assert_allclose(np.moveaxis(last.d, -1, 1), expected.d, atol=1e-5)
+    np.testing.assert_allclose(back.d, expected_back.d, atol=1e-5)
+
+
+@pytest.mark.parametrize("function", [F.convolution, F.deconvolution])
+def test_second_derivative_over_four_axes(function: Any) -> None:
+    """y is linear in w: the gradient of the sum of squared gradients of w, by differences."""
+    rng = np.random.RandomState(4)
+    with nn.context_scope(nn.Context(["cpu:double"])):
+        x, w = (
+            nn.Variable.from_numpy_array(rng.standard_normal(s), need_grad=True)
+            for s in ((1, 2, 3, 2, 3, 2), (2, 2, 2, 1, 2, 2))
+        )
+        y = F.sum(F.sin(function(x, w, pad=(1, 0, 0, 1), stride=(2, 1, 1, 1))))
+        (dw,) = nn.grad([y], [w])
+        loss = F.sum(dw**2)
+        x.grad.zero(), w.grad.zero()
+        loss.forward()
+        loss.backward()
+        direction, start, gradient = rng.standard_normal(x.shape), x.d.copy(), x.g.copy()
+        found = []
+        for step in (1e-5, -1e-5):
+            x.d = start + step * direction
+            loss.forward()
+            found.append(float(loss.d))
+    assert (found[0] - found[1]) / 2e-5 == pytest.approx(float((gradient * direction).sum()), rel=1e-6)

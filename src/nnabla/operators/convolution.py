@@ -1,4 +1,4 @@
-"""Convolution and deconvolution over any of one to three spatial axes, grouped, dilated, depthwise."""
+"""Convolution and deconvolution over any number of spatial axes, grouped, dilated, depthwise."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ class Convolving(Operator):
         name = self.declaration.name
         axis = normalized(self.base_axis, len(x), name, "base_axis")
         n = len(x) - axis - 1
-        if not 1 <= n <= 3:
-            raise ArgumentError(f"{name}: base_axis must leave a channel axis and 1 to 3 spatial axes, not {n}")
+        if n < 1:
+            raise ArgumentError(f"{name}: base_axis must leave a channel axis and at least 1 spatial axis of {x}")
         self.pad = self._one_for_each_axis("pad", n, 0)
         self.stride = self._one_for_each_axis("stride", n, 1, 1)
         self.dilation = self._one_for_each_axis("dilation", n, 1, 1)
@@ -162,7 +162,7 @@ class Convolving(Operator):
 
 @operator("Convolution", "convolution")
 class Convolution(Convolving):
-    r"""Convolution (in the sense of deep learning: a cross-correlation) over 1, 2 or 3 spatial axes.
+    r"""Convolution (in the sense of deep learning: a cross-correlation) over any number of spatial axes.
 
     :math:`y_{o, l} = b_o + \sum_{c, k} w_{o, c, k} \, x_{c, s l + d k - p}` with stride :math:`s`, dilation
     :math:`d` and pad :math:`p`; `x` is 0 outside of its bounds.

@@ -24,6 +24,7 @@ from torch import Tensor
 from ..graph.operator import Operator, Shape
 from .kernels import aten
 from .layout import fast_format, into_contiguous, into_format, zeros_in_format
+from .many_axes import MOST_AXES, ManyAxes, without_leading_axes
 
 _backward = aten.convolution_backward
 
@@ -78,6 +79,8 @@ def convolution_kernels(operator: Operator, g: Geometry) -> ConvolutionKernels:
         channels_last = fast_format(operator, len(g.kernel)) is not torch.contiguous_format
         product = channels_last and g.group == 1
         return narrow(skip, _Product(g) if product else convolution_kernels(operator, skip.inner), g)
+    if len(g.kernel) > MOST_AXES:
+        return ManyAxes(g, convolution_kernels(operator, without_leading_axes(g)))
     if operator.device.type == "cpu" and sees_padding_only(g):
         return _Contiguous(g)
     return _Direct(g, _way_in(operator, g))
