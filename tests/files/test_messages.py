@@ -15,6 +15,10 @@ from nnabla.errors import ArgumentError, FormatError
 from nnabla.files import messages, solver_messages
 from nnabla.files.messages import Schema
 from nnabla.files.model_messages import MODEL, get_array, put_array
+from nnabla.graph.operator import registry
+from nnabla.utils import nnabla_pb2
+
+from ..reference import record_messages
 
 SCHEMA = Schema(
     lambda: {
@@ -165,3 +169,38 @@ def test_the_pure_python_implementation_of_protobuf():
     assert run.returncode == 0, run.stderr
     expected = solver_messages.serialized({"x": (3, {"m": np.arange(3, dtype=np.float32)})})
     assert json.loads(run.stdout) == ["python", expected.hex(), 3, [0, 1, 2]]
+
+
+def test_messages_are_those_of_the_original():
+    recorded = json.loads(record_messages.FILE.read_text())
+    found = json.loads(json.dumps(record_messages.messages(nnabla_pb2)))
+    assert list(found) == list(recorded)
+    for name, fields in recorded.items():
+        assert found[name] == fields, name
+
+
+def test_numbers_of_functions_are_their_own():
+    numbers = [cls.declaration.number for cls in registry.values()]
+    assert sorted(numbers) == list(range(1001, 1229))
+
+
+def test_module_of_messages():
+    model = nnabla_pb2.NNablaProtoBuf()
+    function = model.network.add(name="n").function.add(name="f", type="Affine")
+    function.affine_param.base_axis = 2
+    assert function.WhichOneof("parameter") == "affine_param"
+    function.relu_param.inplace = True
+    assert (function.WhichOneof("parameter"), function.HasField("affine_param")) == ("relu_param", False)
+    copy = nnabla_pb2.NNablaProtoBuf.FromString(model.SerializeToString())
+    assert copy == model
+    assert "NNablaProtoBuf" in nnabla_pb2.__all__
+    with pytest.raises(AttributeError, match="module 'nnabla.utils.nnabla_pb2' has no attribute 'Nothing'"):
+        _ = nnabla_pb2.Nothing
+
+
+def test_a_schema_is_extended_before_it_is_used():
+    schema = Schema({"A": [("x", 1, "int64")]})
+    schema.extend(lambda: {"A": [("b", 2, "B")], "B": []})
+    assert [field.name for field in schema.message("A").DESCRIPTOR.fields] == ["x", "b"]
+    with pytest.raises(RuntimeError, match="Schema.extend: the classes are made already"):
+        schema.extend({"C": []})

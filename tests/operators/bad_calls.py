@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 import nnabla.functions as F
-from nnabla.graph.argument import Argument, Bool, Float, Floats, Int, Ints, Str
+from nnabla.graph.argument import Argument, Bool, Float, Floats, Int, Ints, Single, Sizes, Str
 from nnabla.graph.call import public_calls
 from nnabla.graph.operator import Operator, registry
 
@@ -263,6 +263,7 @@ WRONG_TYPES: dict[type[Argument], tuple[Any, ...]] = {
     Ints: ("word", b"x", {}, [[1]], ["a"], 1.5, int, 1j),
     Floats: ("word", b"x", {}, [[1, 2]], ["a"], 1.5, int, 1j),
 }
+WRONG_TYPES |= {Single: WRONG_TYPES[Float], Sizes: WRONG_TYPES[Ints]}
 
 
 def _wrong_arguments(base: BadCall) -> Iterator[BadCall]:

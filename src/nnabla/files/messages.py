@@ -42,16 +42,31 @@ class Schema:
     """
 
     def __init__(self, tables: Tables | Callable[[], Tables]) -> None:
-        self._given = tables
+        self._given = [tables]
+
+    def extend(self, tables: Tables | Callable[[], Tables]) -> None:
+        """Add messages, and fields to messages that are there. Not after one was used."""
+        if "tables" in self.__dict__:
+            raise RuntimeError("Schema.extend: the classes are made already")
+        self._given.append(tables)
 
     @cached_property
     def tables(self) -> Tables:
         """Fields by message name."""
-        return self._given() if callable(self._given) else self._given
+        found: dict[str, list[Field]] = {}
+        for given in self._given:
+            for name, fields in (given() if callable(given) else given).items():
+                found.setdefault(name, []).extend(fields)
+        return found
 
     def message(self, name: str) -> Any:
         """The class of the message `name`, arrays being lists of floats."""
         return self._classes[name]
+
+    @property
+    def descriptor(self) -> Any:
+        """The protobuf descriptor of the file that the classes of `message` are described in."""
+        return next(iter(self._classes.values())).DESCRIPTOR.file
 
     def packed_message(self, name: str) -> Any:
         """The class of the message `name`, arrays being lists of bytes."""

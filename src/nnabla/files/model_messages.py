@@ -252,7 +252,23 @@ _MESSAGES: Tables = {
 }
 
 MODEL = Schema(_MESSAGES)
-"""What a model file is made of; the file as a whole is the message ``NNablaProtoBuf``."""
+"""What a model file is made of; the file as a whole is the message ``NNablaProtoBuf``.
+
+`nnabla.operators` adds the messages with the arguments of functions, and their fields in ``Function``.
+"""
+
+
+def message_class(name: str) -> Any:
+    """The class of a message, or another name of the module `nnabla.utils.nnabla_pb2`.
+
+    Raises:
+        AttributeError: there is no message of that name.
+    """
+    if name == "DESCRIPTOR":
+        return MODEL.descriptor
+    if name not in MODEL.tables:
+        raise AttributeError(f"module 'nnabla.utils.nnabla_pb2' has no attribute {name!r}")
+    return MODEL.message(name)
 
 
 def put_array(message: Any, array: np.ndarray) -> None:

@@ -29,6 +29,8 @@ class Argument:
     """
 
     kind = ""
+    # How model files hold it: a type of `files.messages`, "shape" or "communicator" for the message of that name.
+    stored = ""
 
     def __init__(
         self, default: Any = REQUIRED, doc: str = "", check: Check | None = None, choices: tuple[Any, ...] = ()
@@ -76,6 +78,7 @@ class Argument:
 
 class Int(Argument):
     kind = "an integer"
+    stored = "int64"
 
     def cast(self, value: Any) -> int:
         return integer(value)
@@ -83,6 +86,7 @@ class Int(Argument):
 
 class Float(Argument):
     kind = "a number"
+    stored = "double"
 
     def cast(self, value: Any) -> float:
         if isinstance(value, (str, bytes)):
@@ -90,8 +94,15 @@ class Float(Argument):
         return float(scalar(value))
 
 
+class Single(Float):
+    """A number that model files hold in single precision."""
+
+    stored = "float"
+
+
 class Bool(Argument):
     kind = "True or False"
+    stored = "bool"
 
     def cast(self, value: Any) -> bool:
         if isinstance(value, str):
@@ -101,6 +112,7 @@ class Bool(Argument):
 
 class Str(Argument):
     kind = "a string"
+    stored = "string"
 
     def cast(self, value: Any) -> str:
         if not isinstance(value, str):
@@ -109,9 +121,10 @@ class Str(Argument):
 
 
 class Ints(Argument):
-    """A shape, or any list of integers; held as a tuple."""
+    """A list of integers; held as a tuple."""
 
     kind = "a sequence of integers"
+    stored = "repeated int64"
 
     def cast(self, value: Any) -> tuple[int, ...]:
         if isinstance(value, (bytes, dict)):
@@ -119,10 +132,17 @@ class Ints(Argument):
         return tuple([integer(v) for v in value])
 
 
+class Sizes(Ints):
+    """A list of integers that model files hold in a message ``Shape``: lengths of axes, most of the time."""
+
+    stored = "shape"
+
+
 class Floats(Argument):
     """A list of numbers; held as a tuple."""
 
     kind = "a sequence of numbers"
+    stored = "repeated float"
 
     def cast(self, value: Any) -> tuple[float, ...]:
         if isinstance(value, (str, bytes, dict)):

@@ -48,7 +48,7 @@ def meet(operator: Operator, inputs: Sequence[Any], given: list[Any], n_outputs:
 def _round_to_infinity(operator: Operator) -> None:
     """Numbers beyond the range of single precision become infinite, as they do in NNabla; kernels refuse them."""
     for argument in operator.declaration.arguments:
-        if type(argument) is Float:
+        if isinstance(argument, Float):
             value = getattr(operator, argument.name)
             if value is not None and abs(value) > _LARGEST:
                 setattr(operator, argument.name, math.copysign(math.inf, value))

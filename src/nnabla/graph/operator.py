@@ -3,7 +3,7 @@
 Everything about a function stands in one class: its type name in model files, inputs, arguments, documentation, what
 it computes and, where worth it, its gradient and its shape rule::
 
-    @operator("SoftPlus", "softplus")
+    @operator("SoftPlus", "softplus", 1037)
     class SoftPlus(Operator):
         '''Smooth ReLU, :math:`y = \\log(1 + e^{\\beta x}) / \\beta`.'''
 
@@ -74,6 +74,8 @@ class Declaration(NamedTuple):
     variadic: bool
     # Whether all inputs are read in the type to compute in.
     plain: bool
+    # Of the message with the arguments, in binary model files; 0 for what files do not hold.
+    number: int = 0
 
 
 # The roles of a gradient ``grad(self, *dy)``, of an operator whose number of outputs follows from its inputs.
@@ -153,6 +155,9 @@ class Operator:
     # The output is the input seen in another shape, for the user as well.
     shares_memory: ClassVar[bool] = False
 
+    # The format of model files has a message for its arguments, although it has none.
+    empty_message: ClassVar[bool] = False
+
     def __init__(self, *values: Any, **named: Any) -> None:
         declaration = self.declaration
         arguments = declaration.arguments
@@ -211,18 +216,20 @@ class Operator:
 OperatorType = TypeVar("OperatorType", bound=type[Operator])
 
 
-def operator(type_name: str, name: str) -> Callable[[OperatorType], OperatorType]:
+def operator(type_name: str, name: str, number: int) -> Callable[[OperatorType], OperatorType]:
     """Register a declaration.
 
     Args:
         type_name: name of the function in model files, ``"SoftmaxCrossEntropy"``.
         name: name of the public call in `nnabla.functions`, ``"softmax_cross_entropy"``.
+        number: of the message with its arguments in binary model files. NNabla 1.39 counts its functions from 1001 to
+            1228; what it does not have is numbered from 2001 on.
     """
 
     def decorate(cls: OperatorType) -> OperatorType:
         if type_name in registry:
             raise ValueError(f"operator {type_name!r} is declared twice")
-        cls.declaration = _declare(cls, type_name, name)
+        cls.declaration = _declare(cls, type_name, name, number)
         cls.prototypes = {}
         cls.wirings = {}
         if cls.grad is None and cls.differentiable:
@@ -234,7 +241,7 @@ def operator(type_name: str, name: str) -> Callable[[OperatorType], OperatorType
     return decorate
 
 
-def _declare(cls: type[Operator], type_name: str, name: str) -> Declaration:
+def _declare(cls: type[Operator], type_name: str, name: str, number: int) -> Declaration:
     names, defaults, variadic = _parameters(cls.forward)
     inputs = tuple([Input(name, name in defaults, variadic) for name in names])
     # Arguments of a base class come first, as its attributes do.
@@ -260,7 +267,7 @@ def _declare(cls: type[Operator], type_name: str, name: str) -> Declaration:
     )
     plain = all(kind is Kind.COMPUTE for kind in kinds)
     given = tuple(arguments.values())
-    return Declaration(type_name, name, inputs, given, grad_roles, takes_need, kinds, variadic, plain)
+    return Declaration(type_name, name, inputs, given, grad_roles, takes_need, kinds, variadic, plain, number)
 
 
 def _parameters(method: Any) -> tuple[list[str], set[str], bool]:

@@ -1,5 +1,6 @@
 """Every function, one declaration each; a file for each category of the function reference."""
 
+from ..files.model_messages import MODEL
 from . import (  # noqa: F401
     activations,
     arithmetic,
@@ -53,3 +54,6 @@ from . import (  # noqa: F401
     unpooling,
     validation,
 )
+from .argument_messages import argument_messages
+
+MODEL.extend(argument_messages)

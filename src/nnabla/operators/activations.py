@@ -24,7 +24,7 @@ silu_backward_into = aten.into("silu_backward")
 gelu_backward_into = aten.into("gelu_backward")
 
 
-@operator("Sigmoid", "sigmoid")
+@operator("Sigmoid", "sigmoid", 1019)
 class Sigmoid(Elementwise):
     r"""Sigmoid, :math:`y = 1 / (1 + e^{-x})`.
 
@@ -53,7 +53,7 @@ class Sigmoid(Elementwise):
         return sigmoid_backward_into(dy, y, grad_input=dy)
 
 
-@operator("Tanh", "tanh")
+@operator("Tanh", "tanh", 1021)
 class Tanh(Elementwise):
     r"""Hyperbolic tangent, :math:`y = (e^x - e^{-x}) / (e^x + e^{-x})`.
 
@@ -82,7 +82,7 @@ class Tanh(Elementwise):
         return tanh_backward_into(dy, y, grad_input=dy)
 
 
-@operator("Swish", "swish")
+@operator("Swish", "swish", 1020)
 class Swish(Elementwise):
     r"""Swish, also named SiLU, :math:`y = x / (1 + e^{-x})`.
 
@@ -113,7 +113,7 @@ class Swish(Elementwise):
         return silu_backward_into(dy, x, grad_input=dy)
 
 
-@operator("GELU", "gelu")
+@operator("GELU", "gelu", 1031)
 class GELU(Elementwise):
     r"""Gaussian error linear unit, approximated by :math:`y = x (1 + \tanh(\sqrt{2 / \pi} (x + 0.044715
     x^3))) / 2`.
@@ -141,7 +141,7 @@ class GELU(Elementwise):
         return gelu_backward_into(dy, x, approximate="tanh", grad_input=dy)
 
 
-@operator("Mish", "mish")
+@operator("Mish", "mish", 1032)
 class Mish(Elementwise):
     r"""Mish, :math:`y = x \tanh(\log(1 + e^x))`.
 
@@ -169,7 +169,7 @@ class Mish(Elementwise):
         return aten.mish_backward(dy, x)
 
 
-@operator("LogSigmoid", "log_sigmoid")
+@operator("LogSigmoid", "log_sigmoid", 1036)
 class LogSigmoid(Elementwise):
     r"""Logarithm of the sigmoid, :math:`y = -\log(1 + e^{-x})`, without overflow.
 
@@ -198,7 +198,7 @@ class LogSigmoid(Elementwise):
 _LINEAR = 40.0
 
 
-@operator("SoftPlus", "softplus")
+@operator("SoftPlus", "softplus", 1037)
 class SoftPlus(Elementwise):
     r"""Smooth rectified linear unit, :math:`y = \log(1 + e^{\beta x}) / \beta`, without overflow.
 
@@ -227,7 +227,7 @@ class SoftPlus(Elementwise):
         return aten.softplus_backward(dy, x, self.beta, _LINEAR)
 
 
-@operator("SoftSign", "softsign")
+@operator("SoftSign", "softsign", 1038)
 class SoftSign(Elementwise):
     r"""Softsign, :math:`y = x / (1 + |x|)`.
 
@@ -252,7 +252,7 @@ class SoftSign(Elementwise):
         return (dy * scale).mul_(scale)
 
 
-@operator("TanhShrink", "tanh_shrink")
+@operator("TanhShrink", "tanh_shrink", 1039)
 class TanhShrink(Elementwise):
     r"""What the hyperbolic tangent cuts off, :math:`y = x - \tanh x`.
 
@@ -289,7 +289,7 @@ _SERIES = [(-1) ** n * 2 * n / math.factorial(2 * n + 1) for n in range(7, 0, -1
 _SHORT_SERIES = _SERIES[3:]
 
 
-@operator("Sinc", "sinc")
+@operator("Sinc", "sinc", 1040)
 class Sinc(Elementwise):
     r"""Cardinal sine, :math:`y = \sin(x) / x`, and 1 for 0.
 
@@ -336,7 +336,7 @@ class _AlongAxis(Operator):
         return x
 
 
-@operator("Softmax", "softmax")
+@operator("Softmax", "softmax", 1024)
 class Softmax(_AlongAxis):
     r"""Soft-max along an axis, :math:`y_i = e^{x_i} / \sum_j e^{x_j}`, without overflow.
 
@@ -363,7 +363,7 @@ class Softmax(_AlongAxis):
         return torch._softmax_backward_data(dy, y, self._axis, y.dtype)
 
 
-@operator("LogSoftmax", "log_softmax")
+@operator("LogSoftmax", "log_softmax", 1025)
 class LogSoftmax(_AlongAxis):
     r"""Logarithm of the soft-max along an axis, :math:`y_i = x_i - \log \sum_j e^{x_j}`, without overflow.
 

@@ -39,7 +39,7 @@ class _Sum(Binary):
         return dy, dy
 
 
-@operator("Add2", "add2")
+@operator("Add2", "add2", 1065)
 class Add2(_Sum):
     r"""Sum of two arrays, :math:`y = x_0 + x_1`.
 
@@ -61,7 +61,7 @@ class Add2(_Sum):
     """
 
 
-@operator("BcAdd2", "bc_add2")
+@operator("BcAdd2", "bc_add2", 1067)
 class BcAdd2(_Sum):
     r"""Sum of two arrays, :math:`y = x_0 + x_1`: another name of `add2`, which old models use.
 
@@ -84,7 +84,7 @@ class BcAdd2(_Sum):
     """
 
 
-@operator("Sub2", "sub2")
+@operator("Sub2", "sub2", 1068)
 class Sub2(Binary):
     r"""Difference of two arrays, :math:`y = x_0 - x_1`.
 
@@ -116,7 +116,7 @@ class Sub2(Binary):
         return dy, (-dy if need[1] else None)
 
 
-@operator("Mul2", "mul2")
+@operator("Mul2", "mul2", 1069)
 class Mul2(Binary):
     r"""Product of two arrays, element by element, :math:`y = x_0 x_1`.
 
@@ -149,7 +149,7 @@ class Mul2(Binary):
         return (dy * x1 if need[0] else None), (dy * x0 if need[1] else None)
 
 
-@operator("Div2", "div2")
+@operator("Div2", "div2", 1071)
 class Div2(Binary):
     r"""Quotient of two arrays, element by element, :math:`y = x_0 / x_1`.
 
@@ -183,7 +183,7 @@ class Div2(Binary):
         return dx0, (-(dx0 * y) if need[1] else None)
 
 
-@operator("Pow2", "pow2")
+@operator("Pow2", "pow2", 1072)
 class Pow2(Binary):
     r"""Power of two arrays, element by element, :math:`y = x_0^{x_1}`.
 
@@ -236,7 +236,7 @@ class _Several(Operator):
         return x[0]
 
 
-@operator("AddN", "add_n")
+@operator("AddN", "add_n", 1066)
 class AddN(_Several):
     r"""Sum of any number of arrays, :math:`y = \sum_i x_i`.
 
@@ -268,7 +268,7 @@ class AddN(_Several):
         return (dy,) * self._count
 
 
-@operator("MulN", "mul_n")
+@operator("MulN", "mul_n", 1070)
 class MulN(_Several):
     r"""Product of any number of arrays, element by element, :math:`y = \prod_i x_i`.
 
@@ -326,7 +326,7 @@ class _WithNumber(WithConstant, Elementwise):
         return x
 
 
-@operator("AddScalar", "add_scalar")
+@operator("AddScalar", "add_scalar", 1073)
 class AddScalar(_WithNumber):
     r"""Sum of an array and a number, :math:`y = x + v`.
 
@@ -356,7 +356,7 @@ class AddScalar(_WithNumber):
         return dy
 
 
-@operator("MulScalar", "mul_scalar")
+@operator("MulScalar", "mul_scalar", 1074)
 class MulScalar(_WithNumber):
     r"""Product of an array and a number, :math:`y = v x`.
 
@@ -402,7 +402,7 @@ def _power(x: Tensor, exponent: float) -> Tensor:
     return torch.pow(x, exponent) if kernel is None else kernel(x)
 
 
-@operator("PowScalar", "pow_scalar")
+@operator("PowScalar", "pow_scalar", 1075)
 class PowScalar(_WithNumber):
     r"""Power of an array, :math:`y = x^v`.
 
@@ -438,7 +438,7 @@ class PowScalar(_WithNumber):
         return dy * _power(x, self.val - 1.0) * self.operand(self.val)
 
 
-@operator("RSubScalar", "r_sub_scalar")
+@operator("RSubScalar", "r_sub_scalar", 1076)
 class RSubScalar(_WithNumber):
     r"""Difference of a number and an array, :math:`y = v - x`.
 
@@ -465,7 +465,7 @@ class RSubScalar(_WithNumber):
         return -dy
 
 
-@operator("RDivScalar", "r_div_scalar")
+@operator("RDivScalar", "r_div_scalar", 1077)
 class RDivScalar(_WithNumber):
     r"""Quotient of a number and an array, :math:`y = v / x`.
 
@@ -492,7 +492,7 @@ class RDivScalar(_WithNumber):
         return -(dy * y / x)
 
 
-@operator("RPowScalar", "r_pow_scalar")
+@operator("RPowScalar", "r_pow_scalar", 1078)
 class RPowScalar(_WithNumber):
     r"""Power of a number, :math:`y = v^x`.
 

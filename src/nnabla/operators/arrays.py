@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError
-from ..graph.argument import Bool, Int, Ints
+from ..graph.argument import Bool, Int, Ints, Sizes
 from ..graph.call import invoke, public
 from ..graph.operator import Operator, Shape, operator
 from .axes import normalized, normalized_all
@@ -36,7 +36,7 @@ def resolved_shape(shape: tuple[int, ...], x: Shape) -> Shape:
     raise ShapeError(f"reshape: shape {shape} does not have the {size} elements of {x}")
 
 
-@operator("Reshape", "reshape")
+@operator("Reshape", "reshape", 1146)
 class Reshape(Operator):
     """The same elements in the same order, under another shape: ``y.flat[i] = x.flat[i]``.
 
@@ -59,7 +59,7 @@ class Reshape(Operator):
     """
 
     # `shape` stays as the caller wrote it; a new batch size is then found again from -1.
-    shape = Ints(doc="The new shape; one dimension may be -1.")
+    shape = Sizes(doc="The new shape; one dimension may be -1.")
     inplace = Bool(True, "Share memory with the input.")
     grad_aliases = True
 
@@ -77,7 +77,7 @@ class Reshape(Operator):
         return dy.reshape(self._source)
 
 
-@operator("Transpose", "transpose")
+@operator("Transpose", "transpose", 1138)
 class Transpose(Operator):
     r"""Axes in another order, :math:`y_{i_{a_0}, \ldots, i_{a_{N-1}}} = x_{i_0, \ldots, i_{N-1}}` with `axes`
     :math:`a_n`.
@@ -115,7 +115,7 @@ class Transpose(Operator):
         return dy.permute(self._inverse)
 
 
-@operator("Broadcast", "broadcast")
+@operator("Broadcast", "broadcast", 1139)
 class Broadcast(Operator):
     r"""Repeat `x` along axes of length 1, and along new axes in front, by NumPy's rule.
 
@@ -137,7 +137,7 @@ class Broadcast(Operator):
         (2, 3, 4)
     """
 
-    shape = Ints(doc="The shape wanted.")
+    shape = Sizes(doc="The shape wanted.")
     view = True
     grad_aliases = True
 
@@ -158,7 +158,7 @@ class Broadcast(Operator):
         return dy.sum_to_size(self._x)
 
 
-@operator("BroadcastTo", "broadcast_to")
+@operator("BroadcastTo", "broadcast_to", 1140)
 class BroadcastTo(Operator):
     """Repeat `y` along those axes of `x` that it lacks; for ``axis=1``, a vector `y` and three axes of `x`,
     the result is ``z[i, j, k] = y[j]``.
@@ -208,7 +208,7 @@ class BroadcastTo(Operator):
         return None, dz.sum_to_size(self._aligned).reshape(self._y)
 
 
-@operator("Tile", "tile")
+@operator("Tile", "tile", 1141)
 class Tile(Operator):
     r"""Repeat `x` a number of times along each axis,
     :math:`y_{i_1, \ldots, i_N} = x_{i_1 \bmod D_1, \ldots, i_N \bmod D_N}` for `x` of shape
@@ -258,7 +258,7 @@ def tile(x: Array, reps: int | Sequence[int]) -> Any:
 tile.__doc__ = Tile.__doc__
 
 
-@operator("Flip", "flip")
+@operator("Flip", "flip", 1143)
 class Flip(Operator):
     """Reverse the order of elements along axes: :math:`y_i = x_{D - 1 - i}` along each of them, where
     :math:`D` is its length.
@@ -294,7 +294,7 @@ class Flip(Operator):
         return dy.flip(self._axes)
 
 
-@operator("Shape", "shape")
+@operator("Shape", "shape", 1147)
 class ShapeOf(Operator):
     r"""The shape of `x`, or a part of it, as an array of numbers: :math:`y_i = D_{\mathrm{start} + i}` for
     the shape :math:`D`.

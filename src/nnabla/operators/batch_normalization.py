@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .._nd_array import integers
 from ..errors import ArgumentError, ShapeError
-from ..graph.argument import Bool, Float, Ints
+from ..graph.argument import Bool, Ints, Single
 from ..graph.call import invoke, public
 from ..graph.operator import Operator, Shape, operator
 from ..graph.variable import Variable
@@ -223,7 +223,7 @@ class BatchStatistics(Operator):
         return dx, dbeta, dgamma
 
 
-@operator("BatchNormalization", "batch_normalization")
+@operator("BatchNormalization", "batch_normalization", 1042)
 class BatchNormalization(BatchStatistics):
     r"""Batch normalization: each channel with mean 0 and variance 1, then scaled and shifted.
 
@@ -257,8 +257,8 @@ class BatchNormalization(BatchStatistics):
     """
 
     axes = Ints((1,), "Axis of the channels.")
-    decay_rate = Float(0.9, "How much of the running statistics stays in each step.")
-    eps = Float(1e-5, "Added to the variance.")
+    decay_rate = Single(0.9, "How much of the running statistics stays in each step.")
+    eps = Single(1e-5, "Added to the variance.")
     batch_stat = Bool(True, "Whether to use the statistics of the batch.")
     no_scale = Bool(False, "Whether there is no gamma.")
     no_bias = Bool(False, "Whether there is no beta.")

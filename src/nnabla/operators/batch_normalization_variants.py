@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .._nd_array import NdArray, integers
 from ..errors import ArgumentError, ShapeError
-from ..graph.argument import Argument, Bool, Float, Ints, Str
+from ..graph.argument import Argument, Bool, Ints, Single, Str
 from ..graph.call import apply, invoke, public
 from ..graph.operator import Shape, operator
 from .axes import Axes
@@ -20,7 +20,7 @@ from .creation import Constant
 from .kernels import aten
 
 
-@operator("FusedBatchNormalization", "fused_batch_normalization")
+@operator("FusedBatchNormalization", "fused_batch_normalization", 1041)
 class FusedBatchNormalization(BatchStatistics):
     r"""Batch normalization, an addition and a ReLU, :math:`y = \max(0, \mathrm{BN}(x) + z)`.
 
@@ -47,8 +47,8 @@ class FusedBatchNormalization(BatchStatistics):
     """
 
     axes = Ints((1,), "Axis of the channels.")
-    decay_rate = Float(0.9, "How much of the running statistics stays in each step.")
-    eps = Float(1e-5, "Added to the variance.")
+    decay_rate = Single(0.9, "How much of the running statistics stays in each step.")
+    eps = Single(1e-5, "Added to the variance.")
     batch_stat = Bool(True, "Whether to use the statistics of the batch.")
     nonlinearity = Str("relu", "What follows the addition.", choices=("relu",))
 
@@ -95,13 +95,14 @@ class Communicator(Argument):
     """What connects processes: an object that knows their number, `size`."""
 
     kind = "a communicator"
+    stored = "communicator"
 
     def cast(self, value: Any) -> Any:
         value.size.__index__()
         return value
 
 
-@operator("SyncBatchNormalization", "sync_batch_normalization")
+@operator("SyncBatchNormalization", "sync_batch_normalization", 1047)
 class SyncBatchNormalization(BatchStatistics):
     r"""Batch normalization by the statistics of the batches of all processes of a group.
 
@@ -134,8 +135,8 @@ class SyncBatchNormalization(BatchStatistics):
     comm = Communicator(doc="The communicator of the processes.")
     group = Str("world", "Name of the group of processes.")
     axes = Ints((1,), "Axis of the channels.")
-    decay_rate = Float(0.9, "How much of the running statistics stays in each step.")
-    eps = Float(1e-5, "Added to the variance.")
+    decay_rate = Single(0.9, "How much of the running statistics stays in each step.")
+    eps = Single(1e-5, "Added to the variance.")
     batch_stat = Bool(True, "Whether to use the statistics of the batch.")
 
     def output_shape(self, x: Shape, beta: Shape, gamma: Shape, mean: Shape, variance: Shape) -> list[Shape] | Shape:

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import ShapeError
-from ..graph.argument import Float, Int, Ints, positive
+from ..graph.argument import Int, Single, Sizes, positive
 from ..graph.operator import Operator, Shape, operator
 from .convolution import Convolution
 from .layers import Affine
@@ -108,7 +108,7 @@ class BinaryWeights(Operator):
         return dx, dw, db
 
 
-@operator("BinaryConnectAffine", "binary_connect_affine")
+@operator("BinaryConnectAffine", "binary_connect_affine", 1202)
 class BinaryConnectAffine(BinaryWeights):
     r"""Affine layer with the signs of its weight, :math:`y = x\, \mathrm{sign}(W) + b`.
 
@@ -137,7 +137,7 @@ class BinaryConnectAffine(BinaryWeights):
     """
 
     base_axis = Int(1, BASE_AXIS)
-    quantize_zero_to = Float(1.0, _ZERO)
+    quantize_zero_to = Single(1.0, _ZERO)
 
     def output_shape(self, x: Shape, weight: Shape, binary_weight: Shape, bias: Shape | None = None) -> Shape:
         return self.lay_out(affine_layer(self), x, weight, binary_weight, bias, None)
@@ -150,7 +150,7 @@ class BinaryConnectAffine(BinaryWeights):
         return dx, dw, None, db
 
 
-@operator("BinaryConnectConvolution", "binary_connect_convolution")
+@operator("BinaryConnectConvolution", "binary_connect_convolution", 1203)
 class BinaryConnectConvolution(BinaryWeights):
     r"""Convolution with the signs of its weight, :math:`y = \mathrm{conv}(x, \mathrm{sign}(W)) + b`.
 
@@ -182,11 +182,11 @@ class BinaryConnectConvolution(BinaryWeights):
     """
 
     base_axis = Int(1, BASE_AXIS)
-    pad = Ints(None, PAD)
-    stride = Ints(None, STRIDE)
-    dilation = Ints(None, DILATION)
+    pad = Sizes(None, PAD)
+    stride = Sizes(None, STRIDE)
+    dilation = Sizes(None, DILATION)
     group = Int(1, GROUP, check=positive)
-    quantize_zero_to = Float(1.0, _ZERO)
+    quantize_zero_to = Single(1.0, _ZERO)
 
     def output_shape(self, x: Shape, weight: Shape, binary_weight: Shape, bias: Shape | None = None) -> Shape:
         layer = convolution_layer(self)
@@ -202,7 +202,7 @@ class BinaryConnectConvolution(BinaryWeights):
         return dx, dw, None, db
 
 
-@operator("BinaryWeightAffine", "binary_weight_affine")
+@operator("BinaryWeightAffine", "binary_weight_affine", 1204)
 class BinaryWeightAffine(BinaryWeights):
     r"""Affine layer with the signs of its weight times their mean size for each output.
 
@@ -233,7 +233,7 @@ class BinaryWeightAffine(BinaryWeights):
     """
 
     base_axis = Int(1, BASE_AXIS)
-    quantize_zero_to = Float(1.0, _ZERO)
+    quantize_zero_to = Single(1.0, _ZERO)
 
     def output_shape(
         self, x: Shape, weight: Shape, binary_weight: Shape, alpha: Shape, bias: Shape | None = None
@@ -250,7 +250,7 @@ class BinaryWeightAffine(BinaryWeights):
         return dx, dw, None, None, db
 
 
-@operator("BinaryWeightConvolution", "binary_weight_convolution")
+@operator("BinaryWeightConvolution", "binary_weight_convolution", 1205)
 class BinaryWeightConvolution(BinaryWeights):
     r"""Convolution with the signs of its weight times their mean size for each output map.
 
@@ -284,11 +284,11 @@ class BinaryWeightConvolution(BinaryWeights):
     """
 
     base_axis = Int(1, BASE_AXIS)
-    pad = Ints(None, PAD)
-    stride = Ints(None, STRIDE)
-    dilation = Ints(None, DILATION)
+    pad = Sizes(None, PAD)
+    stride = Sizes(None, STRIDE)
+    dilation = Sizes(None, DILATION)
     group = Int(1, GROUP, check=positive)
-    quantize_zero_to = Float(1.0, _ZERO)
+    quantize_zero_to = Single(1.0, _ZERO)
 
     def output_shape(
         self, x: Shape, weight: Shape, binary_weight: Shape, alpha: Shape, bias: Shape | None = None

@@ -15,7 +15,7 @@ from ..graph.operator import Operator, Shape, operator
 _EQUATION = re.compile(r"([a-zA-Z]|\.\.\.)*(,([a-zA-Z]|\.\.\.)*)*(->([a-zA-Z]|\.\.\.)*)?")
 
 
-@operator("Einsum", "einsum")
+@operator("Einsum", "einsum", 1228)
 class Einsum(Operator):
     r"""Products of elements whose indices agree, summed over indices that the result does not have.
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError
-from ..graph.argument import Bool, Int, Ints, positive
+from ..graph.argument import Bool, Int, Sizes, positive
 from ..graph.operator import Operator, Shape, operator
 from .axes import normalized
 from .convolution_kernels import Geometry, convolution_kernels
@@ -50,9 +50,9 @@ class Convolving(Operator):
     """What convolutions have in common: the geometry, and how tensors are brought to kernels and back."""
 
     base_axis = Int(1, "Number of leading axes kept as batch; a negative value counts from the end.")
-    pad = Ints(None, "Zeros added on both sides of each spatial axis, elements taken away where negative; default 0.")
-    stride = Ints(None, "Step between windows, for each spatial axis; default 1.")
-    dilation = Ints(None, "Step between the elements of a window, for each spatial axis; default 1.")
+    pad = Sizes(None, "Zeros added on both sides of each spatial axis, elements taken away where negative; default 0.")
+    stride = Sizes(None, "Step between windows, for each spatial axis; default 1.")
+    dilation = Sizes(None, "Step between the elements of a window, for each spatial axis; default 1.")
 
     def _split(self, x: Shape, channel_last: bool = False) -> Maps:
         """Take the shape of `x` apart, and settle the arguments that depend on the number of spatial axes."""
@@ -160,7 +160,7 @@ class Convolving(Operator):
         return (weight[0], weight[-1], *weight[1:-1]) if x.channel_last else weight
 
 
-@operator("Convolution", "convolution")
+@operator("Convolution", "convolution", 1005)
 class Convolution(Convolving):
     r"""Convolution (in the sense of deep learning: a cross-correlation) over any number of spatial axes.
 
@@ -225,7 +225,7 @@ class Convolution(Convolving):
         return self._gradients(need, dy, x, weight)
 
 
-@operator("Deconvolution", "deconvolution")
+@operator("Deconvolution", "deconvolution", 1008)
 class Deconvolution(Convolving):
     r"""Deconvolution (transposed convolution): what the gradient of a convolution does to `x`, plus a bias.
 
@@ -267,7 +267,7 @@ class Deconvolution(Convolving):
 
     group = Int(1, "Number of groups that channels are divided into.", check=positive)
     channel_last = Bool(False, "Channels are the last axis of x, weight and the result.")
-    output_padding = Ints(None, "Elements added at the end of each spatial axis of the result; default 0.")
+    output_padding = Sizes(None, "Elements added at the end of each spatial axis of the result; default 0.")
 
     def output_shape(self, x: Shape, weight: Shape, bias: Shape | None = None) -> Shape:
         maps = self._split(x, self.channel_last)
@@ -316,7 +316,7 @@ class Depthwise(Convolving):
         return weight[1:]
 
 
-@operator("DepthwiseConvolution", "depthwise_convolution")
+@operator("DepthwiseConvolution", "depthwise_convolution", 1007)
 class DepthwiseConvolution(Depthwise):
     r"""Convolution of each channel with kernels of its own.
 
@@ -357,7 +357,7 @@ class DepthwiseConvolution(Depthwise):
         return self._bind(maps, y, (outmaps, 1, *kernel), maps.channels)
 
 
-@operator("DepthwiseDeconvolution", "depthwise_deconvolution")
+@operator("DepthwiseDeconvolution", "depthwise_deconvolution", 1009)
 class DepthwiseDeconvolution(Depthwise):
     r"""Deconvolution of each channel with a kernel of its own; the results of `divisor` channels are added.
 

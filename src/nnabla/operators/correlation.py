@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError
-from ..graph.argument import Ints
+from ..graph.argument import Sizes
 from ..graph.call import invoke, public
 from ..graph.operator import Operator, Shape, operator
 from .arrays import Reshape, Transpose
@@ -23,7 +23,7 @@ from .kernels import aten
 _AT_ONCE = 1 << 23
 
 
-@operator("PatchCorrelation", "patch_correlation")
+@operator("PatchCorrelation", "patch_correlation", 1223)
 class PatchCorrelation(Operator):
     r"""Products of patches of two images, summed over patch and channels, for every place and every shift.
 
@@ -49,11 +49,11 @@ class PatchCorrelation(Operator):
     Source: NNabla function reference, ``PatchCorrelation``; Dosovitskiy et al., FlowNet (arXiv:1504.06852).
     """
 
-    patch = Ints((1, 1), "Height and width of the patches.")
-    shift = Ints((0, 0), "Largest vertical and horizontal shift between the patches.")
-    patch_step = Ints((1, 1), "Vertical and horizontal step between places.")
-    shift_step = Ints((1, 1), "Vertical and horizontal step between shifts.")
-    padding = Ints((0, 0, 0, 0), "Zeros above, below, left and right of the images.")
+    patch = Sizes((1, 1), "Height and width of the patches.")
+    shift = Sizes((0, 0), "Largest vertical and horizontal shift between the patches.")
+    patch_step = Sizes((1, 1), "Vertical and horizontal step between places.")
+    shift_step = Sizes((1, 1), "Vertical and horizontal step between shifts.")
+    padding = Sizes((0, 0, 0, 0), "Zeros above, below, left and right of the images.")
 
     def output_shape(self, x1: Shape, x2: Shape) -> Shape:
         if len(x1) != 4 or x1 != x2:

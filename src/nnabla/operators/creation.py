@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError
-from ..graph.argument import Float, Int, Ints, not_negative
+from ..graph.argument import Int, Single, Sizes, not_negative
 from ..graph.call import invoke, public
 from ..graph.operator import Operator, Shape, operator
 
@@ -24,7 +24,7 @@ def representable(value: float, dtype: torch.dtype) -> float:
 lengths = (lambda shape: all(d >= 0 for d in shape), "lengths of at least 0")
 
 
-@operator("Constant", "constant")
+@operator("Constant", "constant", 1109)
 class Constant(Operator):
     """An array that holds one number everywhere, :math:`y_i = v`.
 
@@ -44,8 +44,8 @@ class Constant(Operator):
                [1.5, 1.5]], dtype=float32)
     """
 
-    val = Float(0.0, "The number.")
-    shape = Ints([], "The shape.", check=lengths)
+    val = Single(0.0, "The number.")
+    shape = Sizes([], "The shape.", check=lengths)
 
     def output_shape(self) -> Shape:
         value = representable(self.val, self.compute_dtype)
@@ -58,7 +58,7 @@ class Constant(Operator):
         return self._full()
 
 
-@operator("Arange", "arange")
+@operator("Arange", "arange", 1110)
 class Arange(Operator):
     r"""Numbers at even distances, from `start` on and before `stop`:
     :math:`y_i = \mathrm{start} + i \cdot \mathrm{step}`.
@@ -82,9 +82,9 @@ class Arange(Operator):
     the numbers of a long range, and may add one; here element ``i`` is ``start + i step``.
     """
 
-    start = Float(doc="First number.")
-    stop = Float(doc="End of the range, not part of it.")
-    step = Float(1.0, "Distance, not 0.", check=(lambda step: step != 0, "other than 0"))
+    start = Single(doc="First number.")
+    stop = Single(doc="End of the range, not part of it.")
+    step = Single(1.0, "Distance, not 0.", check=(lambda step: step != 0, "other than 0"))
 
     def output_shape(self) -> Shape:
         # In single precision, the division of decimal fractions such as 2.1 / 0.3 comes out whole.
@@ -110,7 +110,7 @@ class Arange(Operator):
         return steps.mul_(self.step).add_(self.start).to(self.compute_dtype)
 
 
-@operator("Linspace", "linspace")
+@operator("Linspace", "linspace", 1111)
 class Linspace(Operator):
     r"""A number of values at even distances, both ends included:
     :math:`y_i = \mathrm{start} + i \, (\mathrm{stop} - \mathrm{start}) / (\mathrm{num} - 1)`.
@@ -131,8 +131,8 @@ class Linspace(Operator):
         array([0.  , 0.25, 0.5 , 0.75, 1.  ], dtype=float32)
     """
 
-    start = Float(doc="First value.")
-    stop = Float(doc="Last value.")
+    start = Single(doc="First value.")
+    stop = Single(doc="Last value.")
     num = Int(doc="How many.", check=not_negative)
 
     def output_shape(self) -> Shape:
@@ -150,7 +150,7 @@ def linspace(start: float, stop: float, num: int) -> Any:
 linspace.__doc__ = Linspace.__doc__
 
 
-@operator("EyeLike", "eye_like")
+@operator("EyeLike", "eye_like", 1225)
 class EyeLike(Operator):
     """Ones on a diagonal, zeros elsewhere, in the shape of `x`: :math:`y_{i, j} = 1` where
     :math:`j = i + k`.

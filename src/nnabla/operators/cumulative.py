@@ -39,7 +39,7 @@ class _Running(Operator):
         return y.flip(axis) if reverse else y
 
 
-@operator("CumSum", "cumsum")
+@operator("CumSum", "cumsum", 1056)
 class CumSum(_Running):
     r"""Running sum along an axis, :math:`y_i = \sum_{j \le i} x_j`.
 
@@ -72,7 +72,7 @@ class CumSum(_Running):
         return self._run(dy, torch.cumsum, 0.0, not self.reverse)
 
 
-@operator("CumProd", "cumprod")
+@operator("CumProd", "cumprod", 1062)
 class CumProd(_Running):
     r"""Running product along an axis, :math:`y_i = \prod_{j \le i} x_j`.
 

@@ -15,7 +15,7 @@ from .geometric import sample_backward_2d
 from .kernels import aten
 
 
-@operator("DeformableConvolution", "deformable_convolution")
+@operator("DeformableConvolution", "deformable_convolution", 1010)
 class DeformableConvolution(Convolving):
     r"""Two-dimensional convolution whose sampling points are moved by `offset` and weighted by `mask`.
 

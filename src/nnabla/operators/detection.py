@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ShapeError
-from ..graph.argument import Bool, Float, Int, not_negative
+from ..graph.argument import Bool, Int, Single, not_negative
 from ..graph.operator import Operator, Shape, operator
 
 
@@ -58,7 +58,7 @@ def survivors(scores: Tensor, collide: Tensor, candidates: Tensor) -> Tensor:
     return alive
 
 
-@operator("NmsDetection2d", "nms_detection2d")
+@operator("NmsDetection2d", "nms_detection2d", 1220)
 class NmsDetection2d(Operator):
     r"""Suppress the scores of boxes that overlap a better one.
 
@@ -87,8 +87,8 @@ class NmsDetection2d(Operator):
     Source: J. Redmon and A. Farhadi, "YOLO9000", arXiv:1612.08242.
     """
 
-    thresh = Float(None, "Least score; default: 0.5.")
-    nms = Float(None, "Overlap above which the lower score is suppressed; default: 0.45.")
+    thresh = Single(None, "Least score; default: 0.5.")
+    nms = Single(None, "Overlap above which the lower score is suppressed; default: 0.45.")
     nms_per_class = Bool(None, "Whether to suppress scores for each class; default: True.")
     full_precision = True
     differentiable = False
@@ -120,7 +120,7 @@ class NmsDetection2d(Operator):
         return torch.cat([x[:, :4], objectness, scores], 1)
 
 
-@operator("ONNXNonMaxSuppression", "onnx_non_max_suppression")
+@operator("ONNXNonMaxSuppression", "onnx_non_max_suppression", 1221)
 class ONNXNonMaxSuppression(Operator):
     r"""Which boxes are left when those are dropped that overlap a better one of the same class.
 
@@ -157,8 +157,8 @@ class ONNXNonMaxSuppression(Operator):
 
     center_point_box = Int(None, "0: corners, 1: center and lengths; default: 0.", choices=(0, 1))
     max_output_boxes_per_class = Int(None, "How many boxes at most; default: 0.", check=not_negative)
-    iou_threshold = Float(None, "Overlap above which the lower score is dropped; default: 0.")
-    score_threshold = Float(None, "Least score; default: 0.")
+    iou_threshold = Single(None, "Overlap above which the lower score is dropped; default: 0.")
+    score_threshold = Single(None, "Least score; default: 0.")
     full_precision = True
     differentiable = False
     dynamic_shape = True

@@ -46,7 +46,7 @@ class _OfPairs(Binary):
         )
 
 
-@operator("Maximum2", "maximum2")
+@operator("Maximum2", "maximum2", 1081)
 class Maximum2(_OfPairs):
     r"""The larger element of each pair, :math:`y = \max(x_0, x_1)`.
 
@@ -70,7 +70,7 @@ class Maximum2(_OfPairs):
     _is_first = staticmethod(torch.gt)
 
 
-@operator("Minimum2", "minimum2")
+@operator("Minimum2", "minimum2", 1080)
 class Minimum2(_OfPairs):
     r"""The smaller element of each pair, :math:`y = \min(x_0, x_1)`.
 
@@ -94,7 +94,7 @@ class Minimum2(_OfPairs):
     _is_first = staticmethod(torch.lt)
 
 
-@operator("MaximumScalar", "maximum_scalar")
+@operator("MaximumScalar", "maximum_scalar", 1083)
 class MaximumScalar(Elementwise):
     r"""The larger one of each element and a number, :math:`y = \max(x, v)`.
 
@@ -121,7 +121,7 @@ class MaximumScalar(Elementwise):
         return aten.threshold_backward(dy, y, self.val)
 
 
-@operator("MinimumScalar", "minimum_scalar")
+@operator("MinimumScalar", "minimum_scalar", 1082)
 class MinimumScalar(Elementwise):
     r"""The smaller one of each element and a number, :math:`y = \min(x, v)`.
 
@@ -203,7 +203,7 @@ class _Extremum(Reduction):
         return self.as_many(dx)
 
 
-@operator("Max", "max")
+@operator("Max", "max", 1058)
 class Max(_Extremum):
     r"""Largest element over axes, :math:`y = \max_i x_i`.
 
@@ -240,7 +240,7 @@ class Max(_Extremum):
         return torch.amax(x, axes, keep_dims)
 
 
-@operator("Min", "min")
+@operator("Min", "min", 1059)
 class Min(_Extremum):
     r"""Smallest element over axes, :math:`y = \min_i x_i`.
 

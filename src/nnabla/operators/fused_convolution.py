@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError
-from ..graph.argument import Bool, Float, Floats, Int, Str, positive
+from ..graph.argument import Bool, Floats, Int, Single, Str, positive
 from ..graph.operator import Shape, operator
 from .convolution import Convolving, Maps
 from .kernels import aten
@@ -38,7 +38,7 @@ _NONLINEARITIES = {
 _PAD_MODES = {"constant": "constant", "reflect": "reflect", "repeat": "replicate"}
 
 
-@operator("FusedConvolution", "fused_convolution")
+@operator("FusedConvolution", "fused_convolution", 1006)
 class FusedConvolution(Convolving):
     r"""Padding, convolution, batch normalization, addition and activation, one after the other.
 
@@ -85,13 +85,13 @@ class FusedConvolution(Convolving):
 
     group = Int(1, "Number of groups that channels are divided into.", check=positive)
     channel_last = Bool(False, "Channels are the last axis of x, weight and the result.")
-    decay_rate = Float(0.9, "How much of the running statistics an update leaves.")
-    eps = Float(1e-5, "Added to the variance.", check=positive)
+    decay_rate = Single(0.9, "How much of the running statistics an update leaves.")
+    eps = Single(1e-5, "Added to the variance.", check=positive)
     batch_stat = Bool(True, "Normalize by the statistics of the batch, and update the running ones.")
     nonlinearity = Str("relu", "The activation function.", choices=tuple(_NONLINEARITIES))
     nonlinearity_args = Floats([], "Arguments of the activation function.")
     pad_mode = Str("constant", "What lies outside of x.", choices=tuple(_PAD_MODES))
-    constant_value = Float(0, "What constant padding pads with.")
+    constant_value = Single(0, "What constant padding pads with.")
 
     constants = ("mean", "variance")
     updated = ("mean", "variance")

@@ -36,7 +36,7 @@ def sample_backward_2d(
     return aten.grid_sampler_2d_backward(dy, x, grid, *settings)
 
 
-@operator("AffineGrid", "affine_grid")
+@operator("AffineGrid", "affine_grid", 1197)
 class AffineGrid(Operator):
     r"""The points of a regular grid under affine maps, for `warp_by_grid`.
 
@@ -99,7 +99,7 @@ class AffineGrid(Operator):
         return dgrid.reshape(dgrid.shape[0], math.prod(self.size), len(self.size)).mT @ self._points(dgrid)
 
 
-@operator("WarpByGrid", "warp_by_grid")
+@operator("WarpByGrid", "warp_by_grid", 1198)
 class WarpByGrid(Operator):
     r"""Images or volumes, sampled at the points of a grid.
 
@@ -167,7 +167,7 @@ class WarpByGrid(Operator):
         return (dx if need[0] else None), (dgrid if need[1] else None)
 
 
-@operator("WarpByFlow", "warp_by_flow")
+@operator("WarpByFlow", "warp_by_flow", 1199)
 class WarpByFlow(Operator):
     """Images, sampled at each pixel's place moved by a flow field; places outside are moved to the border.
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ShapeError
-from ..graph.argument import Bool, Float, Int
+from ..graph.argument import Bool, Int, Single
 from ..graph.call import apply, public
 from ..graph.operator import Operator, Shape, operator
 from ..graph.variable import Buffers, Variable
@@ -16,7 +16,7 @@ from .axes import normalized
 from .shapes import Elementwise
 
 
-@operator("Unlink", "unlink")
+@operator("Unlink", "unlink", 1218)
 class Unlink(Elementwise):
     """The input, unchanged, :math:`y = x`; its gradient is 0.
 
@@ -46,7 +46,7 @@ class Unlink(Elementwise):
         return torch.zeros_like(dy)
 
 
-@operator("Sink", "sink")
+@operator("Sink", "sink", 1219)
 class Sink(Operator):
     """Brings several variables together, so that one call of forward or backward reaches them all;
     the value is :math:`y = 0`.
@@ -139,7 +139,7 @@ def sink(*x: Any, **kw: Any) -> Any:
     return apply(function, x, n_outputs, outputs)
 
 
-@operator("VATNoise", "vat_noise")
+@operator("VATNoise", "vat_noise", 1217)
 class VATNoise(Operator):
     r"""Noise of a given norm, :math:`y = \epsilon x / \sqrt{\|x\|^2 + 10^{-8}}` for each sample.
 
@@ -166,7 +166,7 @@ class VATNoise(Operator):
     """
 
     base_axis = Int(1, "First axis of a sample.")
-    eps = Float(1.0, "Norm of the noise.")
+    eps = Single(1.0, "Norm of the noise.")
     constants = ("w",)
     updated = ("w",)
 

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError
-from ..graph.argument import Bool, Float, Int, Ints, not_negative, positive
+from ..graph.argument import Bool, Int, Single, Sizes, not_negative, positive
 from ..graph.operator import Shape, operator
 from .creation import lengths
 from .kernels import aten
 from .stochastic import SEED, Stochastic
 
 
-@operator("ImageAugmentation", "image_augmentation")
+@operator("ImageAugmentation", "image_augmentation", 1187)
 class ImageAugmentation(Stochastic):
     r"""Images, scaled, turned, distorted, mirrored, cut out, and with other brightness, contrast and noise,
     at random.
@@ -71,21 +71,21 @@ class ImageAugmentation(Stochastic):
     Source: NNabla function reference, ``ImageAugmentation``.
     """
 
-    shape = Ints(None, "Shape of the results for each image.", check=lengths)
-    pad = Ints((0, 0), "Border above and below, to the left and right.", check=(lambda p: len(p) == 2, "two numbers"))
-    min_scale = Float(1.0, "Least factor of the size of things.", check=positive)
-    max_scale = Float(1.0, "Greatest factor of the size of things.", check=positive)
-    angle = Float(0.0, "Greatest angle, in radians.")
-    aspect_ratio = Float(1.0, "Greatest change of the ratio of width and height.", check=positive)
-    distortion = Float(0.0, "Greatest distortion.")
+    shape = Sizes(None, "Shape of the results for each image.", check=lengths)
+    pad = Sizes((0, 0), "Border above and below, to the left and right.", check=(lambda p: len(p) == 2, "two numbers"))
+    min_scale = Single(1.0, "Least factor of the size of things.", check=positive)
+    max_scale = Single(1.0, "Greatest factor of the size of things.", check=positive)
+    angle = Single(0.0, "Greatest angle, in radians.")
+    aspect_ratio = Single(1.0, "Greatest change of the ratio of width and height.", check=positive)
+    distortion = Single(0.0, "Greatest distortion.")
     flip_lr = Bool(False, "Mirror left and right.")
     flip_ud = Bool(False, "Mirror up and down.")
-    brightness = Float(0.0, "Greatest change of brightness.")
+    brightness = Single(0.0, "Greatest change of brightness.")
     brightness_each = Bool(False, "Draw it for each channel.")
-    contrast = Float(1.0, "Greatest factor of contrast.", check=positive)
-    contrast_center = Float(0.0, "The value that contrast does not change.")
+    contrast = Single(1.0, "Greatest factor of contrast.", check=positive)
+    contrast_center = Single(0.0, "The value that contrast does not change.")
     contrast_each = Bool(False, "Draw it for each channel.")
-    noise = Float(0.0, "Greatest standard deviation of noise.", check=not_negative)
+    noise = Single(0.0, "Greatest standard deviation of noise.", check=not_negative)
     seed = Int(-1, SEED)
     differentiable = False
 

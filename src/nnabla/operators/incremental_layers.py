@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ShapeError
-from ..graph.argument import Check, Int, Ints, Str, positive
+from ..graph.argument import Check, Int, Ints, Sizes, Str, positive
 from ..graph.operator import Shape, operator
 from .binary_layers import (
     BASE_AXIS,
@@ -112,7 +112,7 @@ class IncrementalWeights(Stochastic):
         return dx, dw, None, db
 
 
-@operator("INQAffine", "inq_affine")
+@operator("INQAffine", "inq_affine", 1206)
 class INQAffine(IncrementalWeights):
     r"""Affine layer whose weight becomes powers of two while it is trained.
 
@@ -170,7 +170,7 @@ class INQAffine(IncrementalWeights):
         return self.gradients(need, dy, x, weight)
 
 
-@operator("INQConvolution", "inq_convolution")
+@operator("INQConvolution", "inq_convolution", 1207)
 class INQConvolution(IncrementalWeights):
     r"""Convolution whose weight becomes powers of two while it is trained.
 
@@ -207,9 +207,9 @@ class INQConvolution(IncrementalWeights):
     """
 
     base_axis = Int(1, BASE_AXIS)
-    pad = Ints(None, PAD)
-    stride = Ints(None, STRIDE)
-    dilation = Ints(None, DILATION)
+    pad = Sizes(None, PAD)
+    stride = Sizes(None, STRIDE)
+    dilation = Sizes(None, DILATION)
     group = Int(1, GROUP, check=positive)
     num_bits = Int(4, "Bits for each weight.", check=at_least_two)
     inq_iterations = Ints((), "The steps in which weights are fixed.")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .._nd_array import NdArray
 from ..errors import ArgumentError, ShapeError
-from ..graph.argument import Int, Ints
+from ..graph.argument import Int, Sizes
 from ..graph.call import invoke, public
 from ..graph.operator import Operator, Shape, operator
 from ..graph.variable import Variable
@@ -30,7 +30,7 @@ def as_indices(indices: Any, beside: Variable | NdArray) -> Variable | NdArray:
     return NdArray.from_numpy_array(values) if isinstance(beside, NdArray) else Variable.from_numpy_array(values)
 
 
-@operator("Gather", "gather")
+@operator("Gather", "gather", 1157)
 class Gather(Operator):
     r"""Elements along an axis, in the order of indices; for ``axis=1``, ``y[i, j, k] = x[i, Indices[j], k]``.
 
@@ -198,7 +198,7 @@ def _from_front(row: Tensor, length: int) -> Tensor:
     return row.remainder(max(length, 1))
 
 
-@operator("GatherNd", "gather_nd")
+@operator("GatherNd", "gather_nd", 1158)
 class GatherNd(Operator):
     """Elements, or whole slices, at positions given by one index for each leading axis.
 
@@ -248,7 +248,7 @@ def gather_nd(data: Array, indices: Any) -> Any:
 gather_nd.__doc__ = GatherNd.__doc__
 
 
-@operator("Where", "where")
+@operator("Where", "where", 1108)
 class Where(Operator):
     """Elements of one array where a condition holds, of another where it does not: ``y[i] = x_true[i]`` or
     ``y[i] = x_false[i]``.
@@ -296,7 +296,7 @@ class Where(Operator):
         )
 
 
-@operator("OneHot", "one_hot")
+@operator("OneHot", "one_hot", 1142)
 class OneHot(Operator):
     """Classes as vectors with a single 1, or tuples of indices as arrays with a single 1.
 
@@ -320,7 +320,7 @@ class OneHot(Operator):
 
     outputs = ("output",)
     differentiable = False
-    shape = Ints(
+    shape = Sizes(
         doc="Lengths that the indices count along.",
         check=(lambda s: all(d > 0 for d in s), "positive lengths"),
     )

@@ -10,7 +10,7 @@ from ..graph.operator import Shape, operator
 from .shapes import Binary
 
 
-@operator("Mod2", "mod2")
+@operator("Mod2", "mod2", 1226)
 class Mod2(Binary):
     r"""Remainder of a division, element by element, :math:`y = x_0 - x_1 \, \mathrm{trunc}(x_0 / x_1)`.
 
@@ -55,7 +55,7 @@ class Mod2(Binary):
 _LARGEST = torch.int64
 
 
-@operator("BitShift", "bit_shift")
+@operator("BitShift", "bit_shift", 1227)
 class BitShift(Binary):
     r"""Whole numbers with their bits shifted: :math:`y = x 2^s` to the left, :math:`\lfloor x / 2^s \rfloor`
     to the right.

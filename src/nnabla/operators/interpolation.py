@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError
-from ..graph.argument import Bool, Float, Floats, Int, Ints, Str
+from ..graph.argument import Bool, Floats, Int, Ints, Single, Str
 from ..graph.call import apply, public
 from ..graph.operator import Operator, Shape, operator
 from .constants import Array
@@ -170,7 +170,7 @@ def refuse_immense(y: Shape, function: str) -> None:
         raise ArgumentError(f"{function}: the result would have shape {y}, more than can be interpolated")
 
 
-@operator("Interpolate", "interpolate")
+@operator("Interpolate", "interpolate", 1167)
 class Interpolate(Operator):
     r"""Resize the last axes of an array.
 
@@ -289,7 +289,7 @@ _NEAREST: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-@operator("ONNXResize", "onnx_resize")
+@operator("ONNXResize", "onnx_resize", 1168)
 class ONNXResize(Operator):
     """Resize an array as the ONNX operator ``Resize`` does.
 
@@ -341,9 +341,9 @@ class ONNXResize(Operator):
         "Where the elements of the result lie on the source.",
         choices=("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_crop_and_resize"),
     )
-    cubic_coeff_a = Float(None, "Coefficient of the cubic kernel.")
+    cubic_coeff_a = Single(None, "Coefficient of the cubic kernel.")
     exclude_outside = Int(None, "Leave elements outside of the source out.")
-    extrapolation_value = Float(None, "The value outside of the source.")
+    extrapolation_value = Single(None, "The value outside of the source.")
     nearest_mode = Str("round_prefer_floor", "Which of two neighbours is taken.", choices=tuple(_NEAREST))
 
     def output_shape(self, x: Shape) -> Shape:

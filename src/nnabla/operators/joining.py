@@ -16,7 +16,7 @@ from .axes import normalized
 from .constants import Array
 
 
-@operator("Concatenate", "concatenate")
+@operator("Concatenate", "concatenate", 1133)
 class Concatenate(Operator):
     r"""Join arrays along an existing axis.
 
@@ -73,7 +73,7 @@ class Concatenate(Operator):
         return parts
 
 
-@operator("Stack", "stack")
+@operator("Stack", "stack", 1135)
 class Stack(Operator):
     """Join arrays of the same shape along a new axis; for ``axis=1``, ``y[i, n, j] = x_n[i, j]``.
 
@@ -110,7 +110,7 @@ class Stack(Operator):
         return dy.unbind(self._axis)
 
 
-@operator("Split", "split")
+@operator("Split", "split", 1134)
 class Split(Operator):
     """Take an array apart along an axis; that axis disappears. For ``axis=1``, ``y_n[i, j] = x[i, n, j]``.
 
@@ -153,7 +153,7 @@ def split(x: Array, axis: int = 0) -> Any:
 split.__doc__ = Split.__doc__
 
 
-@operator("Meshgrid", "meshgrid")
+@operator("Meshgrid", "meshgrid", 1151)
 class Meshgrid(Operator):
     """Coordinates of all points of a grid, one array for each axis.
 

@@ -15,7 +15,7 @@ from ..graph.operator import Operator, Shape, operator
 from .kernels import aten
 
 
-@operator("Affine", "affine")
+@operator("Affine", "affine", 1001)
 class Affine(Operator):
     r"""Fully connected layer, :math:`y = x W + b`, where `x` is flattened to a matrix at `base_axis`.
 
@@ -94,7 +94,7 @@ class Affine(Operator):
         return dx, total, db
 
 
-@operator("Embed", "embed")
+@operator("Embed", "embed", 1017)
 class Embed(Operator):
     r"""Rows of a table by their number, :math:`y_{i} = w_{x_i}`.
 

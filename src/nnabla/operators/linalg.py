@@ -14,7 +14,7 @@ from .losses import differentiated
 from .shapes import broadcast_shape
 
 
-@operator("BatchMatmul", "batch_matmul")
+@operator("BatchMatmul", "batch_matmul", 1116)
 class BatchMatmul(Operator):
     r"""Products of matrices, :math:`y_b = a_b b_b` for each index :math:`b` of the leading axes.
 
@@ -73,7 +73,7 @@ class BatchMatmul(Operator):
         return da, db
 
 
-@operator("MatrixDiag", "matrix_diag")
+@operator("MatrixDiag", "matrix_diag", 1148)
 class MatrixDiag(Operator):
     """Diagonal matrices, with the last axis of `x` on their diagonals: :math:`y_{i, i} = x_i`, and 0
     elsewhere.
@@ -105,7 +105,7 @@ class MatrixDiag(Operator):
         return dy.diagonal(0, -2, -1)
 
 
-@operator("MatrixDiagPart", "matrix_diag_part")
+@operator("MatrixDiagPart", "matrix_diag_part", 1149)
 class MatrixDiagPart(Operator):
     """The diagonals of matrices, :math:`y_i = x_{i, i}`.
 
@@ -139,7 +139,7 @@ class MatrixDiagPart(Operator):
         return torch.constant_pad_nd(dx, (0, 0, 0, self._rest)) if self._rest else dx
 
 
-@operator("Trilu", "trilu")
+@operator("Trilu", "trilu", 1150)
 class Trilu(Operator):
     r"""The upper or lower triangles of matrices: :math:`y_{i, j} = x_{i, j}` where :math:`j - i \ge k`, or
     :math:`j - i \le k` for the lower ones; zeros elsewhere.
@@ -192,7 +192,7 @@ class SquareMatrices(Operator):
         return x
 
 
-@operator("BatchInv", "batch_inv")
+@operator("BatchInv", "batch_inv", 1153)
 class BatchInv(SquareMatrices):
     """The inverses of matrices, :math:`y_b = x_b^{-1}`. That of a singular matrix holds infinities or NaN.
 
@@ -220,7 +220,7 @@ class BatchInv(SquareMatrices):
         return -(transposed @ dy @ transposed)
 
 
-@operator("BatchDet", "batch_det")
+@operator("BatchDet", "batch_det", 1152)
 class BatchDet(SquareMatrices):
     r"""The determinants of matrices, :math:`y_b = \det x_b`.
 
@@ -243,7 +243,7 @@ class BatchDet(SquareMatrices):
         return torch.linalg.det(x)
 
 
-@operator("BatchLogdet", "batch_logdet")
+@operator("BatchLogdet", "batch_logdet", 1154)
 class BatchLogdet(SquareMatrices):
     r"""The logarithms of the absolute determinants of matrices, :math:`y_b = \log |\det x_b|`.
 
@@ -277,7 +277,7 @@ class BatchLogdet(SquareMatrices):
         return torch.linalg.lu_solve(*self.kept, scales * eye, adjoint=True)
 
 
-@operator("BatchCholesky", "batch_cholesky")
+@operator("BatchCholesky", "batch_cholesky", 1155)
 class BatchCholesky(SquareMatrices):
     """The Cholesky factors of symmetric positive definite matrices: lower triangular :math:`L` with
     :math:`x_b = L L^T`, or :math:`U = L^T`.

@@ -37,7 +37,7 @@ def refuse_parameter_gradients(name: str, need: tuple[bool, ...]) -> None:
         raise GraphError(f"{name}: scale and zero_point have no gradient; set their need_grad to False")
 
 
-@operator("QuantizeLinear", "quantize_linear")
+@operator("QuantizeLinear", "quantize_linear", 1212)
 class QuantizeLinear(Operator):
     r"""Integers, :math:`y = \mathrm{clip}(\mathrm{round}(x / s) + z)`, as floating point numbers.
 
@@ -124,7 +124,7 @@ def quantize_linear(
     return apply(function, (x, scale, zero_point))
 
 
-@operator("DequantizeLinear", "dequantize_linear")
+@operator("DequantizeLinear", "dequantize_linear", 1213)
 class DequantizeLinear(Operator):
     r"""The inverse of `quantize_linear`, :math:`y = (x - z) s`.
 

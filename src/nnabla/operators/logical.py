@@ -139,7 +139,7 @@ def _false(x: Tensor) -> Tensor:
 # ---- comparisons -------------------------------------------------------------------------------------------
 
 
-@operator("Equal", "equal")
+@operator("Equal", "equal", 1087)
 class Equal(_OfTwo):
     r"""Whether :math:`x_0 = x_1`.
 
@@ -153,7 +153,7 @@ class Equal(_OfTwo):
     _test = staticmethod(torch.eq)
 
 
-@operator("NotEqual", "not_equal")
+@operator("NotEqual", "not_equal", 1088)
 class NotEqual(_OfTwo):
     r"""Whether :math:`x_0 \neq x_1`.
 
@@ -167,7 +167,7 @@ class NotEqual(_OfTwo):
     _test = staticmethod(torch.ne)
 
 
-@operator("Greater", "greater")
+@operator("Greater", "greater", 1090)
 class Greater(_OfTwo):
     r"""Whether :math:`x_0 > x_1`.
 
@@ -181,7 +181,7 @@ class Greater(_OfTwo):
     _test = staticmethod(torch.gt)
 
 
-@operator("GreaterEqual", "greater_equal")
+@operator("GreaterEqual", "greater_equal", 1089)
 class GreaterEqual(_OfTwo):
     r"""Whether :math:`x_0 \geq x_1`.
 
@@ -195,7 +195,7 @@ class GreaterEqual(_OfTwo):
     _test = staticmethod(torch.ge)
 
 
-@operator("Less", "less")
+@operator("Less", "less", 1092)
 class Less(_OfTwo):
     r"""Whether :math:`x_0 < x_1`.
 
@@ -209,7 +209,7 @@ class Less(_OfTwo):
     _test = staticmethod(torch.lt)
 
 
-@operator("LessEqual", "less_equal")
+@operator("LessEqual", "less_equal", 1091)
 class LessEqual(_OfTwo):
     r"""Whether :math:`x_0 \leq x_1`.
 
@@ -223,7 +223,7 @@ class LessEqual(_OfTwo):
     _test = staticmethod(torch.le)
 
 
-@operator("EqualScalar", "equal_scalar")
+@operator("EqualScalar", "equal_scalar", 1097)
 class EqualScalar(_OfNumber):
     r"""Whether :math:`x_0 = v`.
 
@@ -237,7 +237,7 @@ class EqualScalar(_OfNumber):
     _test = staticmethod(torch.eq)
 
 
-@operator("NotEqualScalar", "not_equal_scalar")
+@operator("NotEqualScalar", "not_equal_scalar", 1098)
 class NotEqualScalar(_OfNumber):
     r"""Whether :math:`x_0 \neq v`.
 
@@ -251,7 +251,7 @@ class NotEqualScalar(_OfNumber):
     _test = staticmethod(torch.ne)
 
 
-@operator("GreaterScalar", "greater_scalar")
+@operator("GreaterScalar", "greater_scalar", 1100)
 class GreaterScalar(_OfNumber):
     r"""Whether :math:`x_0 > v`.
 
@@ -265,7 +265,7 @@ class GreaterScalar(_OfNumber):
     _test = staticmethod(torch.gt)
 
 
-@operator("GreaterEqualScalar", "greater_equal_scalar")
+@operator("GreaterEqualScalar", "greater_equal_scalar", 1099)
 class GreaterEqualScalar(_OfNumber):
     r"""Whether :math:`x_0 \geq v`.
 
@@ -279,7 +279,7 @@ class GreaterEqualScalar(_OfNumber):
     _test = staticmethod(torch.ge)
 
 
-@operator("LessScalar", "less_scalar")
+@operator("LessScalar", "less_scalar", 1102)
 class LessScalar(_OfNumber):
     r"""Whether :math:`x_0 < v`.
 
@@ -293,7 +293,7 @@ class LessScalar(_OfNumber):
     _test = staticmethod(torch.lt)
 
 
-@operator("LessEqualScalar", "less_equal_scalar")
+@operator("LessEqualScalar", "less_equal_scalar", 1101)
 class LessEqualScalar(_OfNumber):
     r"""Whether :math:`x_0 \leq v`.
 
@@ -310,7 +310,7 @@ class LessEqualScalar(_OfNumber):
 # ---- logic -------------------------------------------------------------------------------------------------
 
 
-@operator("LogicalAnd", "logical_and")
+@operator("LogicalAnd", "logical_and", 1084)
 class LogicalAnd(_LogicOfTwo):
     r"""Whether both :math:`x_0` and :math:`x_1` are true.
 
@@ -324,7 +324,7 @@ class LogicalAnd(_LogicOfTwo):
     _test = staticmethod(torch.logical_and)
 
 
-@operator("LogicalOr", "logical_or")
+@operator("LogicalOr", "logical_or", 1085)
 class LogicalOr(_LogicOfTwo):
     r"""Whether :math:`x_0` or :math:`x_1` or both are true.
 
@@ -338,7 +338,7 @@ class LogicalOr(_LogicOfTwo):
     _test = staticmethod(torch.logical_or)
 
 
-@operator("LogicalXor", "logical_xor")
+@operator("LogicalXor", "logical_xor", 1086)
 class LogicalXor(_LogicOfTwo):
     r"""Whether exactly one of :math:`x_0` and :math:`x_1` is true.
 
@@ -352,7 +352,7 @@ class LogicalXor(_LogicOfTwo):
     _test = staticmethod(torch.logical_xor)
 
 
-@operator("LogicalAndScalar", "logical_and_scalar")
+@operator("LogicalAndScalar", "logical_and_scalar", 1094)
 class LogicalAndScalar(_OfTruth):
     r"""Whether both :math:`x_0` and :math:`v` are true.
 
@@ -368,7 +368,7 @@ class LogicalAndScalar(_OfTruth):
         return _true(x0) if self.val else torch.zeros_like(x0)
 
 
-@operator("LogicalOrScalar", "logical_or_scalar")
+@operator("LogicalOrScalar", "logical_or_scalar", 1095)
 class LogicalOrScalar(_OfTruth):
     r"""Whether :math:`x_0` or :math:`v` or both are true.
 
@@ -384,7 +384,7 @@ class LogicalOrScalar(_OfTruth):
         return torch.ones_like(x0) if self.val else _true(x0)
 
 
-@operator("LogicalXorScalar", "logical_xor_scalar")
+@operator("LogicalXorScalar", "logical_xor_scalar", 1096)
 class LogicalXorScalar(_OfTruth):
     r"""Whether exactly one of :math:`x_0` and :math:`v` is true.
 
@@ -400,7 +400,7 @@ class LogicalXorScalar(_OfTruth):
         return _false(x0) if self.val else _true(x0)
 
 
-@operator("LogicalNot", "logical_not")
+@operator("LogicalNot", "logical_not", 1103)
 class LogicalNot(_OfOne):
     r"""Whether :math:`x_0` is false.
 
@@ -417,7 +417,7 @@ class LogicalNot(_OfOne):
 # ---- NaN and infinity --------------------------------------------------------------------------------------
 
 
-@operator("IsNaN", "isnan")
+@operator("IsNaN", "isnan", 1104)
 class IsNaN(_OfOne):
     r"""Whether :math:`x_0` is NaN.
 
@@ -432,7 +432,7 @@ class IsNaN(_OfOne):
         return torch.ne(x0, x0, out=torch.empty_like(x0))
 
 
-@operator("IsInf", "isinf")
+@operator("IsInf", "isinf", 1105)
 class IsInf(_OfOne):
     r"""Whether :math:`x_0` is infinite, of either sign.
 
@@ -447,7 +447,7 @@ class IsInf(_OfOne):
         return torch.eq(size, math.inf, out=size)
 
 
-@operator("ResetNaN", "reset_nan")
+@operator("ResetNaN", "reset_nan", 1106)
 class ResetNaN(Operator):
     r"""The input, with a number in place of NaN: ``y[i] = val`` where ``x0[i]`` is NaN, else ``y[i] = x0[i]``.
 
@@ -478,7 +478,7 @@ class ResetNaN(Operator):
         return dy.masked_fill(torch.isnan(x0), 0)
 
 
-@operator("ResetInf", "reset_inf")
+@operator("ResetInf", "reset_inf", 1107)
 class ResetInf(Operator):
     r"""The input, with a number in place of infinities of either sign: ``y[i] = val`` where ``x0[i]`` is one, else
     ``y[i] = x0[i]``.

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ShapeError
-from ..graph.argument import Float, Int, not_negative
+from ..graph.argument import Int, Single, not_negative
 from ..graph.operator import Operator, Shape, operator
 from .axes import normalized
 from .kernels import aten
@@ -38,7 +38,7 @@ def opposite(need: tuple[bool, ...], dx0: Tensor) -> Pair:
 # ---- classification ----------------------------------------------------------------------------------------
 
 
-@operator("SoftmaxCrossEntropy", "softmax_cross_entropy")
+@operator("SoftmaxCrossEntropy", "softmax_cross_entropy", 1190)
 class SoftmaxCrossEntropy(Operator):
     r"""Cross entropy between labels and the softmax of scores, :math:`y = -\log \mathrm{softmax}(x)_t`.
 
@@ -96,7 +96,7 @@ class SoftmaxCrossEntropy(Operator):
         return log_p.exp().mul_(dy).scatter_add_(self._axis, labels, -dy), None
 
 
-@operator("CategoricalCrossEntropy", "categorical_cross_entropy")
+@operator("CategoricalCrossEntropy", "categorical_cross_entropy", 1191)
 class CategoricalCrossEntropy(Operator):
     r"""Cross entropy between labels and probabilities, :math:`y = -\log x_t`.
 
@@ -157,7 +157,7 @@ class SameShape(Operator):
         return x
 
 
-@operator("SigmoidCrossEntropy", "sigmoid_cross_entropy")
+@operator("SigmoidCrossEntropy", "sigmoid_cross_entropy", 1188)
 class SigmoidCrossEntropy(SameShape):
     r"""Cross entropy between bits and the sigmoid of scores.
 
@@ -198,7 +198,7 @@ class SigmoidCrossEntropy(SameShape):
         return target.div(1, rounding_mode="trunc")
 
 
-@operator("BinaryCrossEntropy", "binary_cross_entropy")
+@operator("BinaryCrossEntropy", "binary_cross_entropy", 1189)
 class BinaryCrossEntropy(SameShape):
     r"""Cross entropy between two probabilities of a bit, :math:`y = -t \log x - (1 - t) \log(1 - x)`.
 
@@ -246,7 +246,7 @@ def _log_pair(x: Tensor) -> tuple[Tensor, Tensor]:
 # ---- distances ---------------------------------------------------------------------------------------------
 
 
-@operator("SquaredError", "squared_error")
+@operator("SquaredError", "squared_error", 1192)
 class SquaredError(Binary):
     r"""Squared difference, :math:`y = (x_0 - x_1)^2`.
 
@@ -279,7 +279,7 @@ class SquaredError(Binary):
         return opposite(need, mse_loss_backward(dy, x0, x1, _NONE))
 
 
-@operator("AbsoluteError", "absolute_error")
+@operator("AbsoluteError", "absolute_error", 1193)
 class AbsoluteError(Binary):
     r"""Absolute difference, :math:`y = |x_0 - x_1|`.
 
@@ -309,7 +309,7 @@ class AbsoluteError(Binary):
         return opposite(need, leaky_relu_backward(dy, x0 - x1, -1.0, False))
 
 
-@operator("HuberLoss", "huber_loss")
+@operator("HuberLoss", "huber_loss", 1194)
 class HuberLoss(Binary):
     r"""Huber loss: squared near zero, linear beyond `delta`; with :math:`d = x_0 - x_1`
 
@@ -337,7 +337,7 @@ class HuberLoss(Binary):
     Parameter", Annals of Mathematical Statistics 35 (1964).
     """
 
-    delta = Float(1.0, "Where the loss becomes linear.", check=not_negative)
+    delta = Single(1.0, "Where the loss becomes linear.", check=not_negative)
     full_precision = True
 
     def forward(self, x0: Tensor, x1: Tensor) -> Tensor:
@@ -353,7 +353,7 @@ class HuberLoss(Binary):
         return opposite(need, huber_loss_backward(dy, x0, x1, _NONE, self.delta) * 2)
 
 
-@operator("EpsilonInsensitiveLoss", "epsilon_insensitive_loss")
+@operator("EpsilonInsensitiveLoss", "epsilon_insensitive_loss", 1195)
 class EpsilonInsensitiveLoss(Binary):
     r"""Distance beyond a tolerance, :math:`y = \max(0, |x_0 - x_1| - \epsilon)`.
 
@@ -376,7 +376,7 @@ class EpsilonInsensitiveLoss(Binary):
     Source: NNabla function reference, ``EpsilonInsensitiveLoss``.
     """
 
-    epsilon = Float(doc="The tolerance.", check=not_negative)
+    epsilon = Single(doc="The tolerance.", check=not_negative)
     full_precision = True
 
     def forward(self, x0: Tensor, x1: Tensor) -> Tensor:
@@ -393,7 +393,7 @@ class EpsilonInsensitiveLoss(Binary):
 # ---- distributions -----------------------------------------------------------------------------------------
 
 
-@operator("KLMultinomial", "kl_multinomial")
+@operator("KLMultinomial", "kl_multinomial", 1196)
 class KLMultinomial(Operator):
     r"""Kullback-Leibler divergence of multinomial distributions.
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .._nd_array import NdArray
 from ..errors import ShapeError
-from ..graph.argument import Float
+from ..graph.argument import Single
 from ..graph.call import apply, public
 from ..graph.operator import Operator, Shape, operator
 from ..graph.variable import Variable
@@ -39,7 +39,7 @@ def checked_mask(mask: Shape, array: Shape, name: str, function: str) -> None:
         raise ShapeError(f"{function}: the shape of {name} must begin with that of mask, {mask}, not be {array}")
 
 
-@operator("BoolGather", "bool_gather")
+@operator("BoolGather", "bool_gather", 1159)
 class BoolGather(Operator):
     """The elements, or slices, of an array where a mask is not 0; in NumPy ``y = input[mask != 0]``.
 
@@ -88,7 +88,7 @@ def bool_gather(input: Array, mask: Array, n_outputs: int = -1, outputs: Any = N
 bool_gather.__doc__ = BoolGather.__doc__
 
 
-@operator("BoolScatter", "bool_scatter")
+@operator("BoolScatter", "bool_scatter", 1162)
 class BoolScatter(Operator):
     """Elements, or slices, written in order to where a mask is not 0; the inverse of `bool_gather`.
 
@@ -143,7 +143,7 @@ class BoolScatter(Operator):
         return dinput, None, doutput
 
 
-@operator("BoolFill", "bool_fill")
+@operator("BoolFill", "bool_fill", 1163)
 class BoolFill(Operator):
     """An array with one number in place of the elements where a mask is not 0: ``y[i] = value`` there, else
     ``y[i] = data[i]``.
@@ -165,7 +165,7 @@ class BoolFill(Operator):
                [ 3., -1.]], dtype=float32)
     """
 
-    value = Float(0.0, "The number.")
+    value = Single(0.0, "The number.")
     constants = ("mask",)
 
     def output_shape(self, data: Shape, mask: Shape) -> Shape:
@@ -181,7 +181,7 @@ class BoolFill(Operator):
         return dy.masked_fill(mask != 0, 0), None
 
 
-@operator("NonZero", "nonzero")
+@operator("NonZero", "nonzero", 1166)
 class NonZero(Operator):
     """The positions of all elements that are not 0: all with ``x[y[0, k], ..., y[N - 1, k]] != 0``.
 

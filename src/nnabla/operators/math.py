@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from ..graph.argument import Float
+from ..graph.argument import Single
 from ..graph.operator import Shape, operator
 from .kernels import aten
 from .shapes import Elementwise
@@ -30,7 +30,7 @@ def rounded(x: Tensor, half: float) -> Tensor:
     return x.abs().add_(half).floor_().copysign_(x)
 
 
-@operator("Abs", "abs")
+@operator("Abs", "abs", 1112)
 class Abs(Elementwise):
     r"""Absolute value, :math:`y = |x|`.
 
@@ -54,7 +54,7 @@ class Abs(Elementwise):
         return leaky_relu_backward(dy, -x, -1.0, False).neg_()
 
 
-@operator("Exp", "exp")
+@operator("Exp", "exp", 1113)
 class Exp(Elementwise):
     r"""Exponential function, :math:`y = e^x`.
 
@@ -77,7 +77,7 @@ class Exp(Elementwise):
         return dy * y
 
 
-@operator("Log", "log")
+@operator("Log", "log", 1114)
 class Log(Elementwise):
     r"""Natural logarithm, :math:`y = \log x`.
 
@@ -100,7 +100,7 @@ class Log(Elementwise):
         return dy / x
 
 
-@operator("Identity", "identity")
+@operator("Identity", "identity", 1115)
 class Identity(Elementwise):
     r"""The input itself, :math:`y = x`.
 
@@ -126,7 +126,7 @@ class Identity(Elementwise):
         return dy
 
 
-@operator("Erf", "erf")
+@operator("Erf", "erf", 1132)
 class Erf(Elementwise):
     r"""Gauss error function, :math:`y = 2 / \sqrt{\pi} \int_0^x e^{-t^2} dt`.
 
@@ -157,12 +157,13 @@ class _Step(Elementwise):
     4."""
 
     grad_aliases = True
+    empty_message = True
 
     def grad(self, dy: Tensor) -> Tensor:
         return dy
 
 
-@operator("Round", "round")
+@operator("Round", "round", 1117)
 class Round(_Step):
     r"""The nearest whole number, :math:`y = \mathrm{sign}(x) \lfloor |x| + 1 / 2 \rfloor`; halves are rounded
     away from zero.
@@ -187,7 +188,7 @@ class Round(_Step):
         return rounded(x, self._half)
 
 
-@operator("Ceil", "ceil")
+@operator("Ceil", "ceil", 1118)
 class Ceil(_Step):
     r"""The smallest whole number that is not below `x`, :math:`y = \lceil x \rceil`.
 
@@ -207,7 +208,7 @@ class Ceil(_Step):
         return torch.ceil(x)
 
 
-@operator("Floor", "floor")
+@operator("Floor", "floor", 1119)
 class Floor(_Step):
     r"""The largest whole number that is not above `x`, :math:`y = \lfloor x \rfloor`.
 
@@ -227,7 +228,7 @@ class Floor(_Step):
         return torch.floor(x)
 
 
-@operator("Sign", "sign")
+@operator("Sign", "sign", 1079)
 class Sign(_Step):
     r"""Sign, :math:`y = x / |x|`: 1 above 0, -1 below 0, and `alpha` at 0.
 
@@ -245,7 +246,7 @@ class Sign(_Step):
     Source: NNabla function reference, ``Sign``.
     """
 
-    alpha = Float(1.0, "Value at 0.")
+    alpha = Single(1.0, "Value at 0.")
 
     def forward(self, x: Tensor) -> Tensor:
         if self.alpha == 1:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .._nd_array import integers
 from ..errors import ArgumentError, ShapeError
-from ..graph.argument import Bool, Float, Int, Ints, positive
+from ..graph.argument import Bool, Int, Ints, Single, positive
 from ..graph.call import apply, public
 from ..graph.operator import Shape, operator
 from .axes import Axes, normalized, normalized_all
@@ -35,7 +35,7 @@ def _applied(function: Any, inputs: tuple[Any, ...], output_stat: bool) -> Any:
     return apply(function, inputs)
 
 
-@operator("LayerNormalization", "layer_normalization")
+@operator("LayerNormalization", "layer_normalization", 1045)
 class LayerNormalization(AffineStandardization):
     r"""Layer normalization: statistics over all axes but those of the batch.
 
@@ -60,7 +60,7 @@ class LayerNormalization(AffineStandardization):
     """
 
     batch_axis = Ints((0,), "Axes of the batch.")
-    eps = Float(1e-5, "Added to the variance.")
+    eps = Single(1e-5, "Added to the variance.")
     no_scale = Bool(False, "Whether there is no gamma.")
     no_bias = Bool(False, "Whether there is no beta.")
 
@@ -112,7 +112,7 @@ def layer_normalization(
     return _applied(function, (x, beta, gamma), output_stat)
 
 
-@operator("InstanceNormalization", "instance_normalization")
+@operator("InstanceNormalization", "instance_normalization", 1044)
 class InstanceNormalization(AffineStandardization):
     r"""Instance normalization: statistics for each channel of each sample.
 
@@ -141,7 +141,7 @@ class InstanceNormalization(AffineStandardization):
 
     channel_axis = Int(1, "Axis of the channels.")
     batch_axis = Ints((0,), "Axes of the batch.")
-    eps = Float(1e-5, "Added to the variance.")
+    eps = Single(1e-5, "Added to the variance.")
     no_scale = Bool(False, "Whether there is no gamma.")
     no_bias = Bool(False, "Whether there is no beta.")
 
@@ -203,7 +203,7 @@ def instance_normalization(
     return _applied(function, (x, beta, gamma), output_stat)
 
 
-@operator("GroupNormalization", "group_normalization")
+@operator("GroupNormalization", "group_normalization", 1043)
 class GroupNormalization(AffineStandardization):
     r"""Group normalization: statistics for each group of channels of each sample.
 
@@ -233,7 +233,7 @@ class GroupNormalization(AffineStandardization):
     num_groups = Int(1, "Number of groups.", check=positive)
     channel_axis = Int(1, "Axis of the channels.")
     batch_axis = Ints((0,), "Axes of the batch.")
-    eps = Float(1e-5, "Added to the variance.")
+    eps = Single(1e-5, "Added to the variance.")
     no_scale = Bool(False, "Whether there is no gamma.")
     no_bias = Bool(False, "Whether there is no beta.")
 
@@ -306,7 +306,7 @@ def group_normalization(
     return _applied(function, (x, beta, gamma), output_stat)
 
 
-@operator("TensorNormalization", "tensor_normalization")
+@operator("TensorNormalization", "tensor_normalization", 1048)
 class TensorNormalization(AffineStandardization):
     r"""Statistics for each place along some axes, over all others.
 
@@ -332,7 +332,7 @@ class TensorNormalization(AffineStandardization):
     """
 
     axes = Ints((1,), "Axes that statistics are not taken over.")
-    eps = Float(1e-5, "Added to the variance.")
+    eps = Single(1e-5, "Added to the variance.")
     no_scale = Bool(False, "Whether there is no gamma.")
     no_bias = Bool(False, "Whether there is no beta.")
 
@@ -388,7 +388,7 @@ def tensor_normalization(
     return batch_normalization(x, beta, gamma, None, None, axes, 0.0, eps, True, output_stat)
 
 
-@operator("WeightStandardization", "weight_standardization")
+@operator("WeightStandardization", "weight_standardization", 1050)
 class WeightStandardization(Standardization):
     r"""Weight standardization: each output channel of a weight gets mean 0 and variance 1.
 
@@ -408,7 +408,7 @@ class WeightStandardization(Standardization):
     """
 
     channel_axis = Int(0, "Axis of the output channels.")
-    eps = Float(1e-5, "Added to the variance.")
+    eps = Single(1e-5, "Added to the variance.")
 
     def output_shape(self, w: Shape) -> Any:
         refuse_empty(w, "weight_standardization", "w")

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .._nd_array import NdArray
 from ..errors import ArgumentError, ShapeError
-from ..graph.argument import Bool, Check, Float, Int, Ints
+from ..graph.argument import Bool, Check, Int, Ints, Single
 from ..graph.call import invoke, public
 from ..graph.operator import Operator, Shape, operator
 from ..graph.variable import Variable
@@ -28,7 +28,7 @@ weight_norm_backward = aten._weight_norm_interface_backward
 at_least_one: Check = (lambda value: value >= 1, "at least 1")
 
 
-@operator("NormNormalization", "norm_normalization")
+@operator("NormNormalization", "norm_normalization", 1046)
 class NormNormalization(Operator):
     r"""Division by the p-norm, :math:`y = x / (\sum_i |x_i|^p)^{1/p}`.
 
@@ -51,9 +51,9 @@ class NormNormalization(Operator):
     Source: NNabla function reference, ``NormNormalization``.
     """
 
-    p = Float(None, "Order of the norm; default: 2.", check=at_least_one)
+    p = Single(None, "Order of the norm; default: 2.", check=at_least_one)
     axes = Ints(None, "Axes that the norm is taken over; default: all.")
-    eps = Float(1e-12, "Accepted for compatibility.")
+    eps = Single(1e-12, "Accepted for compatibility.")
 
     def output_shape(self, x: Shape) -> Shape:
         self.p = 2.0 if self.p is None else self.p
@@ -102,7 +102,7 @@ def norm_normalization(x: Array, p: float | None = None, axes: Axes = None, eps:
     return invoke(NormNormalization, (p, listed(axes), eps), (x,))
 
 
-@operator("WeightNormalization", "weight_normalization")
+@operator("WeightNormalization", "weight_normalization", 1049)
 class WeightNormalization(Operator):
     r"""Weights of given lengths, :math:`y = g\, w / \sqrt{\|w\|^2 + \epsilon}` for each output channel.
 
@@ -127,7 +127,7 @@ class WeightNormalization(Operator):
     """
 
     dim = Int(0, "Axis of the output channels.")
-    eps = Float(1e-12, "Added to the squared norm.")
+    eps = Single(1e-12, "Added to the squared norm.")
     outputs = ("w_wn",)
     keeps = grad_is_differentiable = True
 
@@ -166,7 +166,7 @@ class WeightNormalization(Operator):
         return torch.linalg.vector_norm(w, dim=self._others, keepdim=True).square_()
 
 
-@operator("SpectralNorm", "spectral_norm")
+@operator("SpectralNorm", "spectral_norm", 1051)
 class SpectralNorm(Operator):
     r"""Division of a weight by its largest singular value, found by power iteration.
 
@@ -202,7 +202,7 @@ class SpectralNorm(Operator):
 
     dim = Int(0, "Axis of the output channels.")
     itr = Int(1, "Number of iterations.", check=(lambda n: 0 < n <= 100_000, "in [1, 100000]"))
-    eps = Float(1e-12, "Added to squared norms.")
+    eps = Single(1e-12, "Added to squared norms.")
     test = Bool(False, "Whether to leave u as it is.")
     output_u = Bool(False, "Whether to return u as it was before, too.")
     outputs = ("w_sn", "u_before")
@@ -265,7 +265,7 @@ def spectral_norm(
 spectral_norm.__doc__ = SpectralNorm.__doc__
 
 
-@operator("MeanSubtraction", "mean_subtraction")
+@operator("MeanSubtraction", "mean_subtraction", 1052)
 class MeanSubtraction(Operator):
     r"""Subtraction of a running mean, which forward brings up to date before.
 
@@ -389,7 +389,7 @@ def clip_by_norm(x: Array, clip_norm: float | Array, axis: Axes = None) -> Any:
     return invoke(Div2, (), (scaled, bound))
 
 
-@operator("ClipGradByValue", "clip_grad_by_value")
+@operator("ClipGradByValue", "clip_grad_by_value", 1053)
 class ClipGradByValue(Operator):
     r"""The input, unchanged; its gradient is clipped to an interval, :math:`dx = \min(\max(dy, a), b)`.
 
@@ -431,7 +431,7 @@ class ClipGradByValue(Operator):
         return dy.clamp(min, max), None, None
 
 
-@operator("ClipGradByNorm", "clip_grad_by_norm")
+@operator("ClipGradByNorm", "clip_grad_by_norm", 1054)
 class ClipGradByNorm(Elementwise):
     r"""The input, unchanged; its gradient is scaled to a norm, :math:`dx = N\, dy / \|dy\|_2`.
 
@@ -459,7 +459,7 @@ class ClipGradByNorm(Elementwise):
     Source: NNabla function reference, ``ClipGradByNorm``.
     """
 
-    clip_norm = Float(None, "The norm; default: 1.")
+    clip_norm = Single(None, "The norm; default: 1.")
     axes = Ints(None, "Axes that the norm is taken over; default: all.")
     view = True
 

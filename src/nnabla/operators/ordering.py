@@ -16,7 +16,7 @@ from .axes import normalized
 from .constants import Array
 
 
-@operator("Sort", "sort")
+@operator("Sort", "sort", 1145)
 class Sort(Operator):
     r"""Elements along an axis in rising order, :math:`y_0 \le y_1 \le \ldots`; equal ones stay in the order
     they had, NaN comes last.
@@ -123,7 +123,7 @@ class TopK(Operator):
         return chosen.gather(1, order)
 
 
-@operator("TopKData", "top_k_data")
+@operator("TopKData", "top_k_data", 1174)
 class TopKData(TopK):
     r"""The `k` largest elements of each sample, :math:`y_1 \ge \ldots \ge y_k`; or, without `reduce`,
     :math:`y_i = x_i` for these and 0 for all others.
@@ -191,7 +191,7 @@ class TopKData(TopK):
         return dy.new_zeros(self._rows).scatter_(1, self.kept, dy.reshape(-1, self.k)).view(self._x)
 
 
-@operator("TopKGrad", "top_k_grad")
+@operator("TopKGrad", "top_k_grad", 1175)
 class TopKGrad(TopK):
     """The input itself, with a gradient of which only the `k` largest elements of each sample pass.
 
@@ -234,7 +234,7 @@ class TopKGrad(TopK):
         return torch.zeros_like(rows).scatter_(1, places, rows.gather(1, places)).view(self._x)
 
 
-@operator("Unique", "unique")
+@operator("Unique", "unique", 1224)
 class Unique(Operator):
     r"""The distinct elements of an array, or distinct slices along an axis; sorted,
     :math:`y_0 < y_1 < \ldots`. NaN differs from NaN.
@@ -301,7 +301,7 @@ class Unique(Operator):
         return found[0] if len(found) == 1 else tuple(found)
 
 
-@operator("SearchSorted", "searchsorted")
+@operator("SearchSorted", "searchsorted", 1093)
 class SearchSorted(Operator):
     r"""Where each value would have to be inserted into a sorted sequence to keep it sorted.
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError
-from ..graph.argument import Bool, Ints
+from ..graph.argument import Bool, Sizes
 from ..graph.operator import Operator, Shape, operator
 from .kernels import aten
 from .layout import channels_last_strides, fast_format, into_format
@@ -35,10 +35,10 @@ _MOST_EXTENDED = 1 << 33
 class Pooling(Operator):
     """What poolings have in common: the geometry of windows, and how it is put to ATen's kernels."""
 
-    kernel = Ints(doc="Size of the windows, for each spatial axis: 2 or 3 entries.")
-    stride = Ints(None, "Step between windows, for each spatial axis; default `kernel`.")
+    kernel = Sizes(doc="Size of the windows, for each spatial axis: 2 or 3 entries.")
+    stride = Sizes(None, "Step between windows, for each spatial axis; default `kernel`.")
     ignore_border = Bool(True, "Leave out windows that reach over the end of the padded input.")
-    pad = Ints(None, "Elements added on both sides of each spatial axis; default 0.")
+    pad = Sizes(None, "Elements added on both sides of each spatial axis; default 0.")
     channel_last = Bool(False, "Channels are the last axis of x and the result.")
 
     # What lies outside of x where x has to be extended first.
@@ -185,7 +185,7 @@ class Pooling(Operator):
         return dy.new_empty_strided(self._extended, self._like_strides)
 
 
-@operator("MaxPooling", "max_pooling")
+@operator("MaxPooling", "max_pooling", 1012)
 class MaxPooling(Pooling):
     r"""Maximum of each window, :math:`y_i = \max_k x_{s i + k - p}`, over the last two or three axes.
 
@@ -283,7 +283,7 @@ class Averaging(Pooling):
         return self._close_gradient(self._average_backward(dy, self._like_x(dy, dy), *self._options))
 
 
-@operator("AveragePooling", "average_pooling")
+@operator("AveragePooling", "average_pooling", 1013)
 class AveragePooling(Averaging):
     r"""Mean of each window, :math:`y_i = \frac{1}{|K|} \sum_{k \in K} x_{s i + k - p}`, over the last two or
     three axes.
@@ -320,7 +320,7 @@ class AveragePooling(Averaging):
         return y
 
 
-@operator("SumPooling", "sum_pooling")
+@operator("SumPooling", "sum_pooling", 1015)
 class SumPooling(Averaging):
     r"""Sum of each window, :math:`y_i = \sum_k x_{s i + k - p}`, over the last two or three axes.
 
@@ -352,7 +352,7 @@ class SumPooling(Averaging):
         return y
 
 
-@operator("GlobalAveragePooling", "global_average_pooling")
+@operator("GlobalAveragePooling", "global_average_pooling", 1014)
 class GlobalAveragePooling(Operator):
     r"""Mean over all axes but the first two, :math:`y_{n, c} = \frac{1}{L} \sum_l x_{n, c, l}` with the
     number :math:`L` of spatial places.

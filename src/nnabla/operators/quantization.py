@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, GraphError, ShapeError
-from ..graph.argument import Bool, Check, Float, Int, positive
+from ..graph.argument import Bool, Check, Int, Single, positive
 from ..graph.call import apply, invoke, public
 from ..graph.operator import Operator, Shape, operator
 from .constants import Array
@@ -34,7 +34,7 @@ def passed(dy: Tensor, x: Tensor, low: Any, high: Any) -> Tensor:
 # ---- signs -------------------------------------------------------------------------------------------------
 
 
-@operator("BinarySigmoid", "binary_sigmoid")
+@operator("BinarySigmoid", "binary_sigmoid", 1200)
 class BinarySigmoid(Elementwise):
     r"""Step, :math:`y = 1` where :math:`x > 0`, else 0.
 
@@ -59,7 +59,7 @@ class BinarySigmoid(Elementwise):
         return hardtanh_backward(dy, x, -1, 1) * 0.5
 
 
-@operator("BinaryTanh", "binary_tanh")
+@operator("BinaryTanh", "binary_tanh", 1201)
 class BinaryTanh(Elementwise):
     r"""Sign, :math:`y = 1` where :math:`x > 0`, else -1.
 
@@ -87,7 +87,7 @@ class BinaryTanh(Elementwise):
 # ---- fixed sets of values ----------------------------------------------------------------------------------
 
 
-@operator("FixedPointQuantize", "fixed_point_quantize")
+@operator("FixedPointQuantize", "fixed_point_quantize", 1208)
 class FixedPointQuantize(Elementwise):
     r"""The nearest multiple of `delta` that fits in `n` bits; halves go away from zero.
 
@@ -113,7 +113,7 @@ class FixedPointQuantize(Elementwise):
 
     sign = Bool(True, "Whether one of the bits is a sign.")
     n = Int(8, "Number of bits.", check=positive)
-    delta = Float(0.0625, "Distance of two values.", check=positive)
+    delta = Single(0.0625, "Distance of two values.", check=positive)
     ste_fine_grained = Bool(True, "Whether the gradient is 0 where x lies beyond the values.")
     grad_aliases = True
 
@@ -176,7 +176,7 @@ def fixed_point_quantize(
     return invoke(FixedPointQuantize, (sign, n, delta, ste_fine_grained), (x,), outputs=outputs)
 
 
-@operator("Pow2Quantize", "pow2_quantize")
+@operator("Pow2Quantize", "pow2_quantize", 1210)
 class Pow2Quantize(Elementwise):
     r"""The nearest power of two, on a logarithmic scale, that fits in `n` bits:
     :math:`y = \mathrm{sign}(x) \, 2^{\mathrm{round}(\log_2 |x|)}`, with the exponent clipped.
@@ -287,7 +287,7 @@ def pow2_quantize(
 # ---- ranges ------------------------------------------------------------------------------------------------
 
 
-@operator("MinMaxQuantize", "min_max_quantize")
+@operator("MinMaxQuantize", "min_max_quantize", 1209)
 class MinMaxQuantize(Operator):
     r"""The nearest of evenly spaced values between a minimum and a maximum, one of which is 0.
 
@@ -324,11 +324,11 @@ class MinMaxQuantize(Operator):
     Integer-Arithmetic-Only Inference", arXiv:1712.05877, section 3.
     """
 
-    decay = Float(0.999, "How much of the running minimum and maximum stays in each step.")
+    decay = Single(0.999, "How much of the running minimum and maximum stays in each step.")
     x_min_max = Bool(False, "Whether to take minimum and maximum from x.")
     ema = Bool(False, "Whether they are running averages.")
     ste_fine_grained = Bool(True, "Whether the gradient is 0 where x lies outside of the range.")
-    eps = Float(0.01, "Least difference of maximum and minimum.")
+    eps = Single(0.01, "Least difference of maximum and minimum.")
     updated = ("qr_min", "qr_max")
     keeps = True
     grad_aliases = True
@@ -448,7 +448,7 @@ def min_max_quantize(
     return apply(function, (x, qr_min, qr_max, ql_min, ql_max), outputs=outputs)
 
 
-@operator("Prune", "prune")
+@operator("Prune", "prune", 1211)
 class Prune(Elementwise):
     r"""0 for the smallest values by size, the others unchanged.
 
@@ -472,7 +472,7 @@ class Prune(Elementwise):
     Source: NNabla function reference, ``Prune``.
     """
 
-    rate = Float(0.9, "Share of the values to become 0.", check=ratio)
+    rate = Single(0.9, "Share of the values to become 0.", check=ratio)
     grad_aliases = True
 
     def forward(self, x: Tensor) -> Tensor:

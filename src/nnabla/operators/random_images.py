@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError
-from ..graph.argument import Bool, Float, Floats, Int, Ints, Str, positive
+from ..graph.argument import Bool, Floats, Int, Ints, Single, Sizes, Str, positive
 from ..graph.operator import Shape, operator
 from .axes import normalized
 from .creation import lengths, representable
@@ -97,7 +97,7 @@ class Moved(Stochastic):
         return dx.view(self._x)
 
 
-@operator("RandomCrop", "random_crop")
+@operator("RandomCrop", "random_crop", 1183)
 class RandomCrop(Moved):
     """A part of each sample, at a random place: :math:`y_i = x_{i + o}` along each axis, with an offset
     :math:`o` drawn from all that are possible.
@@ -122,7 +122,7 @@ class RandomCrop(Moved):
     Source: NNabla function reference, ``RandomCrop``.
     """
 
-    shape = Ints(None, "Lengths of the part along the last axes.", check=lengths)
+    shape = Sizes(None, "Lengths of the part along the last axes.", check=lengths)
     base_axis = Int(1, "Number of leading axes that tell samples apart.")
     seed = Int(-1, SEED)
 
@@ -142,7 +142,7 @@ class RandomCrop(Moved):
         return self.along(axis) + self.drawn(0, self._x[axis] - self._y[axis], generator), None
 
 
-@operator("RandomFlip", "random_flip")
+@operator("RandomFlip", "random_flip", 1184)
 class RandomFlip(Moved):
     """Each sample, mirrored along each of some axes with probability one half: :math:`y_i = x_{D - 1 - i}`
     for an axis of length :math:`D`.
@@ -184,7 +184,7 @@ class RandomFlip(Moved):
         return torch.where(flips, self._x[axis] - 1 - position, position), None
 
 
-@operator("RandomShift", "random_shift")
+@operator("RandomShift", "random_shift", 1185)
 class RandomShift(Moved):
     """Each sample, moved along axes by a random distance, :math:`y_i = x_{i - s}`; what moves in is taken
     from the border.
@@ -217,7 +217,7 @@ class RandomShift(Moved):
 
     shifts = Ints(None, "How far elements move at most along each of the last axes.")
     border_mode = Str("nearest", "What moves in.", choices=("nearest", "reflect", "constant"))
-    constant_value = Float(0.0, "The number for border_mode constant.")
+    constant_value = Single(0.0, "The number for border_mode constant.")
     base_axis = Int(1, "Number of leading axes that tell samples apart.")
     seed = Int(-1, SEED)
 
@@ -246,7 +246,7 @@ _PAIR = (lambda pair: len(pair) == 2, "two numbers")
 _RATIOS = (lambda pair: len(pair) == 2 and min(pair) >= 0, "two numbers, at least 0 each")
 
 
-@operator("RandomErase", "random_erase")
+@operator("RandomErase", "random_erase", 1186)
 class RandomErase(Stochastic):
     r"""Images with random rectangles replaced by noise.
 
@@ -288,7 +288,7 @@ class RandomErase(Stochastic):
     that of NNabla 1.39.
     """
 
-    prob = Float(0.5, "Probability of each rectangle.", check=(lambda p: 0 <= p <= 1, "in [0, 1]"))
+    prob = Single(0.5, "Probability of each rectangle.", check=(lambda p: 0 <= p <= 1, "in [0, 1]"))
     area_ratios = Floats((0.02, 0.4), "Least and greatest share of the area.", check=_RATIOS)
     aspect_ratios = Floats((0.3, 3.3333), "Least and greatest ratio of height and width.", check=_RATIOS)
     replacements = Floats((0.0, 255.0), "Least and greatest value of the noise.", check=_PAIR)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..errors import ShapeError
-from ..graph.argument import Bool, Float, Int
+from ..graph.argument import Bool, Float, Int, Single
 from ..graph.operator import Operator, Shape, operator
 from .axes import normalized
 from .kernels import aten
@@ -27,7 +27,7 @@ def _least(x: Tensor) -> float:
     return info.tiny * info.eps
 
 
-@operator("ReLU", "relu")
+@operator("ReLU", "relu", 1022)
 class ReLU(Elementwise):
     r"""Rectified linear unit, :math:`y = \max(0, x)`.
 
@@ -60,7 +60,7 @@ class ReLU(Elementwise):
         return threshold_backward_into(dy, y, 0, grad_input=dy)
 
 
-@operator("LeakyReLU", "leaky_relu")
+@operator("LeakyReLU", "leaky_relu", 1023)
 class LeakyReLU(Elementwise):
     r"""Leaky rectified linear unit, :math:`y = \max(0, x) + \alpha \min(0, x)`.
 
@@ -80,7 +80,7 @@ class LeakyReLU(Elementwise):
     Neural Network Acoustic Models.
     """
 
-    alpha = Float(0.1, "Slope for negative inputs.")
+    alpha = Single(0.1, "Slope for negative inputs.")
     inplace = Bool(False, "Accepted for compatibility; the clear options free memory.")
     keeps = True
 
@@ -97,7 +97,7 @@ class LeakyReLU(Elementwise):
         return aten.leaky_relu_backward(dy, y, self.alpha, True)
 
 
-@operator("ReLU6", "relu6")
+@operator("ReLU6", "relu6", 1033)
 class ReLU6(Elementwise):
     r"""Rectified linear unit with a ceiling, :math:`y = \min(\max(0, x), 6)`.
 
@@ -121,7 +121,7 @@ class ReLU6(Elementwise):
         return aten.hardtanh_backward(dy, y, 0.0, 6.0)
 
 
-@operator("PReLU", "prelu")
+@operator("PReLU", "prelu", 1030)
 class PReLU(Operator):
     r"""Rectified linear unit with a learned slope, :math:`y = \max(0, x_0) + w \min(0, x_0)`.
 
@@ -192,7 +192,7 @@ class _Exponential(Operator):
         return torch.where(y < 0 if negative is None else negative, (y + self.alpha).mul_(dy), dy)
 
 
-@operator("ELU", "elu")
+@operator("ELU", "elu", 1026)
 class ELU(_Exponential):
     r"""Exponential linear unit: :math:`y = x` for :math:`x > 0`, else :math:`y = \alpha (e^x - 1)`.
 
@@ -225,7 +225,7 @@ class ELU(_Exponential):
         return self._elu_grad(dy, y, self.kept)
 
 
-@operator("SELU", "selu")
+@operator("SELU", "selu", 1027)
 class SELU(Elementwise):
     r"""Scaled exponential linear unit: :math:`y = \lambda x` for :math:`x > 0`, else
     :math:`y = \lambda \alpha (e^x - 1)`.
@@ -269,7 +269,7 @@ def _doubled(x: Shape, axis: int) -> Shape:
     return tuple([2 * d if i == axis else d for i, d in enumerate(x)])
 
 
-@operator("CReLU", "crelu")
+@operator("CReLU", "crelu", 1028)
 class CReLU(Operator):
     r"""Rectified linear units of both signs: :math:`\max(0, x)` and :math:`\max(0, -x)`, concatenated.
 
@@ -307,7 +307,7 @@ class CReLU(Operator):
         return aten.threshold_backward(dy0, y0, 0).sub_(aten.threshold_backward(dy1, zero, 0))
 
 
-@operator("CELU", "celu")
+@operator("CELU", "celu", 1029)
 class CELU(_Exponential):
     r"""Exponential linear units of both signs, :math:`f(x)` and :math:`f(-x)`, concatenated, where
     :math:`f(x) = x` for :math:`x > 0`, else :math:`\alpha (e^x - 1)`.
@@ -367,7 +367,7 @@ class _Clipped(Elementwise):
         return aten.hardtanh_backward(dy, x, -self._outside, self._outside)
 
 
-@operator("HardSigmoid", "hard_sigmoid")
+@operator("HardSigmoid", "hard_sigmoid", 1034)
 class HardSigmoid(_Clipped):
     r"""Piecewise linear sigmoid, :math:`y = \min(\max(0, 0.2 x + 0.5), 1)`.
 
@@ -392,7 +392,7 @@ class HardSigmoid(_Clipped):
         return self._line_grad(dy, x).mul_(0.2)
 
 
-@operator("HardTanh", "hard_tanh")
+@operator("HardTanh", "hard_tanh", 1035)
 class HardTanh(_Clipped):
     r"""Piecewise linear hyperbolic tangent, :math:`y = \min(\max(-1, x), 1)`.
 

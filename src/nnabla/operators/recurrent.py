@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, GraphError, ShapeError
-from ..graph.argument import Bool, Float, Int, Str, positive
+from ..graph.argument import Bool, Int, Single, Str, positive
 from ..graph.derivative import Record, vector_jacobian
 from ..graph.operator import Shape, operator
 from .shapes import refuse_empty
@@ -182,7 +182,7 @@ class Recurrent(Stochastic):
         return tuple([next(rest) if want else None for want in need])
 
 
-@operator("RNN", "rnn")
+@operator("RNN", "rnn", 1002)
 class RNN(Recurrent):
     r"""Elman RNN, :math:`h_t = f(W x_t + U h_{t-1} + b)` with :math:`f` tanh or ReLU.
 
@@ -219,7 +219,7 @@ class RNN(Recurrent):
 
     num_layers = Int(1, "Number of layers.", check=positive)
     nonlinearity = Str("tanh", "The activation function.", choices=("tanh", "relu"))
-    dropout = Float(None, "Probability that an output of a layer is not seen by the next one; default 0.")
+    dropout = Single(None, "Probability that an output of a layer is not seen by the next one; default 0.")
     bidirectional = Bool(False, "Run every layer in both directions of time.")
     training = Bool(True, "Whether dropout is in force; without it there is no gradient.")
     outputs = ("y", "h_n")
@@ -259,7 +259,7 @@ class RNN(Recurrent):
         return self._gradients(need, (dy, dh_n), (x, h, weight_l0, weight, bias))
 
 
-@operator("LSTM", "lstm")
+@operator("LSTM", "lstm", 1003)
 class LSTM(Recurrent):
     r"""Long short-term memory.
 
@@ -301,7 +301,7 @@ class LSTM(Recurrent):
     """
 
     num_layers = Int(1, "Number of layers.", check=positive)
-    dropout = Float(None, "Probability that an output of a layer is not seen by the next one; default 0.")
+    dropout = Single(None, "Probability that an output of a layer is not seen by the next one; default 0.")
     bidirectional = Bool(False, "Run every layer in both directions of time.")
     training = Bool(True, "Whether dropout is in force; without it there is no gradient.")
     outputs = ("y", "h_n", "c_n")
@@ -356,7 +356,7 @@ class LSTM(Recurrent):
         return self._gradients(need, (dy, dh_n, dc_n), (x, h, c, weight_l0, weight, bias))
 
 
-@operator("GRU", "gru")
+@operator("GRU", "gru", 1004)
 class GRU(Recurrent):
     r"""Gated recurrent unit.
 
@@ -396,7 +396,7 @@ class GRU(Recurrent):
     """
 
     num_layers = Int(1, "Number of layers.", check=positive)
-    dropout = Float(None, "Probability that an output of a layer is not seen by the next one; default 0.")
+    dropout = Single(None, "Probability that an output of a layer is not seen by the next one; default 0.")
     bidirectional = Bool(False, "Run every layer in both directions of time.")
     training = Bool(True, "Whether dropout is in force; without it there is no gradient.")
     outputs = ("y", "h_n")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError
-from ..graph.argument import Bool, Float, Ints
+from ..graph.argument import Bool, Ints, Single
 from ..graph.call import invoke, public
 from ..graph.operator import Operator, Shape, operator
 from .axes import Axes, normalized_all
@@ -73,7 +73,7 @@ class Reduction(Operator):
         return dy.expand(self._x)
 
 
-@operator("Sum", "sum")
+@operator("Sum", "sum", 1055)
 class Sum(Reduction):
     r"""Sum over axes, :math:`y = \sum_i x_i`.
 
@@ -122,7 +122,7 @@ class _Average(WithConstant):
         return x.mean()
 
 
-@operator("Mean", "mean")
+@operator("Mean", "mean", 1057)
 class Mean(_Average, Reduction):
     r"""Mean over axes, :math:`y = \frac{1}{n} \sum_i x_i`.
 
@@ -163,7 +163,7 @@ class Mean(_Average, Reduction):
         return self._spread(dy * self.operand(1 / (self._count or 1)))
 
 
-@operator("Prod", "prod")
+@operator("Prod", "prod", 1061)
 class Prod(Reduction):
     r"""Product over axes, :math:`y = \prod_i x_i`.
 
@@ -215,7 +215,7 @@ def _exclusive_product(x: Tensor, axis: int) -> Tensor:
     return before.cumprod(axis)
 
 
-@operator("Norm", "norm")
+@operator("Norm", "norm", 1060)
 class Norm(Reduction):
     r"""Norm over axes, :math:`y = (\sum_i |x_i|^p)^{1/p}`.
 
@@ -234,7 +234,7 @@ class Norm(Reduction):
     Source: NNabla function reference, ``Norm``.
     """
 
-    p = Float(None, "Order of the norm; 2 by default.", check=(lambda p: p >= 1, "at least 1"))
+    p = Single(None, "Order of the norm; 2 by default.", check=(lambda p: p >= 1, "at least 1"))
     axes = Ints(None, "Axes to reduce; all by default.")
     keep_dims = Bool(False, "Keep reduced axes, with length 1.")
 
@@ -276,7 +276,7 @@ class _Whole(Operator):
         return ()
 
 
-@operator("ReduceSum", "reduce_sum")
+@operator("ReduceSum", "reduce_sum", 1063)
 class ReduceSum(_Whole):
     r"""Sum of all elements, :math:`y = \sum_i x_i`.
 
@@ -301,7 +301,7 @@ class ReduceSum(_Whole):
         return dy.expand(self._x)
 
 
-@operator("ReduceMean", "reduce_mean")
+@operator("ReduceMean", "reduce_mean", 1064)
 class ReduceMean(_Average, _Whole):
     r"""Mean of all elements, :math:`y = \frac{1}{n} \sum_i x_i`.
 

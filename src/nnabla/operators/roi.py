@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError
-from ..graph.argument import Bool, Floats, Int, Ints
+from ..graph.argument import Bool, Floats, Int, Sizes
 from ..graph.operator import Operator, Shape, operator
 from .shapes import refuse_empty
 
@@ -16,7 +16,7 @@ from .shapes import refuse_empty
 _MOST_SAMPLES = 1 << 28
 
 
-@operator("RoiAlign", "roi_align")
+@operator("RoiAlign", "roi_align", 1018)
 class RoiAlign(Operator):
     r"""Averages of bilinear samples on a grid of cells inside of each box.
 
@@ -52,7 +52,7 @@ class RoiAlign(Operator):
     Source: NNabla function reference, ``RoiAlign``; He et al., Mask R-CNN (arXiv:1703.06870).
     """
 
-    output_size = Ints(doc="Rows and columns of cells.")
+    output_size = Sizes(doc="Rows and columns of cells.")
     spatial_scale = Floats((1.0, 1.0), "Factors of the coordinates, vertical and horizontal.")
     sampling_ratio = Int(None, "Sampling points along each side of a cell; 0 or less: by its size.")
     channel_last = Bool(None, "Channels are the last axis of input and the result.")

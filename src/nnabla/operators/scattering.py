@@ -18,7 +18,7 @@ from .creation import lengths
 from .indexing import Rows, as_indices, indexed_shape
 
 
-@operator("ScatterNd", "scatter_nd")
+@operator("ScatterNd", "scatter_nd", 1160)
 class ScatterNd(Operator):
     """Elements, or whole slices, written to positions given by one index for each leading axis.
 
@@ -98,7 +98,7 @@ def scatter_nd(data: Array, indices: Any, shape: Any = None, out: Any = None, ad
 scatter_nd.__doc__ = ScatterNd.__doc__
 
 
-@operator("ScatterAdd", "scatter_add")
+@operator("ScatterAdd", "scatter_add", 1161)
 class ScatterAdd(Operator):
     """Values added to elements whose index along one axis is given.
 
@@ -167,7 +167,7 @@ def scatter_add(x0: Array, indices: Any, x1: Array, axis: int | None = None) -> 
 scatter_add.__doc__ = ScatterAdd.__doc__
 
 
-@operator("Assign", "assign")
+@operator("Assign", "assign", 1156)
 class Assign(Operator):
     """Write the values of one array to another when the graph runs, ``dst = src``.
 

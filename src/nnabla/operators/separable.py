@@ -10,7 +10,7 @@ from ..graph.operator import Operator, Shape, operator
 from .kernels import aten
 
 
-@operator("AdaptiveSeparableConvolution", "adaptive_separable_convolution")
+@operator("AdaptiveSeparableConvolution", "adaptive_separable_convolution", 1011)
 class AdaptiveSeparableConvolution(Operator):
     r"""Two-dimensional convolution with a vertical and a horizontal kernel for every pixel.
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .._nd_array import NdArray
 from ..errors import ArgumentError, ShapeError
-from ..graph.argument import Bool, Float, Int
+from ..graph.argument import Bool, Int, Single
 from ..graph.call import apply, public
 from ..graph.operator import Operator, Shape, operator
 from ..graph.variable import Variable
@@ -25,7 +25,7 @@ def values_now(array: Any) -> list[int] | None:
     return array._tensor.long().tolist()
 
 
-@operator("PackPaddedSequence", "pack_padded_sequence")
+@operator("PackPaddedSequence", "pack_padded_sequence", 1164)
 class PackPaddedSequence(Operator):
     r"""The elements of sequences that were padded to one length, without the padding, ordered by time.
 
@@ -102,7 +102,7 @@ def pack_padded_sequence(
 pack_padded_sequence.__doc__ = PackPaddedSequence.__doc__
 
 
-@operator("PadPackedSequence", "pad_packed_sequence")
+@operator("PadPackedSequence", "pad_packed_sequence", 1165)
 class PadPackedSequence(Operator):
     r"""Packed sequences padded to one length; the inverse of `pack_padded_sequence`.
 
@@ -136,7 +136,7 @@ class PadPackedSequence(Operator):
     """
 
     batch_first = Bool(False, "The padded result has shape (B, T, ...).")
-    padding_value = Float(None, "What stands after the end of a sequence.")
+    padding_value = Single(None, "What stands after the end of a sequence.")
     total_length = Int(None, "Pad to at least this length; -1: to the longest sequence.")
     outputs = ("padded_sequence", "lengths")
     output_types: ClassVar = {1: torch.int32}

@@ -40,7 +40,7 @@ class Fourier(Operator):
         return x
 
 
-@operator("FFT", "fft")
+@operator("FFT", "fft", 1169)
 class FFT(Fourier):
     r"""Discrete Fourier transform of complex numbers over the last axes,
     :math:`y_k = \sum_n x_n \exp(-2 \pi i \sum_d k_d n_d / N_d)`.
@@ -78,7 +78,7 @@ class FFT(Fourier):
         return torch.view_as_real(torch.fft.ifftn(complex_dy, dim=self._axes, norm=scale))
 
 
-@operator("IFFT", "ifft")
+@operator("IFFT", "ifft", 1170)
 class IFFT(Fourier):
     r"""Inverse of `fft`: :math:`y_n = \frac{1}{N} \sum_k x_k \exp(2 \pi i \sum_d k_d n_d / N_d)` with the
     number of elements :math:`N`.
@@ -277,7 +277,7 @@ def _parts(spectrum: Tensor) -> tuple[Tensor, Tensor]:
     return spectrum.real.contiguous(), spectrum.imag.contiguous()
 
 
-@operator("STFT", "stft")
+@operator("STFT", "stft", 1171)
 class STFT(Operator):
     r"""Short-time Fourier transform: spectra of overlapping frames of a signal.
 
@@ -355,7 +355,7 @@ def stft(
 stft.__doc__ = STFT.__doc__
 
 
-@operator("ISTFT", "istft")
+@operator("ISTFT", "istft", 1172)
 class ISTFT(Operator):
     r"""Inverse short-time Fourier transform: a signal from the spectra of its overlapping frames.
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .._nd_array import integer
 from ..errors import ArgumentError, ShapeError
-from ..graph.argument import Argument, Float, Ints, Str
+from ..graph.argument import Argument, Ints, Single, Str
 from ..graph.operator import Operator, Shape, operator
 from .creation import representable
 from .kernels import aten
@@ -21,6 +21,7 @@ class Bounds(Argument):
     """A list of integers, in which ``None`` stands for a default; held as a tuple."""
 
     kind = "a sequence of integers or None"
+    stored = "repeated int64"
 
     def cast(self, value: Any) -> tuple[int | None, ...]:
         return tuple([None if v is None else integer(v) for v in value])
@@ -106,7 +107,7 @@ class Cutter:
         return part
 
 
-@operator("Slice", "slice")
+@operator("Slice", "slice", 1136)
 class Slice(Operator):
     r"""A part of an array, by Python's rules for slices on every axis:
     :math:`y_i = x_{\mathrm{start} + i \cdot \mathrm{step}}` along each.
@@ -261,7 +262,7 @@ class Reindexing:
         return dy
 
 
-@operator("Pad", "pad")
+@operator("Pad", "pad", 1137)
 class Pad(Operator):
     """An array with a border around it: along each axis :math:`y_{i + b} = x_i`, where :math:`b` is the
     width of the border before it.
@@ -289,7 +290,7 @@ class Pad(Operator):
 
     pad_width = Ints(doc="Border widths of the last axes.", check=(even, "an even number of widths, at least 0 each"))
     mode = Str("constant", "What the border shows.", choices=("constant", "reflect", "repeat"))
-    constant_value = Float(0.0, "The number for mode constant.")
+    constant_value = Single(0.0, "The number for mode constant.")
     grad_aliases = True
 
     def output_shape(self, x: Shape) -> Shape:
@@ -347,7 +348,7 @@ class Pad(Operator):
         return dy[self._inner]
 
 
-@operator("Shift", "shift")
+@operator("Shift", "shift", 1144)
 class Shift(Operator):
     """Elements moved along axes, :math:`y_i = x_{i - s}`; what moves in is taken from the border.
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from .. import random
 from ..context import Context
 from ..errors import ArgumentError, ShapeError
-from ..graph.argument import Bool, Float, Int, Ints, positive, probability
+from ..graph.argument import Bool, Float, Int, Single, Sizes, positive, probability
 from ..graph.operator import Operator, Shape, operator
 from .creation import lengths
 from .shapes import refuse_empty
@@ -83,7 +83,7 @@ class Stochastic(Operator):
         return generator
 
 
-@operator("Dropout", "dropout")
+@operator("Dropout", "dropout", 1173)
 class Dropout(Stochastic):
     r"""Set a random share of the elements to 0, and divide the others by :math:`1 - p`.
 
@@ -172,7 +172,7 @@ class Source(Stochastic):
         return torch.empty(self.shape, dtype=self.compute_dtype, device=self.device)
 
 
-@operator("Rand", "rand")
+@operator("Rand", "rand", 1176)
 class Rand(Source):
     r"""Numbers from the uniform distribution over ``[low, high)``, with density
     :math:`1 / (\mathrm{high} - \mathrm{low})`.
@@ -195,9 +195,9 @@ class Rand(Source):
         True
     """
 
-    low = Float(0.0, "Least value.")
-    high = Float(1.0, "End of the range.")
-    shape = Ints([], "Shape of the result.", check=lengths)
+    low = Single(0.0, "Least value.")
+    high = Single(1.0, "End of the range.")
+    shape = Sizes([], "Shape of the result.", check=lengths)
     seed = Int(-1, SEED)
 
     def check(self) -> None:
@@ -210,7 +210,7 @@ class Rand(Source):
         return self.empty().uniform_(self.low, self.high, generator=generator)
 
 
-@operator("Randint", "randint")
+@operator("Randint", "randint", 1177)
 class Randint(Source):
     r"""Integers from the uniform distribution over ``low, ..., high - 1``, each with probability
     :math:`1 / (\mathrm{high} - \mathrm{low})`.
@@ -235,7 +235,7 @@ class Randint(Source):
 
     low = Int(0, "Least value.")
     high = Int(1, "One past the greatest value.")
-    shape = Ints([], "Shape of the result.", check=lengths)
+    shape = Sizes([], "Shape of the result.", check=lengths)
     seed = Int(-1, SEED)
 
     def check(self) -> None:
@@ -252,7 +252,7 @@ class Randint(Source):
         return self.empty().random_(self.low, self.high, generator=generator)
 
 
-@operator("Randn", "randn")
+@operator("Randn", "randn", 1178)
 class Randn(Source):
     r"""Numbers from the normal distribution, with density proportional to
     :math:`\exp(-(x - \mu)^2 / (2 \sigma^2))`.
@@ -273,16 +273,16 @@ class Randn(Source):
         (3, 4)
     """
 
-    mu = Float(0.0, "Mean.")
-    sigma = Float(1.0, "Standard deviation.", check=positive)
-    shape = Ints([], "Shape of the result.", check=lengths)
+    mu = Single(0.0, "Mean.")
+    sigma = Single(1.0, "Standard deviation.", check=positive)
+    shape = Sizes([], "Shape of the result.", check=lengths)
     seed = Int(-1, SEED)
 
     def draw(self, generator: torch.Generator) -> Tensor:
         return self.empty().normal_(self.mu, self.sigma, generator=generator)
 
 
-@operator("RandBinomial", "rand_binomial")
+@operator("RandBinomial", "rand_binomial", 1179)
 class RandBinomial(Source):
     r"""Numbers from the binomial distribution: how many of `n` trials succeed. The probability of :math:`k`
     is :math:`\binom{n}{k} p^k (1 - p)^{n - k}`.
@@ -306,8 +306,8 @@ class RandBinomial(Source):
     """
 
     n = Int(1, "Number of trials.", check=positive)
-    p = Float(0.5, "Probability of success.", check=(lambda p: 0 < p < 1, "between 0 and 1"))
-    shape = Ints([], "Shape of the result.", check=lengths)
+    p = Single(0.5, "Probability of success.", check=(lambda p: 0 < p < 1, "between 0 and 1"))
+    shape = Sizes([], "Shape of the result.", check=lengths)
     seed = Int(-1, SEED)
 
     def draw(self, generator: torch.Generator) -> Tensor:
@@ -316,7 +316,7 @@ class RandBinomial(Source):
         return torch.binomial(trials, torch.full_like(trials, self.p), generator).to(self.compute_dtype)
 
 
-@operator("RandBeta", "rand_beta")
+@operator("RandBeta", "rand_beta", 1180)
 class RandBeta(Source):
     r"""Numbers from the beta distribution, with density proportional to
     :math:`x^{\alpha - 1} (1 - x)^{\beta - 1}`.
@@ -339,9 +339,9 @@ class RandBeta(Source):
         True
     """
 
-    alpha = Float(0.5, "First exponent and 1.", check=positive)
-    beta = Float(0.5, "Second exponent and 1.", check=positive)
-    shape = Ints([], "Shape of the result.", check=lengths)
+    alpha = Single(0.5, "First exponent and 1.", check=positive)
+    beta = Single(0.5, "Second exponent and 1.", check=positive)
+    shape = Sizes([], "Shape of the result.", check=lengths)
     seed = Int(-1, SEED)
 
     def draw(self, generator: torch.Generator) -> Tensor:
@@ -351,7 +351,7 @@ class RandBeta(Source):
         return drawn[..., 0].to(self.compute_dtype).clone()
 
 
-@operator("RandGamma", "rand_gamma")
+@operator("RandGamma", "rand_gamma", 1181)
 class RandGamma(Source):
     r"""Numbers from the gamma distribution, with density proportional to
     :math:`x^{k - 1} \exp(-x / \theta)`.
@@ -374,9 +374,9 @@ class RandGamma(Source):
         True
     """
 
-    k = Float(0.5, "Shape of the distribution.", check=positive)
-    theta = Float(1.0, "Scale of the distribution.", check=positive)
-    shape = Ints([], "Shape of the result.", check=lengths)
+    k = Single(0.5, "Shape of the distribution.", check=positive)
+    theta = Single(1.0, "Scale of the distribution.", check=positive)
+    shape = Sizes([], "Shape of the result.", check=lengths)
     seed = Int(-1, SEED)
 
     def draw(self, generator: torch.Generator) -> Tensor:
@@ -385,7 +385,7 @@ class RandGamma(Source):
         return torch._standard_gamma(k, generator).mul_(self.theta).to(self.compute_dtype)
 
 
-@operator("RandomChoice", "random_choice")
+@operator("RandomChoice", "random_choice", 1182)
 class RandomChoice(Stochastic):
     r"""Elements of populations, drawn with the probabilities that weights give:
     :math:`P(x_i) = w_i / \sum_j w_j`.
@@ -410,7 +410,7 @@ class RandomChoice(Stochastic):
         array([6., 6.], dtype=float32)
     """
 
-    shape = Ints([], "Shape of the elements drawn.", check=lengths)
+    shape = Sizes([], "Shape of the elements drawn.", check=lengths)
     replace = Bool(True, "Draw each element independently of the others.")
     seed = Int(-1, SEED)
     keeps = grad_is_differentiable = True

@@ -9,7 +9,7 @@ from ..graph.operator import operator
 from .shapes import Binary, Elementwise
 
 
-@operator("Sin", "sin")
+@operator("Sin", "sin", 1120)
 class Sin(Elementwise):
     r"""Sine, :math:`y = \sin x`, of angles in radians.
 
@@ -32,7 +32,7 @@ class Sin(Elementwise):
         return dy * torch.cos(x)
 
 
-@operator("Cos", "cos")
+@operator("Cos", "cos", 1121)
 class Cos(Elementwise):
     r"""Cosine, :math:`y = \cos x`, of angles in radians.
 
@@ -55,7 +55,7 @@ class Cos(Elementwise):
         return -(dy * torch.sin(x))
 
 
-@operator("Tan", "tan")
+@operator("Tan", "tan", 1122)
 class Tan(Elementwise):
     r"""Tangent, :math:`y = \tan x`, of angles in radians.
 
@@ -78,7 +78,7 @@ class Tan(Elementwise):
         return dy * (torch.square(y) + 1)
 
 
-@operator("Sinh", "sinh")
+@operator("Sinh", "sinh", 1123)
 class Sinh(Elementwise):
     r"""Hyperbolic sine, :math:`y = (e^x - e^{-x}) / 2`.
 
@@ -101,7 +101,7 @@ class Sinh(Elementwise):
         return dy * torch.cosh(x)
 
 
-@operator("Cosh", "cosh")
+@operator("Cosh", "cosh", 1124)
 class Cosh(Elementwise):
     r"""Hyperbolic cosine, :math:`y = (e^x + e^{-x}) / 2`.
 
@@ -124,7 +124,7 @@ class Cosh(Elementwise):
         return dy * torch.sinh(x)
 
 
-@operator("ASin", "asin")
+@operator("ASin", "asin", 1125)
 class ASin(Elementwise):
     r"""Inverse sine, :math:`y = \arcsin x`.
 
@@ -147,7 +147,7 @@ class ASin(Elementwise):
         return dy * torch.rsqrt(1 - torch.square(x))
 
 
-@operator("ACos", "acos")
+@operator("ACos", "acos", 1126)
 class ACos(Elementwise):
     r"""Inverse cosine, :math:`y = \arccos x`.
 
@@ -170,7 +170,7 @@ class ACos(Elementwise):
         return -(dy * torch.rsqrt(1 - torch.square(x)))
 
 
-@operator("ATan", "atan")
+@operator("ATan", "atan", 1127)
 class ATan(Elementwise):
     r"""Inverse tangent, :math:`y = \arctan x`.
 
@@ -193,7 +193,7 @@ class ATan(Elementwise):
         return dy / (torch.square(x) + 1)
 
 
-@operator("ATan2", "atan2")
+@operator("ATan2", "atan2", 1128)
 class ATan2(Binary):
     r"""Angle of the point :math:`(x_1, x_0)`, seen from the origin: the inverse tangent of :math:`x_0 / x_1`,
     in the right quadrant.
@@ -223,7 +223,7 @@ class ATan2(Binary):
         return (scaled * x1 if need[0] else None), (-(scaled * x0) if need[1] else None)
 
 
-@operator("ASinh", "asinh")
+@operator("ASinh", "asinh", 1129)
 class ASinh(Elementwise):
     r"""Inverse hyperbolic sine, :math:`y = \log(x + \sqrt{x^2 + 1})`.
 
@@ -246,7 +246,7 @@ class ASinh(Elementwise):
         return dy * torch.rsqrt(torch.square(x) + 1)
 
 
-@operator("ACosh", "acosh")
+@operator("ACosh", "acosh", 1130)
 class ACosh(Elementwise):
     r"""Inverse hyperbolic cosine, :math:`y = \log(x + \sqrt{x^2 - 1})`.
 
@@ -269,7 +269,7 @@ class ACosh(Elementwise):
         return dy * torch.rsqrt(torch.square(x) - 1)
 
 
-@operator("ATanh", "atanh")
+@operator("ATanh", "atanh", 1131)
 class ATanh(Elementwise):
     r"""Inverse hyperbolic tangent, :math:`y = \log((1 + x) / (1 - x)) / 2`.
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError
-from ..graph.argument import Bool, Ints
+from ..graph.argument import Bool, Sizes
 from ..graph.operator import Operator, Shape, operator
 from .kernels import aten
 from .layout import fast_format, into_format
@@ -25,7 +25,7 @@ _GATHER = {
 }
 
 
-@operator("Unpooling", "unpooling")
+@operator("Unpooling", "unpooling", 1016)
 class Unpooling(Operator):
     r"""Each value repeated over a window, :math:`y_{k_1 i_1 + j_1, k_2 i_2 + j_2} = x_{i_1, i_2}`.
 
@@ -51,7 +51,7 @@ class Unpooling(Operator):
     Source: NNabla function reference, ``Unpooling``.
     """
 
-    kernel = Ints(doc="Size of the windows, for each of the last axes.")
+    kernel = Sizes(doc="Size of the windows, for each of the last axes.")
     channel_last = Bool(False, "Channels are the last axis of x and the result.")
 
     def output_shape(self, x: Shape) -> Shape:
@@ -105,7 +105,7 @@ class Unpooling(Operator):
         return self._close(dx, self._x)
 
 
-@operator("MaxPoolingBackward", "max_pooling_backward")
+@operator("MaxPoolingBackward", "max_pooling_backward", 1222)
 class MaxPoolingBackward(MaxPooling):
     r"""The gradient of `max_pooling` as a function: each `dy` goes to the maximum of its window in `x`.
 

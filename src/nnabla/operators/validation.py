@@ -20,7 +20,7 @@ class Measure(Operator):
     differentiable = False
 
 
-@operator("TopNError", "top_n_error")
+@operator("TopNError", "top_n_error", 1214)
 class TopNError(Measure):
     r"""1 where the score of the label is not among the `n` highest, else 0.
 
@@ -71,7 +71,7 @@ class TopNError(Measure):
         return (rank > self.n).to(x.dtype)
 
 
-@operator("BinaryError", "binary_error")
+@operator("BinaryError", "binary_error", 1215)
 class BinaryError(Measure):
     r"""1 where `x` and `target` lie on different sides of 0.5, else 0; 0.5 itself belongs to the upper side.
 
@@ -104,7 +104,7 @@ class BinaryError(Measure):
         return ((x >= 0.5) != (target >= 0.5)).to(x.dtype)
 
 
-@operator("ConfusionMatrix", "confusion_matrix")
+@operator("ConfusionMatrix", "confusion_matrix", 1216)
 class ConfusionMatrix(Measure):
     r"""How often each label was taken for each class: :math:`y_{t, p}` is the number of samples of label
     :math:`t` with :math:`p = \arg\max_i x_i`.
