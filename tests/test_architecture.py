@@ -19,7 +19,7 @@ PICTURE = Path(__file__).resolve().parents[1] / "docs" / "architecture.md"
 ROOMS = [
     ["errors", "dtypes", "_version", "config"],
     ["logger", "_init", "_memory", "_threads"],
-    ["context", "random", "progress"],
+    ["context", "random", "progress", "host_hooks"],
     ["_nd_array"],
     ["_array_view"],
     ["files"],

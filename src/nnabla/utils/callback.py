@@ -1,0 +1,45 @@
+"""Door to `nnabla.host_hooks`."""
+
+from ..config import nnabla_config
+from ..host_hooks import (
+    add_train_command_arg,
+    alternative_cli,
+    callback_list,
+    check_training_time,
+    get_best_from_status,
+    get_callback_version,
+    get_load_image_func,
+    get_timelimit,
+    module,
+    module_list,
+    module_list_str,
+    process_evaluation_result,
+    result_base,
+    save_train_snapshot,
+    update_forward_time,
+    update_progress,
+    update_status,
+    update_time_train,
+)
+
+__all__ = [
+    "add_train_command_arg",
+    "alternative_cli",
+    "callback_list",
+    "check_training_time",
+    "get_best_from_status",
+    "get_callback_version",
+    "get_load_image_func",
+    "get_timelimit",
+    "module",
+    "module_list",
+    "module_list_str",
+    "nnabla_config",
+    "process_evaluation_result",
+    "result_base",
+    "save_train_snapshot",
+    "update_forward_time",
+    "update_progress",
+    "update_status",
+    "update_time_train",
+]
