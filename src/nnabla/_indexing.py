@@ -24,6 +24,7 @@ import torch
 from ._array_view import ArrayAlias
 from ._nd_array import NdArray
 from .context import current
+from .dtypes import whole_numbers
 from .errors import ShapeError
 from .graph.call import invoke
 from .graph.epoch import advance
@@ -60,6 +61,8 @@ def _entry(given: Any) -> Any:
     if isinstance(given, list):
         given = np.asarray(given) if given else np.zeros(0, np.int64)
     if isinstance(given, np.ndarray) and given.dtype.kind in "biuf":
+        if given.dtype.kind == "f" and not (np.abs(given) < 2.0**63).all():
+            raise IndexError(f"an index must be a whole number of 64 bits, not {given[~(np.abs(given) < 2.0**63)][0]}")
         return given if given.dtype.kind in "bi" else given.astype(np.int64)
     raise TypeError(f"invalid index {given!r}")
 
@@ -171,7 +174,7 @@ def _values_now(entry: Any) -> Any:
             "a Variable of indices cannot stand beside slices or integers in a key, because it may change; "
             "use a NumPy array, or F.transpose and F.gather_nd"
         )
-    return entry._realize().cpu().numpy().astype(np.int64) if isinstance(entry, NdArray) else entry
+    return whole_numbers(entry._realize()).cpu().numpy() if isinstance(entry, NdArray) else entry
 
 
 def _stacked(entries: list[Any], shape: Shape, imperative: bool) -> tuple[Array, Shape]:

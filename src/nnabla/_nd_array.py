@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from .context import Context, current
-from .dtypes import NUMPY_FROM_TORCH, torch_dtype
+from .dtypes import NUMPY_FROM_TORCH, torch_dtype, whole_numbers
 from .errors import ArgumentError, ShapeError
 
 # A fill value is kept as float64, which is exact for integers up to this.
@@ -191,7 +191,9 @@ class NdArray:
             self._fill = None
         elif self._tensor.device != device:
             self._tensor = self._tensor.to(device)
-        return self._tensor if self._tensor.dtype is dtype else self._tensor.to(dtype)
+        if self._tensor.dtype is dtype:
+            return self._tensor
+        return whole_numbers(self._tensor) if dtype is torch.int64 else self._tensor.to(dtype)
 
     def _whole_type(self) -> torch.dtype | None:
         """The type of the values if they are integers."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+
 import numpy as np
 import torch
 
@@ -36,3 +38,22 @@ def torch_dtype(dtype: np.typing.DTypeLike) -> torch.dtype:
     if found is None:
         raise TypeError(f"dtype {np.dtype(dtype)} is not one of {[str(d) for d in TORCH_FROM_NUMPY]}")
     return found
+
+
+# What stands in an array of int64 for a number that is none of them: NaN, an infinity, or one beyond 64 bits.
+NO_INTEGER = torch.iinfo(torch.int64).min
+# These processors convert so by themselves, whatever the instruction set.
+_CONVERTS_SO = platform.machine().lower() in ("x86_64", "amd64")
+
+
+def whole_numbers(tensor: torch.Tensor) -> torch.Tensor:
+    """`tensor` as int64: fractions are cut off, and `NO_INTEGER` stands for what is no number of 64 bits."""
+    found = tensor.to(torch.int64)
+    if not tensor.is_floating_point() or (_CONVERTS_SO and tensor.is_cpu):
+        return found
+    return torch.where(tensor.abs() < 2.0**63, found, NO_INTEGER)
+
+
+def spelled(integer: int) -> str:
+    """An entry of what `whole_numbers` returns, for error messages."""
+    return "NaN, an infinity or a number beyond 64 bits" if integer == NO_INTEGER else str(integer)

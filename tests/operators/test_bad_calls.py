@@ -233,6 +233,18 @@ def test_the_judge_finds_what_comes_late(monkeypatch: pytest.MonkeyPatch) -> Non
 # ---- some of what was found --------------------------------------------------------------------------------------
 
 
+def cropped(x: nn.Variable, start: float, end: float) -> Any:
+    """An `onnx_resize` of a part of the second axis."""
+    roi = (0.0, start, 1.0, end)
+    return F.onnx_resize(x, sizes=(2, 3), roi=roi, coordinate_transformation_mode="tf_crop_and_resize")
+
+
+def regions(size: tuple[int, int], scale: tuple[float, float], ratio: int, edge: float = 3.0) -> Any:
+    """A `roi_align` of one box of one image."""
+    boxes = nn.Variable.from_numpy_array([[0.0, 1.0, 1.0, edge, 3.0]])
+    return F.roi_align(nn.Variable((1, 1, 5, 5)), boxes, size, scale, ratio)
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -249,6 +261,21 @@ def test_the_judge_finds_what_comes_late(monkeypatch: pytest.MonkeyPatch) -> Non
         (lambda x: F.spectral_norm(x, x, itr=10**12), r"spectral_norm: itr must be in \[1, 100000\]"),
         (lambda x: F.fft(nn.Variable((0, 2)), 1), "fft: x must not have an axis of length 0"),
         (lambda x: F.quantize_linear(x, x, x, dtype="word"), "quantize_linear: dtype must be numpy.int8"),
+        (lambda x: F.interpolate(x, scale=(1e308, 1e308)), "interpolate: scale must not lead to a length of inf"),
+        (lambda x: F.interpolate(x, scale=(math.nan,)), "interpolate: scale must be finite"),
+        (lambda x: F.interpolate(x, output_size=(1 << 40,)), r"interpolate: the result would have shape \(2, 1099511"),
+        (lambda x: F.onnx_resize(x, scales=(1e300, 1)), "onnx_resize: scales must not lead to a length of 2e.300"),
+        (lambda x: F.onnx_resize(x, scales=(1e9, 1e-9)), "onnx_resize: the result would have shape .*, more than can"),
+        (lambda x: F.onnx_resize(x, sizes=(1 << 29, 1)), "onnx_resize: the result would have shape .*, more than can"),
+        (lambda x: cropped(x, -1e300, 1.0), "onnx_resize: roi must be finite in float32"),
+        (lambda x: cropped(x, -3e38, 3e38), "onnx_resize: roi must not lead out of float32"),
+        (lambda x: regions((2, 2), (1e300, 1.0), 2), "roi_align: spatial_scale must have 2 entries, finite in the"),
+        (lambda x: regions((2, 2), (1.0, math.nan), 2), "roi_align: spatial_scale must have 2 entries, finite in the"),
+        (lambda x: regions((2, 2), (1.0, 1.0), 1 << 62), "roi_align: output_size .* and sampling_ratio need .*"),
+        (lambda x: regions((1 << 40, 2), (1.0, 1.0), -1), "roi_align: output_size .* and sampling_ratio need .*"),
+        (lambda x: regions((2, 2), (1e10, 1.0), 0).forward(), "roi_align: boxes times spatial_scale .* not need 1e.10"),
+        (lambda x: regions((2, 2), (1e5, 1e5), 0).forward(), "roi_align: boxes times spatial_scale .* are too large"),
+        (lambda x: regions((2, 2), (1.0, 1.0), 2, math.nan).forward(), "roi_align: boxes must not be NaN"),
     ],
 )
 def test_words(call: Callable[[nn.Variable], Any], words: str) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 import nnabla as nn
 import nnabla.functions as F
+from nnabla.errors import ArgumentError
 
 from .observe import REFUSALS
 
@@ -92,6 +93,20 @@ def test_randn_is_normal(mu: float, sigma: float) -> None:
     cumulative = normal_cumulative(mu, sigma)
     assert_distribution(sample, cumulative)
     assert_independent(cumulative(sample.astype(np.float64)))
+
+
+def test_randn_with_negative_sigma_is_mirrored() -> None:
+    """What is added to the mean is turned around, to the last bit: seen in NNabla 1.39 with the same seed."""
+    right = forward(F.randn(0.0, 0.5, shape=(1000,), seed=3))
+    assert np.array_equal(forward(F.randn(0.0, -0.5, shape=(1000,), seed=3)), -right)
+    shifted = forward(F.randn(2.0, -0.5, shape=(1000,), seed=3))
+    np.testing.assert_allclose(2.0 - shifted, right, rtol=0, atol=3e-7)
+
+
+@pytest.mark.parametrize("sigma", [0.0, float("nan")])
+def test_randn_refuses_a_sigma_without_distribution(sigma: float) -> None:
+    with pytest.raises(ArgumentError, match=rf"^randn: sigma must be a number other than 0, not {sigma}"):
+        F.randn(0.0, sigma, shape=(4,))
 
 
 @pytest.mark.parametrize("low,high", [(0, 2), (-2, 3), (1000000, 1000010)])

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from ..dtypes import whole_numbers
 from .epoch import advance
 from .operator import Kind
 from .variable import Buffers
@@ -70,6 +71,7 @@ class LeafSlot:
             and before is not None
             and self.source is _NONE_YET
             and source.dtype is not self.dtype
+            and self.kind is not Kind.INDEX
             and before.shape == source.shape
             and source.device == self.device
         ):
@@ -103,9 +105,15 @@ class GatheredSlot:
 
 def cast_step(source: int, target: int, dtype: torch.dtype) -> Step:
     """Convert an intermediate tensor for a reader of another type."""
+    if dtype is torch.int64:
 
-    def step(frame: Frame) -> None:
-        frame[target]._tensor = frame[source]._tensor.to(dtype)
+        def step(frame: Frame) -> None:
+            frame[target]._tensor = whole_numbers(frame[source]._tensor)
+
+    else:
+
+        def step(frame: Frame) -> None:
+            frame[target]._tensor = frame[source]._tensor.to(dtype)
 
     return step
 

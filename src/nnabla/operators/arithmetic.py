@@ -388,11 +388,21 @@ class MulScalar(_WithNumber):
         return dy.mul_(self.operand(self.val))
 
 
+def _root_power(x: Tensor) -> Tensor:
+    """`x` to the power 0.5: infinite at minus infinity, where a square root is NaN."""
+    return torch.where(x == -math.inf, math.inf, torch.sqrt(x))
+
+
+def _inverse_root_power(x: Tensor) -> Tensor:
+    """`x` to the power -0.5: infinite at -0 and 0 at minus infinity, where `torch.rsqrt` has other values."""
+    return torch.where(x == -math.inf, 0.0, torch.rsqrt(x + 0.0))
+
+
 # Powers that have a kernel of their own, which is faster and, for the roots, more precise.
 _POWERS: dict[float, Callable[[Tensor], Tensor]] = {
     2.0: torch.square,
-    0.5: torch.sqrt,
-    -0.5: torch.rsqrt,
+    0.5: _root_power,
+    -0.5: _inverse_root_power,
     -1.0: torch.reciprocal,
 }
 
@@ -425,7 +435,8 @@ class PowScalar(_WithNumber):
     inplace = Bool(False, _INPLACE)
 
     def forward(self, x: Tensor) -> Tensor:
-        return _power(x, self.val)
+        # As in NNabla, this one power is a square root: NaN at minus infinity.
+        return torch.sqrt(x) if self.val == 0.5 else _power(x, self.val)
 
     def grad(self, dy: Tensor, x: Tensor) -> Tensor:
         if self.val == 2.0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -34,6 +35,37 @@ def sample_backward_2d(
             dx, dgrid = aten.grid_sampler_2d_backward(dy, x, grid.masked_fill(wrong, 0), *settings)
             return dx, dgrid.masked_fill(wrong, torch.nan)
     return aten.grid_sampler_2d_backward(dy, x, grid, *settings)
+
+
+def nearest_pixels(grid: Tensor, lengths: Sequence[int], reflect: bool, align_corners: bool) -> Tensor:
+    """A grid of points, moved to the centers of the nearest pixels, in coordinates without `align_corners`.
+
+    A point in the middle between two pixels goes to the one farther from pixel 0, as in NNabla 1.x; torch's kernels
+    take the even one. Points outside stay there, except with `reflect`.
+
+    Args:
+        grid: coordinates, the last axis of the array first.
+        lengths: of the axes, in the order of the coordinates.
+        reflect: points outside are mirrored on the border, until they are inside.
+        align_corners: what the coordinates -1 and 1 are: centers of the first and last pixels, or outer edges.
+    """
+    length = torch.tensor(lengths, dtype=grid.dtype, device=grid.device)
+    if align_corners:
+        at = (grid + 1) * ((length - 1) / 2)
+    else:
+        at = ((grid + 1) * length - 1) / 2
+    if reflect:
+        first, period = (0.0, length - 1) if align_corners else (-0.5, length)
+        # With a single pixel, the distance between the first and the last one is 0.
+        distance, period = (at - first).abs(), period.clamp_min(1)
+        rest = distance.fmod(period)
+        mirrored = (distance / period).floor() % 2 == 1
+        at = torch.where(mirrored, period - rest, rest) + first
+        at = torch.minimum(at.clamp_min(0), length - 1)
+    whole = at.trunc()
+    # Exact, where a sum with 0.5 would be rounded.
+    whole += ((at - whole) * 2).trunc()
+    return (whole * 2 + 1) / length - 1
 
 
 @operator("AffineGrid", "affine_grid", 1197)
@@ -148,11 +180,20 @@ class WarpByGrid(Operator):
         kernels = ((aten.grid_sampler_2d, sample_backward_2d),) if n == 2 else ()
         kernels += ((aten.grid_sampler_3d, aten.grid_sampler_3d_backward),)
         self._sample, self._sample_backward = kernels[0]
-        self._settings = (_INTERPOLATION[self.mode], _PADDING[self.padding_mode], self.align_corners)
+        # `nearest_pixels` has its own coordinates.
+        align_corners = self.align_corners and self.mode == "linear"
+        self._settings = (_INTERPOLATION[self.mode], _PADDING[self.padding_mode], align_corners)
         size = grid[1:-1]
+        self._lengths = (x[1:-1] if self.channel_last else x[2:])[::-1]
         return (x[0], *size, x[-1]) if self.channel_last else (x[0], x[1], *size)
 
+    def _places(self, grid: Tensor) -> Tensor:
+        if self.mode == "linear":
+            return grid
+        return nearest_pixels(grid, self._lengths, self.padding_mode == "reflect", self.align_corners)
+
     def forward(self, x: Tensor, grid: Tensor) -> Tensor:
+        grid = self._places(grid)
         if self.channel_last:
             x = x.movedim(-1, 1)
         y = self._sample(x, grid, *self._settings)
@@ -161,7 +202,7 @@ class WarpByGrid(Operator):
     def grad(self, need: tuple[bool, ...], dy: Tensor, x: Tensor, grid: Tensor) -> tuple[Tensor | None, Tensor | None]:
         if self.channel_last:
             dy, x = dy.movedim(-1, 1), x.movedim(-1, 1)
-        dx, dgrid = self._sample_backward(dy, x, grid, *self._settings, list(need))
+        dx, dgrid = self._sample_backward(dy, x, self._places(grid), *self._settings, list(need))
         if need[0] and self.channel_last:
             dx = dx.movedim(1, -1)
         return (dx if need[0] else None), (dgrid if need[1] else None)

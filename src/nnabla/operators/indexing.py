@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .._nd_array import NdArray
+from ..dtypes import NO_INTEGER, spelled
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Int, Sizes
 from ..graph.call import invoke, public
@@ -96,7 +97,8 @@ class Gather(Operator):
         except (IndexError, RuntimeError) as error:
             if "out of" not in str(error):
                 raise
-            raise ArgumentError(f"gather: Indices must be in [0, {self._length})") from None
+            wrong = first_outside(Indices, self._length)
+            raise ArgumentError(f"gather: Indices must be in [0, {self._length}), not {wrong}") from None
 
     def grad(self, dy: Tensor, Indices: Tensor) -> tuple[Tensor, None]:
         if self._batched is not None:
@@ -107,6 +109,11 @@ class Gather(Operator):
             Indices = Indices.reshape(-1)
             dy = dy.reshape((*self._x[: self._axis], -1, *self._x[self._axis + 1 :]))
         return dy.new_zeros(self._x).index_add_(self._axis, Indices, dy), None
+
+
+def first_outside(indices: Tensor, length: int) -> str:
+    """The first of `indices` that is not in ``[0, length)``, for error messages."""
+    return spelled(int(indices[(indices < 0) | (indices >= length)][0]))
 
 
 def indexed_shape(data: Shape, indices: Shape, function: str) -> Shape:
@@ -136,7 +143,8 @@ def check_indices(indices: Tensor, lengths: Shape, function: str) -> bool:
         least, greatest = row.aminmax()
         if not -length <= int(least) <= int(greatest) < length:
             wrong = int(least) if least < -length else int(greatest)
-            raise ArgumentError(f"{function}: indices of axis {axis} must be in [{-length}, {length}), not {wrong}")
+            found = f"not {spelled(wrong)}"
+            raise ArgumentError(f"{function}: indices of axis {axis} must be in [{-length}, {length}), {found}")
         negative = negative or int(least) < 0
     return negative
 
@@ -311,6 +319,7 @@ class OneHot(Operator):
         Shape ``(M_1, ..., M_K) + shape``.
     Raises:
         ShapeError: the last axis of `x` is not as long as `shape`.
+        ArgumentError: an index is NaN or infinite (when it runs).
     Example:
         >>> import nnabla as nn, nnabla.functions as F
         >>> F.one_hot(nn.NdArray.from_numpy_array([[2], [0]]), (3,)).data
@@ -346,10 +355,17 @@ class OneHot(Operator):
                 least, greatest = rows.aminmax()
                 if least.item() >= 0 and greatest.item() < length:
                     return y.scatter_(1, rows, 1.0).view(self._y)
+            self._refuse_no_integers(rows)
             inside = (rows >= -length) & (rows < length)
             return y.scatter_(1, rows.remainder(length), inside.to(y.dtype)).view(self._y)
         rows = x.reshape(self._rows, len(self.shape))
+        self._refuse_no_integers(rows)
         lengths = x.new_tensor(self.shape)
         inside = ((rows >= -lengths) & (rows < lengths)).all(1, keepdim=True)
         place = (rows.remainder(lengths) * x.new_tensor(self._strides)).sum(1, keepdim=True)
         return y.scatter_(1, place, inside.to(y.dtype)).view(self._y)
+
+    @staticmethod
+    def _refuse_no_integers(indices: Tensor) -> None:
+        if bool((indices == NO_INTEGER).any()):
+            raise ArgumentError(f"one_hot: x must hold integers, not {spelled(NO_INTEGER)}")

@@ -144,9 +144,10 @@ def source_coordinates(length: int, size: int, align_corners: bool, half_pixel: 
     Single precision, as in NNabla 1.x: which neighbour is nearest may depend on it.
     """
     i = np.arange(size, dtype=np.float32)
+    if size == 1:
+        return i
     if align_corners:
-        scale = np.float32((length - 1) / (size - 1) if size > 1 else 0)
-        return i * scale
+        return i * np.float32((length - 1) / (size - 1))
     scale = np.float32(length / size)
     return (i + np.float32(0.5)) * scale - np.float32(0.5) if half_pixel else i * scale
 
@@ -160,13 +161,33 @@ def linear_taps(axis: int, x: np.ndarray, length: int) -> Taps:
     return Taps(axis, np.stack([low, high]), np.stack([1 - weight, weight]))
 
 
-def refuse_immense(y: Shape, function: str) -> None:
-    """Refuse a result of more than 32 gigabytes: where its elements come from is worked out with the graph.
+# Where elements come from is worked out with the graph: for a resized axis some 50 bytes for each element.
+_LONGEST = 1 << 28
+# Elements of a result.
+_MOST = 1 << 33
+
+
+def scaled_lengths(scales: Sequence[float], lengths: Sequence[int], function: str, name: str) -> Shape:
+    """The lengths multiplied by factors, and rounded down.
 
     Raises:
-        ArgumentError: it is.
+        ArgumentError: a factor, which is argument `name`, is not finite, or leads to an absurd length.
     """
-    if math.prod(y) > 1 << 33:
+    if not all(map(math.isfinite, scales)):
+        raise ArgumentError(f"{function}: {name} must be finite, not {scales}")
+    for scale, length in zip(scales, lengths, strict=True):
+        if scale * length > _MOST:
+            raise ArgumentError(f"{function}: {name} must not lead to a length of {scale * length:g}, as in {scales}")
+    return tuple([math.floor(s * n) for s, n in zip(scales, lengths, strict=True)])
+
+
+def refuse_immense(x: Shape, y: Shape, function: str) -> None:
+    """Refuse an absurdly large result.
+
+    Raises:
+        ArgumentError: it has more than 2 ** 33 elements, or more than 2 ** 28 along an axis that is resized.
+    """
+    if math.prod(y) > _MOST or any(m > _LONGEST and m != n for n, m in zip(x, y, strict=True)):
         raise ArgumentError(f"{function}: the result would have shape {y}, more than can be interpolated")
 
 
@@ -176,8 +197,9 @@ class Interpolate(Operator):
 
     Element :math:`i` of an axis of length :math:`m` has the value at the place :math:`u` of the source,
     whose axis has the length :math:`n`: :math:`u = i (n - 1) / (m - 1)` with `align_corners`,
-    :math:`u = (i + 1 / 2) n / m - 1 / 2` with `half_pixel`, else :math:`u = i n / m`. Between two elements,
-    :math:`y_i = (1 - f) x_k + f x_{k + 1}` with :math:`k = \lfloor u \rfloor` and :math:`f = u - k`.
+    :math:`u = (i + 1 / 2) n / m - 1 / 2` with `half_pixel`, else :math:`u = i n / m`; for :math:`m = 1` it is 0 in
+    either way. Between two elements, :math:`y_i = (1 - f) x_k + f x_{k + 1}` with :math:`k = \lfloor u \rfloor` and
+    :math:`f = u - k`.
 
     Inputs:
         x: shape ``(..., N_1, ..., N_D)``, or ``(..., N_1, ..., N_D, C)`` with `channel_last`.
@@ -221,9 +243,11 @@ class Interpolate(Operator):
         self._y = (*x[:first], *self.output_size, *x[first + count :])
         if any(m > n == 0 for n, m in zip(x, self._y, strict=True)):
             raise ShapeError(f"interpolate: axes to resize must not be empty, as in shape {x}")
-        refuse_immense(self._y, "interpolate")
+        refuse_immense(x, self._y, "interpolate")
         self._resampling: Resampling | LinearResampling
-        smooth = self.mode == "linear" and (self.align_corners or self.half_pixel)
+        # With areas, torch takes the middle of the source for a length of 1.
+        areas = self.half_pixel and not any(m == 1 < n for n, m in zip(x, self._y, strict=True))
+        smooth = self.mode == "linear" and (self.align_corners or areas)
         if smooth and count <= 3 and not self.channel_last and 0 not in x + self._y:
             self._resampling = LinearResampling(x, self._y, count, self.align_corners)
         else:
@@ -265,12 +289,10 @@ def interpolate(
         if scale is None:
             raise ValueError("interpolate: either scale or output_size must be given")
         last = len(x.shape) - bool(channel_last)
-        if not all(map(math.isfinite, scale)):
-            raise ArgumentError(f"interpolate: scale must be finite, not {scale}")
         if len(scale) > last:
             raise ArgumentError(f"interpolate: scale must have at most {last} entries, not {len(scale)}")
         lengths = x.shape[last - len(scale) : last]
-        output_size = [math.floor(s * n) for s, n in zip(scale, lengths, strict=True)]
+        output_size = scaled_lengths(scale, lengths, "interpolate", "scale")
     resize = Interpolate(output_size, mode, align_corners, half_pixel, half_pixel_for_nn, channel_last)
     return apply(resize, (x,))
 
@@ -281,6 +303,7 @@ interpolate.__doc__ = Interpolate.__doc__
 # ---- ONNX
 # ----------------------------------------------------------------------------------------------------------
 
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
 _NEAREST: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "round_prefer_floor": lambda x: np.ceil(x - 0.5),
     "round_prefer_ceil": lambda x: np.floor(x + 0.5),
@@ -322,8 +345,8 @@ class ONNXResize(Operator):
     Returns:
         Shape `sizes`, or that of `x` with its lengths multiplied by `scales`.
     Raises:
-        ArgumentError: both or none of `scales` and `sizes` are given, or have another number of entries than
-            `x` has axes; or `roi` is missing.
+        ArgumentError: both or none of `scales` and `sizes` are given, have another number of entries than `x` has axes,
+            or ask for absurd lengths; or `roi` is missing, or not finite in float32.
     Example:
         >>> import nnabla as nn, nnabla.functions as F
         >>> F.onnx_resize(nn.NdArray.from_numpy_array([0.0, 1.0]), scales=(2,), mode="linear").data
@@ -353,8 +376,8 @@ class ONNXResize(Operator):
         if bool(self.scales) == bool(self.sizes):
             raise ArgumentError("onnx_resize: either scales or sizes must be given, and not both")
         given = self.scales or self.sizes
-        if not all(map(math.isfinite, (*self.scales, *self.roi))):
-            raise ArgumentError(f"onnx_resize: scales and roi must be finite, not {self.scales} and {self.roi}")
+        if not all(abs(v) < _FLOAT32_MAX for v in self.roi):
+            raise ArgumentError(f"onnx_resize: roi must be finite in float32, not {self.roi}")
         if len(given) != len(x):
             raise ArgumentError(f"onnx_resize: scales or sizes must have {len(x)} entries, not {len(given)}")
         crops = self.coordinate_transformation_mode == "tf_crop_and_resize"
@@ -363,16 +386,19 @@ class ONNXResize(Operator):
         if self.sizes:
             y, scales = self.sizes, tuple([m / n if n else 1.0 for m, n in zip(self.sizes, x, strict=True)])
         else:
-            y, scales = tuple([math.floor(s * n) for s, n in zip(self.scales, x, strict=True)]), self.scales
+            y, scales = scaled_lengths(self.scales, x, "onnx_resize", "scales"), self.scales
         if any(m < 0 or m > n == 0 for n, m in zip(x, y, strict=True)):
             raise ArgumentError(f"onnx_resize: lengths must be at least 0, and 0 where that of x is, not {y} from {x}")
-        refuse_immense(y, "onnx_resize")
+        refuse_immense(x, y, "onnx_resize")
         taps = []
         self._outside: list[tuple[int, np.ndarray]] = []
         for axis, (length, size, scale) in enumerate(zip(x, y, scales, strict=True)):
             if length == size and scale == 1 and not crops:
                 continue
-            coordinates = self._coordinates(axis, length, size, scale, len(x))
+            with np.errstate(over="ignore", invalid="ignore"):
+                coordinates = self._coordinates(axis, length, size, scale, len(x))
+            if not np.isfinite(coordinates).all():
+                raise ArgumentError(f"onnx_resize: roi must not lead out of float32, as {self.roi} does")
             taps.append(self._taps(axis, coordinates, length))
             outside = (coordinates < 0) | (coordinates > length - 1)
             if crops and outside.any():
@@ -388,20 +414,21 @@ class ONNXResize(Operator):
         return y
 
     def _coordinates(self, axis: int, length: int, size: int, scale: float, ndim: int) -> np.ndarray:
-        i = np.arange(size, dtype=np.float64)
+        """Places on the source of the elements along one axis, in single precision as in NNabla 1.x."""
+        i = np.arange(size, dtype=np.float32)
         mode = self.coordinate_transformation_mode
         if mode == "align_corners":
-            return i * (length - 1) / (size - 1) if size > 1 else np.zeros(1)
+            return i * np.float32(length - 1) / np.float32(max(size - 1, 1))
         if mode == "asymmetric":
-            return i / scale
+            return i / np.float32(scale)
         if mode == "tf_crop_and_resize":
-            start, end = self.roi[axis], self.roi[ndim + axis]
+            start, end = np.float32(self.roi[axis]), np.float32(self.roi[ndim + axis])
             if size == 1:
-                return np.array([0.5 * (start + end) * (length - 1)])
-            return start * (length - 1) + i * (end - start) * (length - 1) / (size - 1)
+                return np.array([np.float32(0.5) * (start + end) * np.float32(length - 1)])
+            return start * np.float32(length - 1) + i * (end - start) * np.float32(length - 1) / np.float32(size - 1)
         if mode == "pytorch_half_pixel" and size == 1:
-            return np.zeros(1)
-        return (i + 0.5) / scale - 0.5
+            return np.zeros(1, np.float32)
+        return (i + np.float32(0.5)) / np.float32(scale) - np.float32(0.5)
 
     def _taps(self, axis: int, x: np.ndarray, length: int) -> Taps:
         if self.mode == "nearest":
@@ -410,7 +437,7 @@ class ONNXResize(Operator):
             return linear_taps(axis, x, length)
         a = self.cubic_coeff_a
         low = np.floor(x)
-        t = x - low
+        t = (x - low).astype(np.float64)
         weights = np.stack(
             [
                 ((a * (t + 1) - 5 * a) * (t + 1) + 8 * a) * (t + 1) - 4 * a,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from ..dtypes import NO_INTEGER, spelled
 from ..errors import ArgumentError, GraphError, ShapeError
 from ..graph.operator import Shape
 from .axes import normalized
@@ -30,29 +31,37 @@ def labelled_axis(axis: int | None, x: Shape, target: Shape, function: str) -> t
     return given, found, wanted
 
 
-def check_labels(target: Tensor, count: int, function: str, negative: bool) -> None:
+def check_labels(target: Tensor, count: int, function: str, negative: str | None = None) -> None:
     """Compare labels with the number of entries that they choose from.
 
+    Args:
+        target: the labels.
+        count: number of entries.
+        function: for error messages.
+        negative: what becomes of a negative label, ``"is ..."``; ``None`` where there must be none.
+
     Raises:
-        ArgumentError: a label is not below `count`, or is below 0 and not `negative` ones are allowed.
+        ArgumentError: a label is not below `count`, is below 0 against `negative`, or is no whole number of 64 bits.
     """
     if not target.numel():
         return
     low, high = (int(v) for v in target.aminmax())
-    if high >= count or (low < 0 and not negative):
+    if high >= count or low == NO_INTEGER or (low < 0 and negative is None):
         wrong = high if high >= count else low
-        ignored = "; a negative label is ignored" if negative else ""
-        raise ArgumentError(f"{function}: target must be labels in [0, {count}), not {wrong}{ignored}")
+        also = "" if negative is None else f"; a negative label {negative}"
+        raise ArgumentError(f"{function}: target must be labels in [0, {count}), not {spelled(wrong)}{also}")
 
 
-def chosen(x: Tensor, target: Tensor, axis: int, function: str) -> tuple[Tensor, Tensor, Tensor | None]:
-    """The entries of `x` that labels choose along `axis`; 0 for a negative label, which means "ignore".
+def chosen(
+    x: Tensor, target: Tensor, axis: int, function: str, negative: str = "is ignored"
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The entries of `x` that labels choose along `axis`; 0 for a negative label, which chooses none.
 
     Returns:
-        The entries, the labels with 0 for ignored ones, and where labels are ignored (``None`` for nowhere).
+        The entries, the labels with 0 for negative ones, and where labels are negative (``None`` for nowhere).
 
     Raises:
-        ArgumentError: a label is too large.
+        ArgumentError: a label is too large, or no whole number of 64 bits.
     """
     # On a CPU, gather checks each index anyway, so legal labels cost nothing extra. Elsewhere a bad index
     # would end the whole process.
@@ -61,10 +70,10 @@ def chosen(x: Tensor, target: Tensor, axis: int, function: str) -> tuple[Tensor,
             return x.gather(axis, target), target, None
         except (RuntimeError, IndexError):
             pass  # A label is negative, or too large: what follows tells.
-    check_labels(target, x.shape[axis], function, negative=True)
-    ignored = target < 0
+    check_labels(target, x.shape[axis], function, negative)
+    without = target < 0
     labels = target.clamp_min(0)
-    return x.gather(axis, labels).masked_fill(ignored, 0), labels, ignored
+    return x.gather(axis, labels).masked_fill(without, 0), labels, without
 
 
 def refuse_label_gradient(need: tuple[bool, ...], function: str) -> None:

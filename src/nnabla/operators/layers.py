@@ -12,6 +12,7 @@ from torch import Tensor
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Int
 from ..graph.operator import Operator, Shape, operator
+from .indexing import first_outside
 from .kernels import aten
 
 
@@ -140,8 +141,8 @@ class Embed(Operator):
             raise self._out_of_range(x0) from None
 
     def _out_of_range(self, x0: Tensor) -> ArgumentError:
-        wrong = x0[(x0 < 0) | (x0 >= self._w[0])]
-        return ArgumentError(f"embed: x0 must be in [0, {self._w[0]}), the rows of w, not {int(wrong[0])}")
+        wrong = first_outside(x0, self._w[0])
+        return ArgumentError(f"embed: x0 must be in [0, {self._w[0]}), the rows of w, not {wrong}")
 
     def grad(self, need: tuple[bool, ...], dy: Tensor, x0: Tensor) -> tuple[None, Tensor | None]:
         if not need[1]:

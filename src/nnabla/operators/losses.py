@@ -52,7 +52,7 @@ class SoftmaxCrossEntropy(Operator):
         Shape of `target`.
     Raises:
         ShapeError: `target` has another shape.
-        ArgumentError: a label is ``D_i`` or more (when it runs).
+        ArgumentError: a label is ``D_i`` or more, NaN or infinite (when it runs).
         GraphError: a gradient of `target` is asked for (in backward).
     Example:
         >>> import nnabla as nn, nnabla.functions as F
@@ -112,7 +112,7 @@ class CategoricalCrossEntropy(Operator):
         Shape of `target`.
     Raises:
         ShapeError: `target` has another shape.
-        ArgumentError: a label is ``D_i`` or more (when it runs).
+        ArgumentError: a label is ``D_i`` or more, NaN or infinite (when it runs).
         GraphError: a gradient of `target` is asked for (in backward).
     Example:
         >>> import nnabla as nn, nnabla.functions as F

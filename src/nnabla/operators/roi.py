@@ -7,9 +7,11 @@ import math
 import torch
 from torch import Tensor
 
+from ..dtypes import whole_numbers
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Floats, Int, Sizes
 from ..graph.operator import Operator, Shape, operator
+from .indexing import first_outside
 from .shapes import refuse_empty
 
 # Of all boxes together; they take 12 bytes each.
@@ -42,8 +44,8 @@ class RoiAlign(Operator):
         without extent, if the number of points follows from its size.
     Raises:
         ShapeError: `input` has not 4 axes, or `boxes` is not ``(K, 5)``.
-        ArgumentError: a list has not two entries, or (when values are computed) an image index is out of
-            range.
+        ArgumentError: a list has not two entries or absurd ones, or (when values are computed) an image index is out
+            of range, or boxes are NaN, or infinite without `sampling_ratio`, or need more than 2**28 pixels.
     Example:
         >>> import nnabla as nn, nnabla.functions as F
         >>> F.roi_align(nn.Variable((2, 3, 32, 32)), nn.Variable((10, 5)), (7, 7)).shape
@@ -74,11 +76,14 @@ class RoiAlign(Operator):
             raise ShapeError("roi_align: boxes must have shape (K, 5)")
         if len(self.output_size) != 2 or min(self.output_size) < 1:
             raise ArgumentError(f"roi_align: output_size must have 2 entries, each at least 1, not {self.output_size}")
-        if len(self.spatial_scale) != 2 or not all(map(math.isfinite, self.spatial_scale)):
-            raise ArgumentError(f"roi_align: spatial_scale must have 2 finite entries, not {self.spatial_scale}")
-        if max(self.sampling_ratio, 0) ** 2 * 4 * boxes[0] * math.prod(self.output_size) > _MOST_SAMPLES:
-            words = f"smaller than {self.sampling_ratio} for {boxes[0]} boxes"
-            raise ArgumentError(f"roi_align: sampling_ratio must be {words}")
+        limit = torch.finfo(self.compute_dtype).max
+        if len(self.spatial_scale) != 2 or not all(-limit <= s <= limit for s in self.spatial_scale):
+            words = f"2 entries, finite in the type to compute in, not {self.spatial_scale}"
+            raise ArgumentError(f"roi_align: spatial_scale must have {words}")
+        points = 4 * max(boxes[0], 1) * max(self.sampling_ratio, 1) ** 2 * math.prod(self.output_size)
+        if points > _MOST_SAMPLES:
+            words = f"need {points} pixels of {boxes[0]} boxes; at most {_MOST_SAMPLES} are possible"
+            raise ArgumentError(f"roi_align: output_size {self.output_size} and sampling_ratio {words}")
         self._n = input[0]
         self._size = input[1:3] if self.channel_last else input[2:]
         self._channels = input[3] if self.channel_last else input[1]
@@ -99,14 +104,17 @@ class RoiAlign(Operator):
 
     def _samples(self, boxes: Tensor) -> tuple[Tensor, Tensor]:
         """For each cell the pixels to add up, counted over all images, and their weights."""
-        image = boxes[:, 0].long()
+        image = whole_numbers(boxes[:, 0])
         if bool(((image < 0) | (image >= self._n)).any()):
-            wrong = int(image[(image < 0) | (image >= self._n)][0])
+            wrong = first_outside(image, self._n)
             raise ArgumentError(f"roi_align: boxes[:, 0] must be in [0, {self._n}), the images, not {wrong}")
+        if bool(boxes.isnan().any()):
+            raise ArgumentError("roi_align: boxes must not be NaN")
         y, y_weight = self._along(boxes[:, 2], boxes[:, 4], 0)
         x, x_weight = self._along(boxes[:, 1], boxes[:, 3], 1)
         if y.shape[0] * y.shape[1] * y.shape[2] * x.shape[1] * x.shape[2] > _MOST_SAMPLES:
-            raise ArgumentError("roi_align: boxes are too large to take a sample of every pixel; set sampling_ratio")
+            words = "too large to take a sample of every pixel; set sampling_ratio"
+            raise ArgumentError(f"roi_align: boxes times spatial_scale {self.spatial_scale} are {words}")
         # Pairs of a vertical and a horizontal sample: (K, rows, columns, points * points).
         index = y[:, :, None, :, None] * self._size[1] + x[:, None, :, None, :]
         index = index + (image * (self._size[0] * self._size[1])).view(-1, 1, 1, 1, 1)
@@ -129,7 +137,8 @@ class RoiAlign(Operator):
         largest = float(counts.max()) if counts.numel() else 1.0
         # Not-a-number fails this, too.
         if not largest * step.numel() * cells <= _MOST_SAMPLES:
-            raise ArgumentError(f"roi_align: boxes must be finite, and not need {largest:g} sampling points in a cell")
+            words = f"be finite, and not need {largest:g} sampling points in a cell"
+            raise ArgumentError(f"roi_align: boxes times spatial_scale {self.spatial_scale} must {words}")
         most = max(1, int(largest))
         point = self._arange(most, step)
         cell = self._arange(cells, step).view(1, -1, 1)

@@ -15,7 +15,7 @@ from ..graph.operator import Operator, Shape, operator
 from .axes import normalized
 from .constants import Array
 from .creation import lengths
-from .indexing import Rows, as_indices, indexed_shape
+from .indexing import Rows, as_indices, first_outside, indexed_shape
 
 
 @operator("ScatterNd", "scatter_nd", 1160)
@@ -148,7 +148,8 @@ class ScatterAdd(Operator):
         except RuntimeError as error:
             if "out of bounds" not in str(error):
                 raise
-            raise ArgumentError(f"scatter_add: indices must be in [0, {self._length})") from None
+            wrong = first_outside(indices, self._length)
+            raise ArgumentError(f"scatter_add: indices must be in [0, {self._length}), not {wrong}") from None
 
     def grad(self, need: tuple[bool, ...], dy: Tensor, indices: Tensor) -> tuple[Tensor, None, Tensor | None]:
         dx1 = None

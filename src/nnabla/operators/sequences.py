@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from .._nd_array import NdArray
+from ..dtypes import spelled, whole_numbers
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Int, Single
 from ..graph.call import apply, public
@@ -21,8 +22,7 @@ def values_now(array: Any) -> list[int] | None:
     array = array.data if isinstance(array, Variable) else array
     if not isinstance(array, NdArray) or array._tensor is None or array.ndim != 1:
         return None
-    # As the cast that comes with running: what is not finite becomes the least of all integers.
-    return array._tensor.long().tolist()
+    return whole_numbers(array._tensor).tolist()
 
 
 @operator("PackPaddedSequence", "pack_padded_sequence", 1164)
@@ -75,7 +75,8 @@ class PackPaddedSequence(Operator):
     def forward(self, padded_sequence: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         found = lengths.tolist()
         if found and not (found[-1] >= 0 and found[0] <= self._time and found == sorted(found, reverse=True)):
-            raise ArgumentError(f"pack_padded_sequence: lengths must fall and be in [0, {self._time}], not {found}")
+            given = ", ".join(map(spelled, found))
+            raise ArgumentError(f"pack_padded_sequence: lengths must fall and be in [0, {self._time}], not {given}")
         mask = self._mask(lengths)
         x = padded_sequence.transpose(0, 1) if self.batch_first else padded_sequence
         packed = x[mask]
@@ -163,9 +164,8 @@ class PadPackedSequence(Operator):
     def forward(self, packed_sequence: Tensor, batch_sizes: Tensor) -> tuple[Tensor, Tensor]:
         self.batch = batch = int(batch_sizes.max()) if batch_sizes.numel() else 0
         if batch > self._packed[0] or (batch_sizes.numel() and int(batch_sizes.min()) < 0):
-            raise ArgumentError(
-                f"pad_packed_sequence: batch_sizes must be in [0, {self._packed[0]}], not {batch_sizes.tolist()}"
-            )
+            given = ", ".join(map(spelled, batch_sizes.tolist()))
+            raise ArgumentError(f"pad_packed_sequence: batch_sizes must be in [0, {self._packed[0]}], not {given}")
         mask = self._mask(batch_sizes, batch)
         count = int(mask.sum())
         if count > self._packed[0]:

@@ -259,14 +259,15 @@ class Randn(Source):
 
     Args:
         mu: mean.
-        sigma: standard deviation, above 0.
+        sigma: standard deviation, not 0. A negative one turns what is added to the mean around, so the distribution is
+            that of its absolute value.
         shape: shape of the result. Default: ``()``, a scalar.
         seed: seed of the function's own random numbers; -1 (default) follows `nnabla.seed`. Every forward
             draws anew.
     Returns:
         Shape `shape`.
     Raises:
-        ArgumentError: `sigma` is not above 0.
+        ArgumentError: `sigma` is 0 or NaN.
     Example:
         >>> import nnabla as nn, nnabla.functions as F
         >>> F.randn(0, 0.1, shape=(3, 4)).shape
@@ -274,12 +275,14 @@ class Randn(Source):
     """
 
     mu = Single(0.0, "Mean.")
-    sigma = Single(1.0, "Standard deviation.", check=positive)
+    sigma = Single(1.0, "Standard deviation.", check=(lambda value: value > 0 or value < 0, "a number other than 0"))
     shape = Sizes([], "Shape of the result.", check=lengths)
     seed = Int(-1, SEED)
 
     def draw(self, generator: torch.Generator) -> Tensor:
-        return self.empty().normal_(self.mu, self.sigma, generator=generator)
+        if self.sigma > 0:
+            return self.empty().normal_(self.mu, self.sigma, generator=generator)
+        return self.empty().normal_(-self.mu, -self.sigma, generator=generator).neg_()
 
 
 @operator("RandBinomial", "rand_binomial", 1179)

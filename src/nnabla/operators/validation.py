@@ -10,7 +10,7 @@ from torch import Tensor
 from ..errors import ShapeError
 from ..graph.argument import Int
 from ..graph.operator import Operator, Shape, operator
-from .labels import check_labels, labelled_axis
+from .labels import check_labels, chosen, labelled_axis
 
 
 class Measure(Operator):
@@ -29,7 +29,8 @@ class TopNError(Measure):
 
     Inputs:
         x: scores, shape ``(D_0, ..., D_i, ..., D_N)``.
-        target: labels in ``[0, D_i)``, shape ``(D_0, ..., 1, ..., D_N)``; fractions are cut off.
+        target: labels in ``[0, D_i)``, shape ``(D_0, ..., 1, ..., D_N)``; fractions are cut off. A negative label,
+            which losses ignore, counts as an error, whatever `n` is.
     Args:
         axis: the axis ``i`` of the classes; default: the last.
         n: how many of the highest scores count as right.
@@ -37,7 +38,7 @@ class TopNError(Measure):
         Shape of `target`.
     Raises:
         ShapeError: `target` has another shape.
-        ArgumentError: a label is outside of ``[0, D_i)`` (when it runs).
+        ArgumentError: a label is ``D_i`` or more, NaN or infinite (when it runs).
     Example:
         >>> import nnabla as nn, nnabla.functions as F
         >>> x = nn.NdArray.from_numpy_array([[0.1, 0.7, 0.2], [0.1, 0.7, 0.2]])
@@ -45,7 +46,7 @@ class TopNError(Measure):
         array([[0.],
                [1.]], dtype=float32)
 
-    Source: NNabla function reference, ``TopNError``.
+    Source: NNabla function reference, ``TopNError``. For negative labels NNabla 1.39 reads memory in front of `x`.
     """
 
     axis = Int(None, "Axis of the classes; default: the last.")
@@ -58,17 +59,11 @@ class TopNError(Measure):
         return shape
 
     def forward(self, x: Tensor, target: Tensor) -> Tensor:
-        if not x.is_cpu:
-            check_labels(target, x.shape[self._axis], "top_n_error", negative=False)
-        try:
-            score = x.gather(self._axis, target)
-        except (RuntimeError, IndexError):
-            # On the CPU, gather looks at each label itself.
-            check_labels(target, x.shape[self._axis], "top_n_error", negative=False)
-            raise
+        score, _, without = chosen(x, target, self._axis, "top_n_error", "counts as an error")
         # ATen adds up numbers faster than truth values.
         rank = torch.ge(x, score, out=torch.empty_like(x)).sum(self._axis, keepdim=True)
-        return (rank > self.n).to(x.dtype)
+        y = (rank > self.n).to(x.dtype)
+        return y if without is None else y.masked_fill_(without, 1)
 
 
 @operator("BinaryError", "binary_error", 1215)
@@ -141,7 +136,7 @@ class ConfusionMatrix(Measure):
 
     def forward(self, x: Tensor, target: Tensor) -> Tensor:
         count = self._count
-        check_labels(target, count, "confusion_matrix", negative=False)
+        check_labels(target, count, "confusion_matrix")
         predicted = x.argmax(self._axis, keepdim=True)
         places = (target * count + predicted).flatten()
         return torch.bincount(places, minlength=count * count).view(count, count).int()
