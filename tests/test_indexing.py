@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import basic_indices
 
 import nnabla as nn
 import nnabla.functions as F
+from nnabla import _indexing as indexing
 from nnabla.errors import ArgumentError, ShapeError
 
 A = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
@@ -418,3 +419,69 @@ def test_filling_a_variable_where_a_mask_is(name: str) -> None:
     assert np.array_equal(result.data, wanted) and np.array_equal(h.d, wanted)
     with pytest.raises(ShapeError, match="bool_fill"):
         getattr(x, name)(nn.Variable((5,)), 0)
+
+
+# ---- names of the module -------------------------------------------------------------------------------
+
+ALL = slice(None)
+
+
+@pytest.mark.parametrize(
+    ("key", "prepared"),
+    [
+        ([1], ([1, ALL], [slice(1, 2, 1), ALL], (1, None), (2, None), (1, None))),
+        ([1, 2], ([1, 2], [slice(1, 2, 1), slice(2, 3, 1)], (1, 2), (2, 3), (1, 1))),
+        ([..., 1], ([ALL, 1], [ALL, slice(1, 2, 1)], (None, 1), (None, 2), (None, 1))),
+        ([slice(None, None, -1)], (*[[slice(None, None, -1), ALL]] * 2, (None, None), (None, None), (-1, None))),
+        (
+            [slice(-2, None), slice(0, 10, 3)],
+            (*[[slice(-2, None), slice(0, 10, 3)]] * 2, (-2, 0), (None, 10), (None, 3)),
+        ),
+    ],
+)
+def test_names_for_basic_keys(key, prepared):
+    """What NNabla 1.39 was seen to return."""
+    x = nn.NdArray.from_numpy_array(np.arange(12.0).reshape(3, 4))
+    found = indexing.basic_getsetitem_prepare(x, key)
+    assert found == prepared
+    wanted = x.data[tuple(key)]
+    np.testing.assert_array_equal(indexing.basic_getitem(x, key).data, wanted)
+    sliced = x[tuple(found[1])]
+    assert indexing.basic_getsetitem_result_shape(x, key, sliced) == wanted.shape
+    indexing.basic_setitem(x, key, 9.0)
+    np.testing.assert_array_equal(x.data[tuple(key)], np.full(wanted.shape, 9.0))
+
+
+def test_names_for_index_arrays():
+    x = nn.NdArray.from_numpy_array(np.arange(12.0).reshape(3, 4))
+    np.testing.assert_array_equal(indexing.advanced_getitem(x, ([0, 1], [1, 2])).data, [1, 6])
+    np.testing.assert_array_equal(indexing.advanced_getitem(x, [[0, 2]]).data, x.data[[0, 2]])
+    indexing.advanced_setitem(x, [np.array([True, False, True])], 9.0)
+    np.testing.assert_array_equal(x.data, [[9] * 4, [4, 5, 6, 7], [9] * 4])
+    for kind in (nn.NdArray, nn.Variable):
+        y = indexing.broadcast(kind.from_numpy_array(np.arange(4.0)), (3, 4))
+        assert isinstance(y, kind) and y.shape == (3, 4)
+    mask = np.array([True, False])
+    numbers = mask.astype(int)
+    candidates = [
+        mask,
+        numbers,
+        nn.NdArray.from_numpy_array(mask),
+        nn.NdArray.from_numpy_array(numbers),
+        nn.Variable.from_numpy_array(mask),
+        [True, False],
+        (True,),
+        [1, 0],
+        [],
+        [[True]],
+        True,
+        [True, 1],
+    ]
+    for name, positions in (
+        ("numpy_boolean_ndarray", [0]),
+        ("nnabla_boolean_ndarray", [2]),
+        ("nnabla_boolean_variable", [4]),
+        ("python_boolean_sequence", [5, 6]),
+    ):
+        is_one = getattr(indexing, f"is_{name}")
+        assert [i for i, value in enumerate(candidates) if is_one(value)] == positions

@@ -3,6 +3,7 @@
 import importlib
 import logging
 import re
+import subprocess
 import sys
 
 import pytest
@@ -139,3 +140,16 @@ def test_program_that_logs_to_a_file_gets_messages_too(settings, root_handler, t
     file_handler.close()
     assert "twice" in (tmp_path / "log").read_text()
     assert "twice" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("imported", "named"),
+    [("nnabla", ["CPU"]), ("nnabla_ext.cpu", ["CPU"]), ("nnabla_ext.cudnn", ["CPU", "CUDA", "cuDNN"])],
+)
+def test_extensions_say_that_they_are_there(imported, named):
+    """As the manual shows it, once each."""
+    script = f"import {imported}; import {imported}"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    lines = [f"[nnabla][INFO]: Initializing {name} extension..." for name in named]
+    assert [line.split(" ", 2)[2] for line in done.stderr.splitlines()] == lines
+    assert done.stdout == ""

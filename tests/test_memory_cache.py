@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -125,3 +126,46 @@ def test_threads_get_large_blocks():
     for thread in threads:
         thread.join()
     assert sums == [64, 64]
+
+
+def test_what_the_start_up_module_has(capsys):
+    """The names are those of NNabla 1.39, and so is the order of the array classes."""
+    from nnabla import _init
+
+    try:
+        assert _init.array_classes() == ["CpuCachedArray", "CpuArray", "CpuDlpackArray"]
+        _init.prefer_cached_array(False)
+        assert _init.array_classes() == ["CpuArray", "CpuDlpackArray", "CpuCachedArray"]
+    finally:
+        _init.reset_array_preference()
+    assert _init.array_classes()[0] == "CpuCachedArray"
+    assert _init.logger is nn.logger
+    _init.finalize()
+    assert nn.NdArray((2,)).data.tolist() == [0, 0]
+
+
+@pytest.mark.skipif(not hasattr(_memory._libc, "mallinfo2"), reason="glibc is older than 2.33")
+def test_the_memory_map(capsys):
+    def used() -> float:
+        nn._init.print_memory_cache_map()
+        printed = capsys.readouterr().out
+        found = re.fullmatch(
+            r"cache_map\(device_id: , mem_type: heap, used: ([\d.]+)([KMG]?B), free: [\d.]+[KMG]?B\): \n"
+            r" \[[\d.]+[KMG]?B\]\n\n",
+            printed,
+        )
+        assert found, printed
+        return float(found[1]) * 1024 ** ["B", "KB", "MB", "GB"].index(found[2])
+
+    before = used()
+    array = nn.NdArray((64 * MIB // 4,))
+    array.fill(1)
+    assert array.data[0] == 1
+    # Shown with two decimals: of GB, where there is more than one.
+    assert used() - before > 32 * MIB
+
+
+def test_a_library_that_does_not_tell(monkeypatch, capsys):
+    monkeypatch.setattr(_memory, "_libc", None)
+    _memory.print_memory_cache_map()
+    assert capsys.readouterr().out == "cache_map: the C library does not tell\n"

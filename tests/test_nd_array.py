@@ -106,6 +106,17 @@ def test_values_are_copied_in():
     np.testing.assert_array_equal(a.data, 1)
 
 
+def test_values_may_be_read_only():
+    values = np.broadcast_to(np.arange(3, dtype=np.float32), (2, 3))
+    a = nn.NdArray((2, 3))
+    a.data = values
+    np.testing.assert_array_equal(a.data, values)
+    one = np.array(2.0)
+    one.flags.writeable = False
+    a.data = one
+    np.testing.assert_array_equal(a.data, np.full((2, 3), 2.0))
+
+
 def test_zero_and_fill_are_lazy_and_keep_the_type():
     a = array([1, 2], np.int32)
     a.zero()

@@ -10,6 +10,7 @@ import pytest
 import nnabla as nn
 import nnabla.functions as F
 import nnabla.parametric_functions as PF
+import nnabla.solvers as S
 from nnabla import parameter
 from nnabla.errors import ShapeError
 from nnabla.initializer import ConstantInitializer
@@ -230,3 +231,32 @@ def test_the_module_shows_no_grad():
     finally:
         module.current_no_grad = False
     assert module.get_parameter_or_create("w", (2,)).need_grad
+
+
+def test_the_type_of_first_values():
+    """NNabla 1.39 keeps the type of every array until a solver makes it float32; here floats are float32 at once."""
+    create = nn.parameter.get_parameter_or_create
+    for i, dtype in enumerate((np.int64, np.int32, np.uint8, np.bool_)):
+        for shape in ((2,), None):
+            w = create(f"w{i}", shape, np.array([1, 0], dtype))
+            assert (w.shape, w.data.dtype, w.d.tolist()) == ((2,), np.dtype(dtype), [1, 0])
+    assert create("large", None, np.array([16777217])).d.tolist() == [16777217]
+    assert create("drawn", (2,), nn.initializer.UniformIntInitializer((0, 10))).data.dtype == np.int64
+    for i, values in enumerate((np.array([0.5, 2]), np.array([0.5, 2], np.float16), [0.5, 2], lambda shape: [0.5, 2])):
+        w = create(f"f{i}", (2,), values)
+        assert w.data.dtype == np.float32 and w.d.tolist() == [0.5, 2]
+    with nn.context_scope(nn.Context(["cpu:double"])):
+        assert create("double", None, np.array([1 / 3])).d.tolist() == [1 / 3]
+        assert create("single", (2,), nn.initializer.NormalInitializer()).data.dtype == np.float32
+    with pytest.raises(TypeError, match="initializer must be an array or a callable, not a Variable"):
+        create("v", (2,), nn.Variable((2,)))
+    w = nn.get_parameters()["w0"]
+    loss = F.sum(w * w)
+    loss.forward()
+    w.grad.zero()
+    loss.backward()
+    solver = S.Sgd(0.1)
+    solver.set_parameters({"w0": w})
+    solver.update()
+    assert w.data.dtype == np.float32
+    np.testing.assert_allclose(w.d, [0.8, 0.0], rtol=1e-6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import weakref
 
 import numpy as np
@@ -464,6 +465,8 @@ def test_function_node():
     assert f.grad_depends_input_data(0, 1)
     assert not f.grad_depends_output_data(0, 0)
     assert x.function_references == [f]
+    twice, other = F.add2(x, x), F.tanh(x)
+    assert x.function_references == [f, twice.parent, other.parent]
     assert (f.rank, y.rank) == (0, 1)
     f.tags["a"] = "b"
     assert f.info.tags == {"a": "b"}
@@ -496,8 +499,48 @@ def test_function_constructors():
 
     relu = function.ReLU(nn.get_current_context(), inplace=False)
     assert relu(nn.Variable((2,))).shape == (2,)
+    assert (relu.name, relu.args, relu.inputs, relu.context.backend) == ("ReLU", {"inplace": False}, [], ["cpu:float"])
+    assert list(inspect.signature(function.Pad).parameters) == ["ctx", "pad_width", "mode", "constant_value"]
     with pytest.raises(AttributeError, match="NoSuchFunction"):
         function.NoSuchFunction  # noqa: B018
+    with pytest.raises(TypeError, match="ReLU: ctx must be a nnabla.Context, not bool"):
+        function.ReLU(True)
+    assert {"ReLU", "PythonFunction", "ProtoFunction"} <= set(dir(function))
+    assert isinstance(nn.Variable(), function.UnsafeVariable)
+    assert function.ProtoVariable is nn.ProtoVariable
+
+
+def test_functions_of_ones_own_are_given_the_context():
+    """The decorator of NNabla's own functions, under its three paths."""
+
+    @F.function_api
+    def clipped(ctx, x, inplace=False, n_outputs=-1, outputs=None):
+        """Text."""
+        function = nn.function.ReLU(ctx, inplace)
+        return function(x, n_outputs=n_outputs, auto_forward=nn.get_auto_forward(), outputs=outputs)
+
+    assert clipped.__name__ == "clipped" and clipped.__doc__ == "Text."
+    assert str(inspect.signature(clipped)) == "(x, inplace=False, n_outputs=-1, outputs=None)"
+    x = nn.Variable.from_numpy_array([-1.0, 2.0])
+    with nn.context_scope(nn.Context(["cpu:double"])):
+        y = clipped(x, True)
+    y.forward()
+    assert (y.d.tolist(), y.data.dtype, y.parent.args) == ([0, 2], np.float64, {"inplace": True})
+    assert clipped(x=x.data).data.tolist() == [0, 2]
+    with nn.auto_forward():
+        assert clipped(x).d.tolist() == [0, 2]
+    with pytest.raises(TypeError, match="ctx"):
+        clipped(x, ctx=nn.get_current_context())
+    with pytest.raises(TypeError, match="function_api: the first argument of <lambda> must be named 'ctx'"):
+        F.function_api(lambda x: x)
+    for module in (nn.function_bases, nn.normalization_functions):
+        assert module.function_api is F.function_api
+
+
+def test_paths_that_lead_elsewhere():
+    assert nn._variable.Variable is nn.Variable and nn._variable.Context is nn.Context
+    assert nn._computation_graph.forward_all is nn.forward_all
+    assert isinstance(nn.NdArray((2,)).to_torch(), nn._array.Array)
 
 
 def test_apply():

@@ -49,14 +49,28 @@ from .logger import logger
 from .recompute import recompute, recompute_fn, set_global_recompute
 
 reset_array_preference()
+logger.info("Initializing CPU extension...")
 
 if _TYPE_CHECKING:
-    from . import function_bases, normalization_functions, numpy_compat_functions, solver, utils, variable
+    from . import (
+        _array,
+        _computation_graph,
+        _variable,
+        function_bases,
+        normalization_functions,
+        numpy_compat_functions,
+        solver,
+        utils,
+        variable,
+    )
 else:
 
     def __getattr__(name: str) -> object:
         # NNabla loads these modules with the package; here it is done for those who ask, as with nn.solver.Solver.
         if name in (
+            "_array",
+            "_computation_graph",
+            "_variable",
             "function_bases",
             "normalization_functions",
             "numpy_compat_functions",

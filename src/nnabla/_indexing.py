@@ -45,6 +45,26 @@ _ALL = slice(None)
 # ---- keys ----------------------------------------------------------------------------------------------
 
 
+def is_numpy_boolean_ndarray(idx: Any) -> bool:
+    """Whether `idx` is a mask as a NumPy array."""
+    return isinstance(idx, np.ndarray) and idx.dtype == np.bool_
+
+
+def is_nnabla_boolean_ndarray(idx: Any) -> bool:
+    """Whether `idx` is a mask as an NdArray."""
+    return isinstance(idx, NdArray) and idx.dtype == np.bool_
+
+
+def is_nnabla_boolean_variable(idx: Any) -> bool:
+    """Whether `idx` is a mask as a Variable."""
+    return isinstance(idx, Variable) and idx.data.dtype == np.bool_
+
+
+def is_python_boolean_sequence(idx: Any) -> bool:
+    """Whether `idx` is a mask as a list or tuple."""
+    return isinstance(idx, (list, tuple)) and len(idx) > 0 and all(isinstance(i, bool) for i in idx)
+
+
 def _entry(given: Any) -> Any:
     """An entry of a key: an integer, slice, None or Ellipsis; a NumPy array; or an NdArray or Variable of
     indices.
@@ -53,9 +73,12 @@ def _entry(given: Any) -> Any:
     """
     if given is None or given is Ellipsis or isinstance(given, (int, slice)):
         return given
+    if is_nnabla_boolean_ndarray(given):
+        return given.get_data("r")
+    if is_nnabla_boolean_variable(given):
+        return given.data.get_data("r")
     if isinstance(given, (Variable, NdArray)):
-        array = given.data if isinstance(given, Variable) else given
-        return array.get_data("r") if array.dtype == np.bool_ else given
+        return given
     if isinstance(given, np.integer):
         return int(given)
     if isinstance(given, list):
@@ -71,7 +94,7 @@ def _axes_used(entry: Any) -> int:
     """How many axes of the array an entry refers to."""
     if entry is None or entry is Ellipsis:
         return 0
-    return entry.ndim if isinstance(entry, np.ndarray) and entry.dtype == np.bool_ else 1
+    return entry.ndim if is_numpy_boolean_ndarray(entry) else 1
 
 
 def _entries(key: Any, shape: Shape) -> list[Any]:
@@ -181,7 +204,7 @@ def _stacked(entries: list[Any], shape: Shape, imperative: bool) -> tuple[Array,
     """Index arrays, some of which a graph may compute, as one array; and the selected shape."""
     arrays = []
     for entry in entries:
-        if isinstance(entry, np.ndarray) and entry.dtype == np.bool_:
+        if is_numpy_boolean_ndarray(entry):
             arrays += [_in_mode(rows, imperative) for rows in entry.nonzero()]
         elif entry is not None:
             arrays.append(_in_mode(entry, imperative))
@@ -191,7 +214,7 @@ def _stacked(entries: list[Any], shape: Shape, imperative: bool) -> tuple[Array,
         shapes = [tuple(a.shape) for a in arrays]
         raise IndexError(f"index arrays of shapes {shapes} cannot be broadcast to each other") from None
     # A scalar counts as an array of one index; the shape that it selects says so.
-    indices = invoke(Stack, (), [_broadcast(a, common or (1,)) for a in arrays])
+    indices = invoke(Stack, (), [broadcast(a, common or (1,)) for a in arrays])
     first = next(i for i, entry in enumerate(entries) if entry is not None)
     new_after = sum(entry is None for entry in entries[first:])
     return indices, (1,) * first + common + (1,) * new_after + shape[len(arrays) :]
@@ -210,7 +233,7 @@ def _reshaped(x: Any, shape: Shape) -> Any:
     return x if x.shape == shape else invoke(Reshape, (shape,), (x,))
 
 
-def _broadcast(x: Any, shape: Shape) -> Any:
+def broadcast(x: Any, shape: Shape) -> Any:
     """`x` repeated to `shape`, by NumPy's rule."""
     if x.ndim > len(shape):
         raise ShapeError(f"a value of shape {tuple(x.shape)} does not broadcast to the selected shape {tuple(shape)}")
@@ -275,7 +298,7 @@ def set_variable_item(self: Variable, key: Any, value: Any) -> None:
     entries = _entries(key, shape)
     indices, selected = _indices(entries, shape, False)
     given = value if isinstance(value, Variable) else _in_mode(_as_array(value), False)
-    part = _reshaped(_broadcast(given, selected), indices.shape[1:] + shape[indices.shape[0] :])
+    part = _reshaped(broadcast(given, selected), indices.shape[1:] + shape[indices.shape[0] :])
     before = _before(self)
     _read_before(self, before, [v for v in (part, indices) if isinstance(v, Variable)])
     written = invoke(ScatterNd, (shape,), (part, indices, before), outputs=(self.data,))
@@ -347,6 +370,51 @@ def _exchange(x: Variable, before: Variable, written: Variable) -> None:
     x._inherited_need_grad = written._inherited_need_grad
     x.rank = written.rank
     advance()
+
+
+# ---- by the names that NNabla has here -----------------------------------------------------------------
+
+# There, a key is a list of entries.
+
+
+def basic_getitem(self: Any, key: Any) -> Any:
+    """`getitem`; of a key of integers, slices, ``None`` and ``...``."""
+    return getitem(self, tuple(key))
+
+
+def advanced_getitem(self: Any, key: Any) -> Any:
+    """`getitem`; of a key with index arrays or masks."""
+    return getitem(self, tuple(key))
+
+
+def basic_setitem(self: Any, key: Any, value: Any) -> None:
+    """``self[key] = value``, with a key of integers, slices, ``None`` and ``...``."""
+    self[tuple(key)] = value
+
+
+def advanced_setitem(self: Any, key: Any, value: Any) -> None:
+    """``self[key] = value``, with index arrays or masks in the key."""
+    self[tuple(key)] = value
+
+
+def basic_getsetitem_prepare(self: Any, key: Any) -> tuple[list[Any], list[slice], Any, Any, Any]:
+    """What a key of integers, slices, ``None`` and ``...`` means.
+
+    Returns:
+        Its entries, one for each axis and each ``None``; and the slice of each axis, with start, stop and step of all.
+    """
+    shape = tuple(self.shape)
+    entries = _entries(tuple(key), shape)
+    entries += [_ALL] * (len(shape) - sum(map(_axes_used, entries)))
+    used = [entry for entry in entries if entry is not None]
+    slices = [b if e is b else slice(b.start, b.stop, 1) for e, b in zip(used, _bounds(entries, shape), strict=True)]
+    bounds = [[getattr(s, name) for s in slices] for name in ("start", "stop", "step")]
+    return entries, slices, tuple(bounds[0]), tuple(bounds[1]), tuple(bounds[2])
+
+
+def basic_getsetitem_result_shape(self: Any, key: Any, array: Any) -> Shape:
+    """Shape of the result where `array` is what the slices of such a key have left of `self`."""
+    return _basic_shape(_entries(tuple(key), tuple(self.shape)), array.shape)
 
 
 # ---- masks ---------------------------------------------------------------------------------------------

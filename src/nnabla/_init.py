@@ -1,10 +1,29 @@
-"""What backends there are."""
+"""What backends there are, and what they hold."""
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from . import _memory
+from ._memory import clear_memory_cache, prefer_cached_array, print_memory_cache_map, reset_array_preference
+from .logger import logger
+
+__all__ = [
+    "add_available_context",
+    "array_classes",
+    "available_contexts",
+    "clear_memory_cache",
+    "device_synchronize",
+    "finalize",
+    "get_device_count",
+    "get_devices",
+    "logger",
+    "prefer_cached_array",
+    "print_memory_cache_map",
+    "reset_array_preference",
+]
 
 available_contexts: list[str] = ["cpu"]
 
@@ -32,8 +51,10 @@ def add_available_context(ctx: str) -> None:
 
 
 def array_classes() -> list[str]:
-    """Names of array classes, for compatibility; see `nnabla._memory` for what differs."""
-    return ["CpuCachedArray", "CpuArray", "CpuDlpackArray"]
+    """Names of array classes, the preferred one first; see `nnabla._memory` for what differs."""
+    if _memory.prefers_cached_arrays():
+        return ["CpuCachedArray", "CpuArray", "CpuDlpackArray"]
+    return ["CpuArray", "CpuDlpackArray", "CpuCachedArray"]
 
 
 def get_device_count() -> int:
@@ -48,3 +69,8 @@ def get_devices() -> list[str]:
 
 def device_synchronize(device: str) -> None:
     """Return when all work on `device` is done: at once, since the CPU works synchronously."""
+
+
+def finalize() -> None:
+    """Give back to the system what the CPU backend keeps, at the end of a program. It can be used again."""
+    clear_memory_cache()

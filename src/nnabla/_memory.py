@@ -36,6 +36,7 @@ def _glibc() -> ctypes.CDLL | None:
 
 
 _libc = _glibc()
+_prefers_cached = True
 _keeps = False
 
 
@@ -48,13 +49,19 @@ def prefer_cached_array(prefer: bool) -> None:
     Without effect where the C library is not glibc, and where `MALLOC_TRIM_THRESHOLD_` or its like is set in the
     environment. `nnabla_ext.cpu.clear_memory_cache` returns what is free at that moment.
     """
+    global _keeps, _prefers_cached
+    _prefers_cached = bool(prefer)
     if _libc is None or _SET_BY_USER:
         return
-    global _keeps
     _keeps = prefer
     _libc.mallopt(_TRIM_THRESHOLD, _NEVER if prefer else _DEFAULT_TRIM_THRESHOLD)
     _libc.mallopt(_MMAP_MAX, _NO_BLOCK if prefer else _DEFAULT_MMAP_MAX)
     _libc.mallopt(_MMAP_THRESHOLD, _LARGE if prefer else _DEFAULT_MMAP_THRESHOLD)
+
+
+def prefers_cached_arrays() -> bool:
+    """What `prefer_cached_array` was last called with."""
+    return _prefers_cached
 
 
 def reset_array_preference() -> None:
@@ -86,3 +93,31 @@ def clear_memory_cache() -> None:
     gc.collect()
     if _libc is not None:
         _libc.malloc_trim(0)
+
+
+class _Mallinfo(ctypes.Structure):
+    """Struct mallinfo2 of mallinfo(3), since glibc 2.33."""
+
+    _names = ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")
+    _fields_ = tuple(zip(_names, [ctypes.c_size_t] * 10, strict=True))
+
+
+def print_memory_cache_map() -> None:
+    """Print how much of the heap is used, how much is free, and in brackets the free piece at its end."""
+    if not hasattr(_libc, "mallinfo2"):
+        print("cache_map: the C library does not tell")
+        return
+    assert _libc is not None
+    _libc.mallinfo2.restype = _Mallinfo
+    info = _libc.mallinfo2()
+    used, free, end = _size(info.uordblks + info.hblkhd), _size(info.fordblks), _size(info.keepcost)
+    print(f"cache_map(device_id: , mem_type: heap, used: {used}, free: {free}): \n [{end}]\n")
+
+
+def _size(count: float) -> str:
+    """Bytes as text, ``"1.00MB"``."""
+    for unit in ("B", "KB", "MB"):
+        if count < 1024:
+            return f"{count:.2f}{unit}"
+        count /= 1024
+    return f"{count:.2f}GB"

@@ -290,8 +290,9 @@ class NdArray:
         else:
             array = np.asarray(value)
             torch_dtype(array.dtype)
-            source = torch.as_tensor(np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="), copy=False)))
-            source = source.reshape(array.shape)
+            array = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="), copy=False)).reshape(array.shape)
+            # torch warns of memory that must not be written to, though here it is only read.
+            source = torch.as_tensor(array if array.flags.writeable else array.copy())
         if source.shape != self._shape:
             # As in NumPy, axes of length 1 in front may be too many.
             extra = source.ndim - len(self._shape)

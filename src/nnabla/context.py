@@ -11,9 +11,12 @@ Two environment variables of NNabla concern GPU contexts, when the first functio
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -211,6 +214,29 @@ def set_default_context(ctx: Context) -> None:
 def get_current_context() -> Context:
     """The context in force."""
     return current.context
+
+
+def called_in_current_context(func: Callable[..., Any], decorator: str) -> Callable[..., Any]:
+    """`func` without its first argument, ``ctx``: it is given the current context when it is called.
+
+    Args:
+        func: the function.
+        decorator: name of the decorator that this is for, for messages.
+
+    Raises:
+        TypeError: the first argument of `func` is not named ``ctx``.
+    """
+    signature = inspect.signature(func)
+    parameters = list(signature.parameters.values())
+    if not parameters or parameters[0].name != "ctx":
+        raise TypeError(f"{decorator}: the first argument of {func.__name__} must be named 'ctx', got {signature}")
+
+    @functools.wraps(func)
+    def with_context(*args: Any, **kwargs: Any) -> Any:
+        return func(get_current_context(), *args, **kwargs)
+
+    with_context.__signature__ = signature.replace(parameters=parameters[1:])  # type: ignore[attr-defined]
+    return with_context
 
 
 def __getattr__(name: str) -> Context | int:

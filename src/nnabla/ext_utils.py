@@ -48,6 +48,6 @@ def get_extension_context(ext_name: str, **kw: Any) -> Context:
 
     Example:
         >>> get_extension_context("cpu", type_config="double")
-        Context(backend=['cpu:double'], array_class='CpuCachedArray', device_id='0')
+        Context(backend=['cpu:double', 'cpu:float'], array_class='CpuCachedArray', device_id='')
     """
     return import_extension_module(ext_name).context(**kw)

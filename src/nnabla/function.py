@@ -1,38 +1,16 @@
-"""`Function`, `PythonFunction`, and for each type name a constructor of a function that has no inputs yet.
+"""Door to nodes of a graph: their classes, and for each type name a constructor."""
 
->>> import nnabla as nn
->>> from nnabla import function
->>> relu = function.ReLU(nn.get_current_context(), inplace=False)
->>> relu(nn.Variable((2, 3))).shape
-(2, 3)
-"""
-
-from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
-
-from . import operators  # noqa: F401  (declares them all)
-from .context import Context
 from .graph.function import Function, Info, PythonFunction
 from .graph.operator import registry
+from .graph.variable import Variable as UnsafeVariable  # what a PythonFunction works on
+from .network import ProtoFunction, ProtoVariable
+from .operators.constructors import constructor
 
-__all__ = ["Function", "Info", "PythonFunction"]
+__all__ = ["Function", "Info", "ProtoFunction", "ProtoVariable", "PythonFunction", "UnsafeVariable"]
 
 
-def __getattr__(name: str) -> Callable[..., Function]:
-    cls = registry.get(name)
-    if cls is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-    def construct(ctx: Context, *args: Any, **kwargs: Any) -> Function:
-        operator = cls(*args, **kwargs)
-        operator.settle(ctx)
-        return Function(operator, ())
-
-    construct.__name__ = construct.__qualname__ = name
-    construct.__doc__ = cls.__doc__
-    return construct
+def __getattr__(name: str) -> object:
+    return constructor(name)
 
 
 def __dir__() -> list[str]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from . import operators  # noqa: F401  (declares them all)
 from .auto_forward import get_auto_forward as get_auto_forward
 from .context import get_current_context as get_current_context
+from .graph.call import function_api as function_api
 from .graph.call import public_call
 from .graph.operator import registry
 

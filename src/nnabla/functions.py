@@ -11,6 +11,7 @@ from typing import Any
 
 from . import operators  # noqa: F401  (declares them all)
 from .context import get_current_context  # noqa: F401  (found here by scripts)
+from .graph.call import function_api as function_api
 from .graph.call import public_call, public_calls
 from .graph.modes import get_auto_forward  # noqa: F401  (found here by scripts)
 from .graph.operator import registry

@@ -185,7 +185,8 @@ class WeightNormalizationScaleInitializer(BaseInitializer):
 
     Args:
         w: the weight: a Variable, an NdArray or an array, read when the initializer is called.
-        dim: the axis that is kept; a negative one counts from the last.
+        dim: the axis that is kept; a negative one counts from the last. Where there is no such axis, as with a
+            weight without axes, there is one scale for all of `w`.
         eps: added to the sum of squares, before the root.
 
     Source: Salimans and Kingma, "Weight Normalization", 2016.
@@ -200,12 +201,13 @@ class WeightNormalizationScaleInitializer(BaseInitializer):
         return f"{type(self).__name__}({self.w!r}, {self.dim}, {self.eps})"
 
     def __call__(self, shape: Shape) -> np.ndarray:
-        """The scales; `shape` must have as many elements as axis `dim` of the weight."""
+        """The scales; `shape` must have as many elements as axis `dim` of the weight. A single scale is of shape ()."""
         w = np.asarray(self.w.d if hasattr(self.w, "d") else self.w)
-        if not -w.ndim <= self.dim < w.ndim:
-            raise ArgumentError(f"{type(self).__name__}: a weight of shape {w.shape} has no axis {self.dim}")
-        others = tuple(axis for axis in range(w.ndim) if axis != self.dim % w.ndim)
+        kept = self.dim % w.ndim if -w.ndim <= self.dim < w.ndim else None
+        others = tuple(axis for axis in range(w.ndim) if axis != kept)
         scale = np.sqrt(np.sum(np.square(w, dtype=np.float64), axis=others) + self.eps).astype(np.float32)
+        if kept is None:
+            return scale
         sizes = np.broadcast_shapes(shape)
         if math.prod(sizes) != scale.size:
             raise ArgumentError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from . import function_bases
 from .auto_forward import get_auto_forward as get_auto_forward
 from .context import get_current_context as get_current_context
+from .graph.call import function_api as function_api
 from .operators.batch_normalization import BatchNormalizationInOutAdapter, batch_normalization
 from .operators.batch_normalization_variants import fused_batch_normalization, sync_batch_normalization
 from .operators.normalization import (

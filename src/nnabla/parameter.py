@@ -11,7 +11,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
+from .context import current
 from .errors import ArgumentError, ShapeError
 from .graph.modes import modes, no_grad
 from .graph.variable import Variable
@@ -253,7 +255,9 @@ def get_parameter_or_create(
     Args:
         name: ``"a/W"`` names ``W`` in scope ``a``.
         shape: of the parameter; may be left out where it exists, or where `initializer` is an array.
-        initializer: called with the shape and returns an array, or the array itself. Default: zeros.
+        initializer: called with the shape and returns an array, or the array itself. Default: zeros. An array of
+            integers keeps its type until a solver updates it; other values become float32, or stay float64 in a
+            context of type ``double``.
         need_grad: flag of the parameter. One that exists takes it over, and keeps its values.
         as_need_grad: flag of the variable returned; default that of the parameter. False within `nnabla.no_grad`.
 
@@ -294,7 +298,9 @@ def _created(
     name: str, shape: tuple[int, ...] | None, initializer: Callable[..., Any] | np.ndarray | None, need_grad: bool
 ) -> Variable:
     if initializer is not None and not callable(initializer):
-        values = np.asarray(initializer)
+        if isinstance(initializer, Variable):
+            raise TypeError("get_parameter_or_create: initializer must be an array or a callable, not a Variable")
+        values = _typed(initializer)
         if shape is not None and values.shape != shape:
             raise ShapeError(
                 f"get_parameter_or_create: the initial value of {name!r} must have shape {shape}, not {values.shape}"
@@ -303,7 +309,7 @@ def _created(
         raise ValueError(f"get_parameter_or_create: shape of the new parameter {name!r} must be given")
     elif initializer is not None:
         # By keyword, as NNabla calls initializers that users wrote.
-        values = np.asarray(initializer(shape=shape))
+        values = _typed(initializer(shape=shape))
         if values.shape not in (shape, ()):
             raise ShapeError(
                 f"get_parameter_or_create: the initializer of {name!r} must return shape {shape}, not {values.shape}"
@@ -311,11 +317,21 @@ def _created(
     else:
         values = np.zeros((), np.float32)
     param = Variable(values.shape if shape is None else shape, need_grad=need_grad)
-    param.data.data = np.broadcast_to(values, param.shape).astype(np.float32)
+    param.data.data = values
     if need_grad:
         param.grad.zero()
     param.name = name.split("/")[-1]
     return param
+
+
+def _typed(values: Any) -> np.ndarray:
+    """First values in the type that the parameter begins with."""
+    array = np.asarray(values)
+    if hasattr(values, "dtype") and array.dtype.kind in "biu":
+        return array
+    # A solver updates parameters in their own type, and would go on in float64.
+    double = array.dtype == np.float64 and current.context.dtype is torch.float64
+    return array if double else array.astype(np.float32)
 
 
 def get_parameters(

@@ -116,9 +116,30 @@ def test_imperative():
     np.testing.assert_array_equal(y.data, [1, 4])
 
 
+class Weighted(Product):
+    """Has arguments to show."""
+
+    def __init__(self, scale):
+        super().__init__()
+        self.scale = scale
+
+    @property
+    def args(self):
+        return {"scale": self.scale}
+
+
+def test_arguments_are_shown():
+    function = Weighted(3)(leaf([1.0]), leaf([1.0])).parent
+    assert function.args == function.arguments == function.info.args == {"scale": 3}
+    plain = Product()
+    plain.args = "of the command line"
+    assert plain(leaf([1.0]), leaf([1.0])).parent.args == {}
+
+
 def test_what_it_is_called_and_where_it_runs():
     y = Product()(leaf([1.0]), leaf([1.0]))
-    assert (y.parent.name, y.parent.info.type_name, y.parent.args) == ("Product", "Product", {})
+    # As in NNabla 1.39, where the node calls back to the function.
+    assert (y.parent.name, y.parent.info.type_name, y.parent.args) == ("Callback", "Product", {})
     context = nn.Context(["cpu:double"])
     assert Product(context).ctx is context
     assert Product().ctx == nn.get_current_context()

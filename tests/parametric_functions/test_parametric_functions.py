@@ -162,6 +162,7 @@ def sequence(*shape: int) -> nn.Variable:
         (lambda: PF.svd_convolution(sequence(2, 4, 5), 3, (2,), 3), ArgumentError, "svd_convolution: r"),
         (lambda: PF.cpd3_convolution(sequence(2, 4, 5), 3, (2,), 0), ArgumentError, "cpd3_convolution: r"),
         (lambda: PF.lstm_cell(sequence(2, 4), sequence(2, 3), sequence(2, 3), 5), ShapeError, "lstm_cell: x"),
+        (lambda: PF.lstm(*[sequence(2, 4)] * 3, 4), ArgumentError, "one step, is lstm_cell now"),
         (lambda: PF.lstm(sequence(2, 4), *[sequence(1, 1, 2, 3)] * 2), ShapeError, "lstm: x must have 3 axes"),
         (lambda: PF.rnn(sequence(5, 2, 4), sequence(1, 1, 2, 3), bidirectional=True), ShapeError, ""),
         (lambda: PF.gru(sequence(5, 2, 4), sequence(1, 1, 2, 3), num_layers=0), ArgumentError, "num_layers"),

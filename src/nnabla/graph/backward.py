@@ -149,7 +149,7 @@ def _require_values(root: Variable) -> None:
     function = root._parent
     assert function is not None
     if function._reads("y", 0) or all(v._parent is not None for v in function._inputs):
-        raise GraphError(f"backward: {function.name} has no values yet; run forward() first")
+        raise GraphError(f"backward: {function.info.type_name} has no values yet; run forward() first")
 
 
 def _callbacks(given: Any) -> list[Any]:

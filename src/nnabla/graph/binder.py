@@ -23,6 +23,7 @@ from .frame import (
     Entry,
 )
 from .function import Function, PythonFunction
+from .hooks import function_freed_hooks
 from .meeting import with_gaps
 from .operator import Kind
 from .steps import NO_SLOT, GatheredSlot, Step, cast_step, free_step
@@ -201,7 +202,7 @@ class Binder:
         self._dying_operators += operators
         self._dying_slots += slots
         # What an operator keeps and a cast makes is about as large as an input; count them as large.
-        if operators or slots or self._dying_size >= _WORTH_A_STEP:
+        if operators or slots or self._dying_size >= _WORTH_A_STEP or function_freed_hooks:
             self.flush()
 
     def flush(self) -> None:

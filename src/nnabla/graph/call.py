@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from .._nd_array import NdArray
-from ..context import current
+from ..context import called_in_current_context, current
 from ..errors import ArgumentError, ShapeError
 from .argument import REQUIRED, Argument
 from .forward import run_function, run_imperative
@@ -192,6 +192,25 @@ def public_call(cls: type[Operator], module: str = "nnabla.functions") -> Callab
     call.__module__ = module
     call.__doc__ = cls.__doc__
     return call
+
+
+def function_api(func: Callable[..., Any]) -> Callable[..., Any]:
+    """`func` without its first argument, ``ctx``: it is given the current context when it is called.
+
+    For functions of one's own that make nodes with the constructors in `nnabla.function`.
+
+    Raises:
+        TypeError: the first argument of `func` is not named ``ctx``.
+
+    Example:
+        >>> import nnabla as nn
+        >>> @function_api
+        ... def clipped(ctx, x, n_outputs=-1, outputs=None):
+        ...     return nn.function.ReLU6(ctx)(x, n_outputs=n_outputs, outputs=outputs)
+        >>> clipped(nn.NdArray.from_numpy_array([-1.0, 7.0])).data
+        array([0., 6.], dtype=float32)
+    """
+    return called_in_current_context(func, "function_api")
 
 
 public_calls: dict[str, Callable[..., Any]] = {}

@@ -87,13 +87,13 @@ class Function:
 
     @property
     def name(self) -> str:
-        """The type name, ``"Convolution"``."""
-        return self._operator.declaration.type_name
+        """The type name, ``"Convolution"``; ``"Callback"`` for every `PythonFunction`, whose own name `info` has."""
+        return "Callback" if isinstance(self._operator, PythonFunction) else self._operator.declaration.type_name
 
     @property
     def info(self) -> Info:
         """Type name, arguments and tags."""
-        return Info(self.name, self._operator.arguments, self.tags)
+        return Info(self._operator.declaration.type_name, self._operator.arguments, self.tags)
 
     @property
     def args(self) -> dict[str, Any]:
@@ -280,11 +280,9 @@ class PythonFunction(Operator):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        return {}
-
-    @property
-    def args(self) -> dict[str, Any]:
-        return {}
+        """The attribute or property `args`, where a class defines one that is a dict; else nothing."""
+        args = getattr(self, "args", None)
+        return dict(args) if isinstance(args, dict) else {}
 
     def min_outputs(self) -> int:
         """Number of outputs; 1 unless overridden."""

@@ -9,6 +9,9 @@ function_pre_hooks: dict[str, Callable[..., Any]] = {}
 function_post_hooks: dict[str, Callable[..., Any]] = {}
 solver_pre_hooks: dict[str, Callable[..., Any]] = {}
 solver_post_hooks: dict[str, Callable[..., Any]] = {}
+# As function_post_hooks, but called once the memory has been given up that no function needs from there on. While there
+# is one, memory is given up at once, not in larger lots; who adds or removes one calls `epoch.advance`.
+function_freed_hooks: dict[str, Callable[..., Any]] = {}
 
 
 def _checked(key: str, hook: Callable[..., Any], function: str) -> Callable[..., Any]:
@@ -55,6 +58,19 @@ def unset_solver_pre_hook(key: str) -> None:
 def unset_solver_post_hook(key: str) -> None:
     """Remove the hook `key`, if it is there."""
     solver_post_hooks.pop(key, None)
+
+
+class CommunicatorBackwardCallback:
+    """What `Variable.backward` tells how far it is: derive, and define what shall be done.
+
+    A communicator's `all_reduce_callback` returns one, which sums gradients over processes as they become ready.
+    """
+
+    def on_finish_function_backward(self, function: Any) -> None:
+        """Called when the gradients of the inputs of `function` are there."""
+
+    def on_finish_backward(self) -> None:
+        """Called when all gradients are there."""
 
 
 def combined(

@@ -18,6 +18,7 @@ from .epoch import epoch
 from .form import form_of
 from .frame import make_frame
 from .function import Function, PythonFunction
+from .hooks import function_freed_hooks
 from .meeting import described, output_shapes
 from .order import topological
 from .steps import LeafSlot, Step
@@ -137,9 +138,13 @@ class BoundPlan:
             return
         for leaf in self.leaves:
             leaf.load()
+        ran: Function | None = None
         for function, step in zip(self.functions, self.steps, strict=True):
-            if function is not None and pre_hook is not None:
-                pre_hook(function)
+            if function is not None:
+                _tell_freed(ran)
+                ran = function
+                if pre_hook is not None:
+                    pre_hook(function)
             try:
                 with below_autograd():
                     step(self.frame)
@@ -152,6 +157,7 @@ class BoundPlan:
                 self._separate(function)
                 if post_hook is not None:
                     post_hook(function)
+        _tell_freed(ran)
 
     def _settle(self, run: Callable[[], None]) -> None:
         """Run for the first time, which leaves plenty of small blocks behind; see `nnabla._memory`."""
@@ -218,15 +224,23 @@ class BoundPlan:
         if function is None or isinstance(function._operator, PythonFunction) or isinstance(error, MemoryError):
             raise error
         where = described(function._operator, function._inputs)
+        name = function.info.type_name
         if isinstance(error, (ShapeError, ArgumentError, GraphError)):
             raise type(error)(f"{error}{where}") from error
         for array, maker in self._read_by(function):
             if maker is not None and array._tensor is None:
                 raise GraphError(
-                    f"{function.name} reads values that are not there: they were never computed, or were freed "
+                    f"{name} reads values that are not there: they were never computed, or were freed "
                     f"by a clear option; run forward() (without clear_buffer) before backward(){where}"
                 ) from error
-        raise GraphError(f"{function.name}: {str(error).splitlines()[0] if str(error) else error!r}{where}") from error
+        raise GraphError(f"{name}: {str(error).splitlines()[0] if str(error) else error!r}{where}") from error
+
+
+def _tell_freed(function: Function | None) -> None:
+    """Call the hooks that want to know when the memory was given up that nobody needs after `function`."""
+    if function is not None:
+        for hook in function_freed_hooks.values():
+            hook(function)
 
 
 class PlanStore:
@@ -297,7 +311,7 @@ class PlanCache:
             setup_again(order)
             inherit_need_grad(order)
         form, shared = form_of(order, roots, readers=options[0] == "forward")
-        key = form, options
+        key = form, options, bool(function_freed_hooks)
         plans = _plans_of_all if shared else self._own
         plan = plans.get(key)
         if plan is None:

@@ -283,8 +283,8 @@ class Variable:
 
     @property
     def function_references(self) -> list[Function]:
-        """The functions that take this variable as an input."""
-        return [f for f in (ref() for ref in self._consumers) if f is not None]
+        """The functions that take this variable as an input, each once, in the order in which they were created."""
+        return list(dict.fromkeys(f for f in (ref() for ref in self._consumers) if f is not None))
 
     def _add_consumer(self, function: weakref.ref[Function]) -> None:
         consumers = self._consumers

@@ -61,7 +61,7 @@ class LiveFunctions:
 
     def _add(self, function: Function, path: str) -> None:
         network = self.network
-        prefix = name_below(path, function.name)
+        prefix = name_below(path, function.info.type_name)
         name = network.new_function_name(prefix)
         described = ProtoFunction.describe(function._operator, name, path, network)
         for i, variable in enumerate(function.inputs):

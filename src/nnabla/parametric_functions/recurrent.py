@@ -156,7 +156,16 @@ def lstm(
 
     Returns:
         Outputs, shape ``(T, B, D * H)``, and state and memory at the end, shape of `h`.
+
+    Raises:
+        ArgumentError: `w0_init` is an integer, as in calls of the function that is named `lstm_cell` now.
+        ShapeError: `x`, `h` or `c` does not fit.
     """
+    if isinstance(w0_init, int):
+        raise ArgumentError(
+            f"lstm: w0_init must be an initializer or an array, not {w0_init}; lstm(x, h, c, state_size), one step, "
+            "is lstm_cell now"
+        )
     inits = (w0_init, w_init, b_init)
     w0, w, b = _parameters("lstm", (4,), (4,), x, h, num_layers, bidirectional, inits, rng, with_bias, fix_parameters)
     return F.lstm(x, h, c, w0, w, b, num_layers, dropout, bidirectional, training)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nnabla._init import array_classes, device_synchronize, get_device_count, get_devices
-from nnabla._memory import clear_memory_cache
+from nnabla._init import array_classes, clear_memory_cache, device_synchronize, get_device_count, get_devices
 from nnabla.context import TYPE_CONFIGS, Context
 from nnabla.errors import ArgumentError
 
@@ -29,7 +28,8 @@ def context(type_config: str = "float", **kw: Any) -> Context:
     """
     if type_config not in TYPE_CONFIGS:
         raise ArgumentError(f"cpu.context: type_config must be one of {list(TYPE_CONFIGS)}, not {type_config!r}")
-    return Context([f"cpu:{type_config}"], array_classes()[0], "0")
+    backends = dict.fromkeys((f"cpu:{type_config}", "cpu:float"))
+    return Context(list(backends), array_classes()[0], "")
 
 
 def synchronize(**kw: Any) -> None:

@@ -8,6 +8,7 @@ import torch
 
 from nnabla.context import TYPE_CONFIGS, Context
 from nnabla.errors import ArgumentError, ExtensionError
+from nnabla.logger import logger
 
 __all__ = [
     "array_classes",
@@ -18,6 +19,8 @@ __all__ = [
     "get_devices",
     "synchronize",
 ]
+
+logger.info("Initializing CUDA extension...")
 
 
 def gpu_context(ext_name: str, device_id: str | int = "0", type_config: str = "float") -> Context:

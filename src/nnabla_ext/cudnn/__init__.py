@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nnabla.context import Context
+from nnabla.logger import logger
 
 from ..cuda import (
     array_classes,
@@ -25,6 +26,8 @@ __all__ = [
     "get_devices",
     "synchronize",
 ]
+
+logger.info("Initializing cuDNN extension...")
 
 
 def context(device_id: str | int = "0", type_config: str = "float", **kw: Any) -> Context:
