@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ GEOMETRIES = [
     ((1, 3, 3, 3), dict(kernel=(2, 2), stride=(3, 3), pad=(2, 2), ignore_border=False)),
     ((1, 2, 2, 2, 2), dict(kernel=(1, 1, 1), stride=(1, 1, 1), pad=(1, 0, 1))),
     ((2, 2, 3, 2, 4), dict(kernel=(2, 1, 3), stride=(2, 2, 1), pad=(2, 1, 4))),
+    ((1, 2, 1, 2, 3), dict(kernel=(4, 1, 2), stride=(1, 1, 2), pad=(2, 1, 0))),  # A volume smaller than a window.
     ((1, 1, 1, 1), dict(kernel=(1, 1), stride=(1, 1), pad=(1, 1))),
 ]
 
@@ -62,3 +64,21 @@ def test_the_mean_of_a_window_in_the_padding_is_zero(number: int, last: bool, co
     assert empty > 0
     np.testing.assert_allclose(found, expected, atol=1e-6)
     np.testing.assert_allclose(gradient, expected_gradient, atol=1e-6)
+
+
+@pytest.mark.parametrize("function", [F.average_pooling, F.sum_pooling, F.max_pooling])
+def test_volumes_smaller_than_a_window_are_pooled_with_their_padding(function: Callable[..., nn.Variable]) -> None:
+    values = np.arange(1.0, 7).reshape(1, 1, 1, 2, 3)
+    x = nn.Variable.from_numpy_array(values, need_grad=True)
+    x.grad.zero()
+    y = function(x, (3, 2, 4), stride=(1, 1, 1), pad=(1, 1, 1))
+    y.forward()
+    y.backward()
+    # One window along the first axis and three along the second, cut off at both ends; two along the last.
+    sums = [[[6, 6], [21, 21], [15, 15]]]
+    if function is F.max_pooling:
+        assert y.d.tolist() == [[[[[3, 3], [6, 6], [6, 6]]]]] and x.g.tolist() == [[[[[0, 0, 2], [0, 0, 4]]]]]
+    else:
+        factor = 24 if function is F.average_pooling else 1
+        np.testing.assert_allclose(y.d[0, 0] * factor, sums, rtol=1e-6)
+        np.testing.assert_allclose(x.g * factor, np.full(x.shape, 4), rtol=1e-6)

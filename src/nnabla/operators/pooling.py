@@ -82,14 +82,16 @@ class Pooling(Operator):
         # there is none to change.
         self._stays = self._flat[1] > 1 and all(k <= s for k, s in zip(self.kernel, self.stride, strict=True))
 
-        # ATen counts windows by two rules. Where neither gives NNabla's number, or a pad is more than half of
-        # a window, x itself is extended.
+        # ATen counts windows by two rules. Where neither gives NNabla's number, a pad is more than half of a window, or
+        # the kernel refuses x, x itself is extended.
         self._extension: tuple[int, ...] | None = None
         extended = self._flat
         pad, ceil = self.pad, False
         for ceil in (False, True):
-            if all(2 * p <= k for p, k in zip(pad, self.kernel, strict=True)) and counts == self._aten_counts(
-                spatial, ceil
+            if (
+                all(2 * p <= k for p, k in zip(pad, self.kernel, strict=True))
+                and counts == self._aten_counts(spatial, ceil)
+                and self._takes(spatial)
             ):
                 break
         else:
@@ -134,6 +136,10 @@ class Pooling(Operator):
                     f"length {length} with pad {p} on both sides"
                 )
         return tuple(found)
+
+    def _takes(self, spatial: Shape) -> bool:
+        """Whether ATen's kernel takes images of this size."""
+        return True
 
     def _aten_counts(self, spatial: Shape, ceil: bool) -> Shape:
         found = []
@@ -244,6 +250,10 @@ class MaxPooling(Pooling):
 
 class Averaging(Pooling):
     """Sums of windows, times a factor."""
+
+    def _takes(self, spatial: Shape) -> bool:
+        # That for volumes wants them to be as large as a window, whatever the pad.
+        return len(spatial) == 2 or all(length >= k for length, k in zip(spatial, self.kernel, strict=True))
 
     def _arrange_sums(self, count_pad: bool, divisor: int | None) -> None:
         n = len(self.kernel)

@@ -1,0 +1,110 @@
+"""Geometries in processes of their own: what crashes one of them or hangs is told, and the rest goes on in another."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, NamedTuple
+
+WORKER = Path(__file__).with_name("worker.py")
+# Seconds until a process is up and has imported everything.
+START = 120.0
+
+
+class Item(NamedTuple):
+    """A geometry: what a layer type draws from a seed."""
+
+    layer: str
+    seed: int
+
+
+class Outcome(NamedTuple):
+    """What became of a geometry: ``ok``, ``wrong``, ``refused``, ``crash`` or ``hang``."""
+
+    item: Item
+    kind: str
+    detail: str
+
+
+def outcomes(
+    items: Sequence[Item], variables: dict[str, str], threads: int, limit: float, module: str | None = None
+) -> Iterator[Outcome]:
+    """Run geometries one after the other.
+
+    Args:
+        items: the geometries.
+        variables: added to the environment.
+        threads: number of threads.
+        limit: seconds for each.
+        module: a file with further layer types.
+    """
+    rest = list(items)
+    while rest:
+        done = 0
+        for outcome in _process(rest, variables, threads, limit, module):
+            done += 1
+            yield outcome
+        rest = rest[done:]
+
+
+def _process(
+    items: Sequence[Item], variables: dict[str, str], threads: int, limit: float, module: str | None
+) -> Iterator[Outcome]:
+    """The outcomes up to the first that ends the process; at least one."""
+    command = [sys.executable, str(WORKER), "--threads", str(threads), *(["--module", module] if module else [])]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), **variables}
+    with tempfile.TemporaryFile("w+") as given, tempfile.TemporaryFile("w+") as errors:
+        given.writelines(f"{item.layer} {item.seed}\n" for item in items)
+        given.seek(0)
+        process = subprocess.Popen(
+            command, env=environment, stdin=given, stdout=subprocess.PIPE, stderr=errors, text=True
+        )
+        try:
+            yield from _told(process, items, limit, errors)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _told(process: subprocess.Popen[str], items: Sequence[Item], limit: float, errors: IO[str]) -> Iterator[Outcome]:
+    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def read() -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.put(line.rstrip())
+        lines.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    wait = START
+    for number, item in enumerate(items):
+        try:
+            if (line := lines.get(timeout=wait)) is not None:
+                assert line == f"start {item.layer} {item.seed}", line
+                wait = limit
+                line = lines.get(timeout=limit)
+        except queue.Empty:
+            yield Outcome(item, "hang", f"no answer in {wait} s")
+            return
+        if line is None:
+            yield Outcome(item, "crash", _end(process, errors))
+            return
+        if number == len(items) - 1 and process.wait(limit):
+            yield Outcome(item, "crash", f"at the end of the process: {_end(process, errors)}")
+            return
+        kind, _, detail = line.partition(" ")
+        yield Outcome(item, kind, detail)
+
+
+def _end(process: subprocess.Popen[str], errors: IO[str]) -> str:
+    code = process.wait()
+    errors.seek(0)
+    name = signal.Signals(-code).name if code < 0 else f"exit status {code}"
+    return f"{name} {errors.read()[-400:].strip()}"
