@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= auto
 
-.PHONY: demo test bench bench-functions docs lint clean
+.PHONY: demo test bench bench-functions sweep docs lint clean
 
 demo: $(VENV)/.examples
 	$(BIN)/python examples/train_digits.py --output demo-output
@@ -19,6 +19,10 @@ bench: $(VENV)/.test
 # Each function on its own; e.g. BENCH_ARGS="--only relu,softmax --sizes small".
 bench-functions: $(VENV)/.test
 	PYTHONPATH=benchmarks $(BIN)/python -m functions $(BENCH_ARGS)
+
+# Random geometries of every layer; e.g. SWEEP_ARGS="--geometries 10000". See CONTRIBUTING.md.
+sweep: $(VENV)/.test
+	$(BIN)/python tools/sweep $(SWEEP_ARGS)
 
 docs: $(VENV)/.docs
 	$(BIN)/python tools/make_docs.py

@@ -73,6 +73,8 @@ def swept(items: list[Item], target: InstructionSet, options: argparse.Namespace
                     f"{outcome.detail}",
                     flush=True,
                 )
+        failures = sum(outcome.kind != "ok" for outcome in found)
+        print(f"{target.name}: {len(found)} of {len(items)}, {failures} failed", file=sys.stderr, flush=True)
         if time.monotonic() - start > options.seconds:
             break
     return found

@@ -49,9 +49,6 @@ class Draw(random.Random):
         """Some of the axes."""
         return sorted(self.sample(range(n_axes), self.randint(least, n_axes)))
 
-    def group_of(self, *choices: int) -> int:
-        return self.choice(choices)
-
     def permutation(self, n_axes: int) -> tuple[int, ...]:
         """An order of axes; half of the time that of channels last."""
         axes = list(range(n_axes))

@@ -123,7 +123,9 @@ def draw_deconvolution(r: Draw) -> Case:
     n = spatial_axes(r)
     w, added = transposed_window(r, n, least_pad=-1)
     group = r.one_of(1, 1, 1, 1, 2, 3, 4)
-    sizes = tuple([length * s + k * d for length, k, s, d in zip(w.lengths, w.kernel, w.stride, w.dilation, strict=True)])
+    sizes = tuple(
+        [length * s + k * d for length, k, s, d in zip(w.lengths, w.kernel, w.stride, w.dilation, strict=True)]
+    )
     inner, outer = channels(r, group, sizes, w.kernel)
     batch = batch_of(r, group * outer * product(sizes))
     x, weight = (batch, group * outer, *w.lengths), (group * outer, inner, *w.kernel)
@@ -188,9 +190,9 @@ def draw_fused_convolution(r: Draw) -> Case:
     batch_stat = r.chance(0.7) and batch * product(counts) >= 4
     inputs = [normal(batch, group * inner, *w.lengths), normal(group * outer, inner, *kernel, scale=0.5)]
     inputs += [None if norm else normal(group * outer)]
-    inputs += [normal(*parameters), positive(*parameters), normal(*parameters), positive(*parameters)] if norm else [
-        None
-    ] * 4
+    inputs += (
+        [normal(*parameters), positive(*parameters), normal(*parameters), positive(*parameters)] if norm else [None] * 4
+    )
     inputs += [normal(batch, group * outer, *counts) if r.chance(0.3) else None]
     return case(
         "fused_convolution",

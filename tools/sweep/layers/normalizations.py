@@ -74,9 +74,7 @@ def draw_instance(r: Draw) -> Case:
 def draw_group(r: Draw) -> Case:
     x = image(r)
     groups = r.choice([g for g in range(1, x[1] + 1) if x[1] % g == 0])
-    return normalization(
-        "group_normalization", x, along(x, [1]), _affine(r), _grad, num_groups=groups, eps=EPS
-    )  # fmt: skip
+    return normalization("group_normalization", x, along(x, [1]), _affine(r), _grad, num_groups=groups, eps=EPS)
 
 
 _grad = (0, 1, 2)

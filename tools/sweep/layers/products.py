@@ -83,7 +83,9 @@ def draw_attention(r: Draw) -> Case:
 @layer("embed")
 def draw_embed(r: Draw) -> Case:
     rows = r.one_of(1, 2, 5, 40)
-    return case("embed", integers(*r.shape(r.randint(0, 3), 60), high=rows), normal(rows, *r.shape(r.randint(0, 2), 60)))
+    return case(
+        "embed", integers(*r.shape(r.randint(0, 3), 60), high=rows), normal(rows, *r.shape(r.randint(0, 2), 60))
+    )
 
 
 @layer("prelu", kinks=True)

@@ -10,9 +10,7 @@ from registry import layer
 
 def draw(r: Draw, function: str) -> Case:
     sizes = (r.one_of(1, 2, 3, 5, 9), r.one_of(1, 2, 3, 16), r.channels(33), r.channels(33))
-    return recurrent(
-        function, sizes, r.chance(0.7), num_layers=r.one_of(1, 1, 2, 3), bidirectional=r.chance(0.4)
-    )  # fmt: skip
+    return recurrent(function, sizes, r.chance(0.7), num_layers=r.one_of(1, 1, 2, 3), bidirectional=r.chance(0.4))
 
 
 @layer("rnn")
