@@ -42,13 +42,13 @@ from operators.case import case
 from registry import layer
 import nnabla.functions as F
 
-libc = ctypes.CDLL(None)
-libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+python = ctypes.pythonapi
+python.PyMem_RawMalloc.restype, python.PyMem_RawFree.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
 
 def overflow():
-    memory = libc.malloc(40)
+    memory = python.PyMem_RawMalloc(ctypes.c_size_t(40))
     ctypes.memset(memory, 1, 41)
-    libc.free(memory)
+    python.PyMem_RawFree(memory)
 
 calls = 0
 def wrong(x):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import signal
@@ -84,14 +85,22 @@ def _told(process: subprocess.Popen[str], items: Sequence[Item], limit: float, e
         lines.put(None)
 
     threading.Thread(target=read, daemon=True).start()
+
+    def line_within(seconds: float) -> str | None:
+        """The next line. Counts the time in which this process runs: all of them may be stopped for a while."""
+        for _ in range(round(seconds)):
+            with contextlib.suppress(queue.Empty):
+                return lines.get(timeout=1)
+        raise TimeoutError
+
     wait = START
     for number, item in enumerate(items):
         try:
-            if (line := lines.get(timeout=wait)) is not None:
+            if (line := line_within(wait)) is not None:
                 assert line == f"start {item.layer} {item.seed}", line
                 wait = limit
-                line = lines.get(timeout=limit)
-        except queue.Empty:
+                line = line_within(limit)
+        except TimeoutError:
             yield Outcome(item, "hang", f"no answer in {wait} s")
             return
         if line is None:
