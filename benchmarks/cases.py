@@ -23,6 +23,8 @@ class Program(NamedTuple):
     """Waits for the steps taken and gives the last loss or output, by which implementations are compared."""
     compared: Callable[[], np.ndarray] | None = None
     """What they are compared by instead, where it takes long to read; `result` then only waits."""
+    work: Callable[[], float] | None = None
+    """Floating point operations of a step, where its layers are all that is counted."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,10 @@ class Case:
     """Whether `--check` has a loss or an output to compare."""
     turn: float = 1.0
     """Length of a turn relative to that of the other cases."""
+    program: str = ""
+    """The program, if it has another name."""
+    busy: bool = False
+    """Whether another process spins on every core meanwhile."""
 
     def data(self) -> list[Batch]:
         """The same batches in every process; steps cycle through them."""
@@ -68,6 +74,34 @@ def _arrays(count: int, *shapes: tuple[int, ...]) -> Callable[[np.random.RandomS
 
 def _sequences(rng: np.random.RandomState) -> list[Batch]:
     return [(_normal(rng, 35, 20, 256), _labels(rng, 20, 10)) for _ in range(4)]
+
+
+def _gru_sequences(rng: np.random.RandomState) -> list[Batch]:
+    return [(_normal(rng, 20, 8, 32), _labels(rng, 8, 10)) for _ in range(8)]
+
+
+def _sequences_of_lengths(rng: np.random.RandomState) -> list[Batch]:
+    return [(_normal(rng, length, 8, 32), _labels(rng, 8, 10)) for length in (5, 12, 8, 17, 3, 20, 9, 14)]
+
+
+def _sentences(rng: np.random.RandomState) -> list[Batch]:
+    """Numbers of words, what is added to the logits of attention to leave padding out, and labels."""
+    batches = []
+    for _ in range(8):
+        mask = np.where(np.arange(16) < rng.randint(8, 17, (4, 1, 1, 1)), 0.0, -1e4).astype(np.float32)
+        batches.append((rng.randint(0, 1000, (4, 16)).astype(np.int64), mask, _labels(rng, 4, 2)))
+    return batches
+
+
+def _masked_images(rng: np.random.RandomState) -> list[Batch]:
+    masks = [rng.randint(0, 2, (2, 1, 64, 64)).astype(np.float32) for _ in range(4)]
+    return [(_normal(rng, 2, 3, 64, 64), mask) for mask in masks]
+
+
+def _images_and_shares(rng: np.random.RandomState) -> list[Batch]:
+    """Real images, latent variables, and where between a real and a made image the critic's slope is taken."""
+    shares = [rng.uniform(0, 1, (8, 1, 1, 1)).astype(np.float32) for _ in range(8)]
+    return [(_normal(rng, 8, 3, 16, 16), _normal(rng, 8, 16), share) for share in shares]
 
 
 SOLVERS = (
@@ -111,6 +145,17 @@ CASES = {
             "Transformer layer, 8x128x256, 8 heads, Adam",
             _arrays(4, (8, 128, 256), (8, 128, 256)),
         ),
+        Case("transformer_small", "Transformer, 2 layers, 2x12x32, Adam", _arrays(8, (2, 12, 32), (2, 12, 32))),
+        Case("bert", "BERT, 2 layers, 4x16x32, Adam", _sentences),
+        Case("gru", "GRU written with F, 20 steps, batch 8, 32 units, Adam", _gru_sequences),
+        Case("gru_lengths", "RNN built anew for each length, batch 8, 32 units, Adam", _sequences_of_lengths),
+        Case("wgan_gp", "WGAN-GP, 8x3x16x16, Adam", _images_and_shares),
+        Case("dcgan", "DCGAN, 16x3x32x32, Adam", _arrays(8, (16, 3, 32, 32), (16, 64))),
+        # Normalization over few values amplifies rounding from step to step.
+        Case("mobilenet", "MobileNetV2 blocks, 8x3x64x64, Momentum", _images(4, 10, 8, 3, 64, 64), 1e-3),
+        Case("unet", "U-Net, 2x3x64x64, Adam", _masked_images),
+        Case("lenet_busy", "LeNet on a busy machine", _images(8, 10, 64, 1, 28, 28), program="lenet", busy=True),
+        Case("gru_busy", "GRU on a busy machine", _gru_sequences, program="gru", busy=True),
         Case("resnet18_infer_1", "ResNet-18 inference, batch 1", _arrays(4, (1, 3, 224, 224))),
         Case("resnet18_infer_8", "ResNet-18 inference, batch 8", _arrays(4, (8, 3, 224, 224))),
         *(Case(name, f"{solver} update of ResNet-18's parameters", turn=0.2) for name, solver in UPDATES.items()),

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import random
-import statistics
 import subprocess
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from cases import Case
-from processes import Implementation, Pool, Worker, WorkerError
+from processes import BEFORE, Implementation, Pool, Worker, WorkerError, busy_machine
+from rows import Row
 
 CHECK_STEPS = 3
 MEMORY_STEPS = 3
 # torch.compile and JAX compile in their first steps, which says nothing about training.
-MEMORY_COLUMNS = ("ours", "nnabla139", "torch", "torch_tuned")
+MEMORY_COLUMNS = ("ours", "nnabla139", "torch", "torch_tuned", BEFORE)
 # Steps of either mode in each round, after some untimed ones.
 MODE_STEPS, MODE_WARM_STEPS = 8, 3
-# Fresh processes for each round: starting one takes most of the time, and varies by more than what is asked for.
-IMPORT_ROUNDS = 3
 IMPORTS = {
     "import": ("import of the package", "import {module}"),
     "import_api": (
@@ -30,35 +28,6 @@ IMPORTS = {
         "import nnabla.functions, nnabla.parametric_functions, nnabla.solvers",
     ),
 }
-
-
-@dataclass
-class Row:
-    """Figures of one case: by implementation, one for each round, in `unit`."""
-
-    name: str
-    title: str
-    unit: str
-    figures: dict[str, list[float]] = field(default_factory=dict)
-    failures: dict[str, str] = field(default_factory=dict)
-    differences: dict[str, float] = field(default_factory=dict)
-    """How far results lie from the first column's, where that was asked for."""
-
-    def median(self, name: str) -> float:
-        return statistics.median(self.figures[name])
-
-    def ratio(self, name: str, peer: str) -> float:
-        """Median over the rounds of `name` to `peer`.
-
-        Both ran side by side in each round, so a slow spell of the machine counts little.
-        """
-        return statistics.median(a / b for a, b in zip(self.figures[name], self.figures[peer], strict=True))
-
-    def as_dict(self, baseline: str) -> dict:
-        medians = {name: self.median(name) for name in self.figures}
-        peers = [name for name in self.figures if name != baseline and baseline in self.figures]
-        ratios = {name: self.ratio(baseline, name) for name in peers}
-        return {**asdict(self), "medians": medians, "ratios": ratios}
 
 
 @dataclass(frozen=True)
@@ -69,11 +38,16 @@ class Effort:
     turn_seconds: float
 
 
-def measure_case(case: Case, pool: Pool, effort: Effort, compared: bool = False) -> Row:
+def measure_case(case: Case, pool: Pool, effort: Effort, compared: bool = False, busy: bool = False) -> Row:
     """Milliseconds per step. In each round every implementation has one turn, in an order that is drawn anew: threads
     that wait for work go on spinning into the next one's turn.
 
-    With `compared`, results of the first step are compared before.
+    Args:
+        case: what is measured.
+        pool: the workers.
+        effort: rounds, and length of a turn.
+        compared: whether results of the first step are compared before.
+        busy: whether another process spins on every core meanwhile, whatever the case says.
     """
     row = Row(case.name, case.title, "ms")
     with TemporaryDirectory() as folder:
@@ -83,18 +57,21 @@ def measure_case(case: Case, pool: Pool, effort: Effort, compared: bool = False)
             first = next(iter(values), "")
             row.differences = {name: _difference(value, values[first]) for name, value in values.items()}
             ready = list(values)
+        if ready:
+            row.work = pool.workers[ready[0]].ask("work")["operations"]
         steps: dict[str, int] = {}
-        for name in ready:
-            with _reported(row, name, pool):
-                steps[name] = _steps_per_turn(pool.workers[name], effort.turn_seconds * case.turn)
-        for i in range(effort.rounds):
-            for name in random.Random(i).sample(list(steps), len(steps)):
-                count = steps[name]
+        with busy_machine(pool.threads) if busy or case.busy else nullcontext():
+            for name in ready:
                 with _reported(row, name, pool):
-                    # The untimed steps bring code and data back into the caches after the others' turns.
-                    seconds = pool.workers[name].ask("run", steps=count, untimed=max(1, count // 5))["seconds"]
-                    row.figures.setdefault(name, []).append(seconds / count * 1e3)
-            steps = {name: count for name, count in steps.items() if name not in row.failures}
+                    steps[name] = _steps_per_turn(pool.workers[name], effort.turn_seconds * case.turn)
+            for i in range(effort.rounds):
+                for name in random.Random(i).sample(list(steps), len(steps)):
+                    count = steps[name]
+                    with _reported(row, name, pool):
+                        # The untimed steps bring code and data back into the caches after the others' turns.
+                        seconds = pool.workers[name].ask("run", steps=count, untimed=max(1, count // 5))["seconds"]
+                        row.figures.setdefault(name, []).append(seconds / count * 1e3)
+                steps = {name: count for name, count in steps.items() if name not in row.failures}
         row.figures = {name: row.figures[name] for name in steps}
         _drop(ready, row, pool)
     return row
@@ -157,7 +134,7 @@ def measure_memory(columns: Sequence[Implementation], threads: int, rounds: int)
     Each figure comes from a fresh process, in which the network, its parameters and the data are in memory
     already and LeNet has been trained for three steps, so that the pages of the libraries are, too.
     """
-    row = Row("memory", "Memory of ResNet-18's training step", "MiB")
+    row = Row("memory", "Memory of ResNet-18's training step", "MiB", fresh=True)
     chosen = [column for column in columns if column.name in MEMORY_COLUMNS]
     for _ in range(rounds):
         with TemporaryDirectory() as folder:
@@ -176,11 +153,11 @@ def measure_memory(columns: Sequence[Implementation], threads: int, rounds: int)
     return row
 
 
-def measure_import(name: str, columns: Sequence[Implementation], threads: int, rounds: int) -> Row:
-    """Milliseconds of an import in a fresh process; the first round fills the disk cache and is dropped."""
+def measure_import(name: str, columns: Sequence[Implementation], threads: int, processes: int) -> Row:
+    """Milliseconds of an import in a fresh process; the first of each fills the disk cache and is dropped."""
     title, statement = IMPORTS[name]
-    row = Row(name, title[0].upper() + title[1:], "ms")
-    for i in range(IMPORT_ROUNDS * rounds + 1):
+    row = Row(name, title[0].upper() + title[1:], "ms", fresh=True)
+    for i in range(processes + 1):
         for column in random.sample(columns, len(columns)):
             if column.module is None or column.name in row.failures:
                 continue

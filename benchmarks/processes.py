@@ -7,12 +7,17 @@ import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 SOURCE = HERE.parent / "src"
 NNABLA139_ENVIRONMENT = HERE / ".nnabla139"
+# Environment variables that set the number of threads.
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+BEFORE, ONE_THREAD, ALL_THREADS = "before", "ours_one", "ours_all"
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,10 @@ class Implementation:
     """Folder to put on PYTHONPATH."""
     module: str | None = None
     """What the import times import; None leaves the column empty there."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables, in the place of those that hold for all."""
+    default: bool = True
+    """Whether it is measured where nobody asks for it."""
 
     def environment(self, threads: int) -> dict[str, str]:
         # Without byte code on disk an import would be timed that compiles, unlike that of an installed package.
@@ -35,18 +44,20 @@ class Implementation:
         settings = {key: value for key, value in os.environ.items() if key not in dropped}
         if self.source is not None:
             settings["PYTHONPATH"] = str(self.source)
-        for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-            settings[variable] = str(threads)
+        settings.update(dict.fromkeys(THREADS, str(threads)))
         # Every implementation computes on the CPU, also where there is a GPU.
         settings.update(CUDA_VISIBLE_DEVICES="", JAX_PLATFORMS="cpu")
+        settings.update(self.settings)
         return settings
 
 
-def implementations(nnabla139: str | None) -> dict[str, Implementation]:
+def implementations(nnabla139: str | None, before: Path | None = None) -> dict[str, Implementation]:
     """All columns by name, this project first.
 
-    `nnabla139` is a Python that has NNabla 1.39; None stands for $NNABLA139_PYTHON, if that is unset for
-    the environment that `make_nnabla139_env.py` makes.
+    Args:
+        nnabla139: a Python that has NNabla 1.39; None stands for $NNABLA139_PYTHON, if that is unset for the
+            environment that `make_nnabla139_env.py` makes.
+        before: a checkout of this project in another state, which becomes one more column.
     """
     made = NNABLA139_ENVIRONMENT / "bin" / "python"
     original = nnabla139 or os.environ.get("NNABLA139_PYTHON") or str(made)
@@ -58,7 +69,15 @@ def implementations(nnabla139: str | None) -> dict[str, Implementation]:
         Implementation("torch_compile", "torch.compile", "torch_compile"),
         Implementation("jax", "JAX jit", "jax", module="jax"),
         Implementation("onnxruntime", "ONNX Runtime", "onnxruntime", module="onnxruntime"),
+        Implementation(
+            ONE_THREAD, "ours, one thread", "nnabla", source=SOURCE, settings=dict.fromkeys(THREADS, "1"), default=False
+        ),
+        Implementation(
+            ALL_THREADS, "ours, all threads", "nnabla", source=SOURCE, settings={"NNABLA_THREADS": "all"}, default=False
+        ),
     )
+    if before is not None:
+        columns += (Implementation(BEFORE, "before", "nnabla", source=before / "src", module="nnabla"),)
     return {column.name: column for column in columns}
 
 
@@ -97,6 +116,10 @@ class Worker:
         if "missing" in greeting:
             self.close()
             raise MissingError(greeting["missing"])
+        source, location = implementation.source, Path(greeting["location"])
+        if source is not None and source.resolve() not in location.resolve().parents:
+            self.close()
+            raise MissingError(f"{location} was imported, which is not in {source}")
         self.version: str = greeting["version"]
 
     def __enter__(self) -> Worker:
@@ -137,7 +160,7 @@ class Pool:
     """At most one running worker for each implementation, started again after one that ended."""
 
     def __init__(self, columns: list[Implementation], threads: int) -> None:
-        self._columns, self._threads = columns, threads
+        self._columns, self.threads = columns, threads
         self._workers: dict[str, Worker] = {}
         self.missing: dict[str, str] = {}
         for column in columns:
@@ -163,6 +186,22 @@ class Pool:
         old = self._workers.pop(name)
         old.close()
         try:
-            self._workers[name] = Worker(old.implementation, self._threads)
+            self._workers[name] = Worker(old.implementation, self.threads)
         except MissingError as error:
             self.missing[name] = str(error)
+
+
+@contextmanager
+def busy_machine(cores: int) -> Iterator[None]:
+    """One process on each of the first `cores` cores that does nothing and takes all its time."""
+    processes = []
+    try:
+        for core in range(cores):
+            code = "import os\nif hasattr(os, 'sched_setaffinity'):\n"
+            code += f"    os.sched_setaffinity(0, [sorted(os.sched_getaffinity(0))[{core}]])\nwhile True: pass"
+            processes.append(subprocess.Popen([sys.executable, "-c", code]))
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()

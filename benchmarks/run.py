@@ -10,8 +10,9 @@ from pathlib import Path
 
 from cases import CASES
 from measure import IMPORTS, Effort, check_case, measure_case, measure_import, measure_memory, measure_modes
-from processes import Implementation, Pool, implementations
+from processes import BEFORE, Implementation, Pool, implementations
 from report import Report, write_markdown
+from rows import REGRESSION_PROCESSES, REGRESSION_ROUNDS
 
 FULL = Effort(rounds=7, turn_seconds=0.5)
 # What is measured besides the cases.
@@ -36,7 +37,19 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         help=f"compare with only these of: {', '.join(columns[1:])}",
     )
     parser.add_argument("--quick", action="store_true", help="fewer and shorter turns; figures are rougher")
-    parser.add_argument("--rounds", type=positive, help=f"turns of each implementation (default {FULL.rounds})")
+    parser.add_argument(
+        "--rounds",
+        type=positive,
+        help=f"turns of each implementation (default {FULL.rounds}, with --before {REGRESSION_ROUNDS})",
+    )
+    parser.add_argument(
+        "--before",
+        metavar="CHECKOUT",
+        type=checkout,
+        help="a checkout of this project (git worktree add CHECKOUT COMMIT) that this one is compared with; peers "
+        "only if --peers names them. The exit status is 1 if a row has regressed",
+    )
+    parser.add_argument("--busy", action="store_true", help="let another process spin on every core meanwhile")
     parser.add_argument("--threads", type=positive, default=_cores(), help="threads for each (default: all cores)")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write all figures")
     parser.add_argument(
@@ -54,7 +67,17 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         metavar="PYTHON",
         help="a Python that has NNabla 1.39 (default: $NNABLA139_PYTHON, then make_nnabla139_env.py's)",
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.before and (options.rounds or REGRESSION_ROUNDS) < REGRESSION_ROUNDS:
+        parser.error(f"--before needs at least {REGRESSION_ROUNDS} rounds")
+    return options
+
+
+def checkout(text: str) -> Path:
+    path = Path(text).resolve()
+    if not (path / "src" / "nnabla" / "__init__.py").is_file():
+        raise argparse.ArgumentTypeError(f"there is no src/nnabla in {text}")
+    return path
 
 
 def positive(text: str) -> int:
@@ -66,18 +89,19 @@ def positive(text: str) -> int:
 
 def main() -> int:
     options = parse_arguments()
-    every = implementations(options.nnabla139)
-    wanted = {options.baseline, *(options.peers or every)}
+    every = implementations(options.nnabla139, options.before)
+    usual = [BEFORE] if options.before else [name for name, column in every.items() if column.default]
+    wanted = {options.baseline, *(options.peers or usual), *([BEFORE] if options.before else [])}
     effort = QUICK if options.quick else FULL
-    if options.rounds is not None:
-        effort = Effort(options.rounds, effort.turn_seconds)
+    if options.rounds or options.before:
+        effort = Effort(options.rounds or REGRESSION_ROUNDS, effort.turn_seconds)
     columns = [column for name, column in every.items() if name in wanted]
     if hasattr(os, "getloadavg") and os.getloadavg()[0] > QUIET:
         print(f"warning: others use this machine (load {os.getloadavg()[0]:.1f})", file=sys.stderr)
     with Pool(columns, options.threads) as pool:
         for name, reason in pool.missing.items():
             print(f"without {every[name].label}: {reason}", file=sys.stderr)
-        if options.baseline not in pool.workers:
+        if options.baseline not in pool.workers or BEFORE in pool.missing:
             print("error: nothing to compare without the baseline", file=sys.stderr)
             return 1
         present = [column for column in columns if column.name in pool.workers]
@@ -86,13 +110,17 @@ def main() -> int:
             return check(chosen, pool)
         report = measure(chosen, pool, present, options, effort)
     print(report.text())
+    if options.before:
+        found = report.regressions()
+        print(f"\nRegressed: {', '.join(found) if found else 'nothing'}.")
     for failure in report.failures():
         print(f"failed: {failure}", file=sys.stderr)
     if options.json:
         options.json.write_text(report.json(), encoding="utf-8")
     if options.markdown:
         write_markdown(options.markdown, report.markdown())
-    return 0 if all(options.baseline in row.figures for row in report.rows) else 1
+    complete = all(options.baseline in row.figures for row in report.rows)
+    return 0 if complete and not report.regressions() else 1
 
 
 def measure(
@@ -104,17 +132,21 @@ def measure(
 ) -> Report:
     rows = []
     versions = {name: worker.version for name, worker in pool.workers.items()}
+    fresh_processes = REGRESSION_PROCESSES if options.before else None
+    peak = pool.workers[options.baseline].ask("peak")["rate"]
     for name in chosen:
         print(f"measuring {name}", file=sys.stderr, flush=True)
         if name in CASES:
-            rows.append(measure_case(CASES[name], pool, effort))
+            rows.append(measure_case(CASES[name], pool, effort, busy=options.busy))
         elif name in IMPORTS:
-            rows.append(measure_import(name, columns, options.threads, effort.rounds))
+            rows.append(measure_import(name, columns, options.threads, fresh_processes or 3 * effort.rounds))
         elif name == "modes":
             rows.append(measure_modes(pool, options.baseline, effort.rounds))
         else:
-            rows.append(measure_memory(columns, options.threads, min(5, effort.rounds)))
-    return Report(rows, columns, versions, options.baseline, options.threads, effort)
+            rows.append(measure_memory(columns, options.threads, fresh_processes or min(5, effort.rounds)))
+    if not any(row.work for row in rows):
+        peak = None
+    return Report(rows, columns, versions, options.baseline, options.threads, effort, peak, options.busy)
 
 
 def check(chosen: Sequence[str], pool: Pool) -> int:

@@ -24,12 +24,12 @@ Build = Callable[[str, Path], "Program | None"]
 Clear = Callable[[], None]
 
 
-def load_implementation(name: str, threads: int) -> tuple[Build, Clear, str]:
-    """The functions that build a case and forget it, and the version of the library."""
+def load_implementation(name: str, threads: int) -> tuple[Build, Clear, str, str]:
+    """The functions that build a case and forget it, the version of the library and where it lies."""
     if name == "nnabla":
         from workloads import programs
 
-        return programs.build, programs.clear, programs.version()
+        return programs.build, programs.clear, programs.version(), programs.location()
     if name in ("torch", "torch_tuned", "torch_compile"):
         from peers import torch_peer as peer
 
@@ -54,7 +54,7 @@ def load_implementation(name: str, threads: int) -> tuple[Build, Clear, str]:
         with np.load(parameters) as arrays:
             return build(case, dict(arrays))
 
-    return from_file, peer.clear, peer.version()
+    return from_file, peer.clear, peer.version(), ""
 
 
 class Bench:
@@ -68,8 +68,9 @@ class Bench:
 
     def prepare(self, case: str, parameters: str) -> dict:
         """Build a case; `supported` says whether this implementation has it."""
-        self._program = self._build(case, Path(parameters))
-        self._batches = find_case(case).data()
+        found = find_case(case)
+        self._program = self._build(found.program or case, Path(parameters))
+        self._batches = found.data()
         self._next = 0
         return {"supported": self._program is not None}
 
@@ -92,6 +93,21 @@ class Bench:
         self._steps(steps)
         values = (self._program.compared or self._program.result)()
         return {"values": np.ravel(values).astype(float).tolist()}
+
+    def work(self) -> dict:
+        """Floating point operations of a step; None where nobody counts them."""
+        return {"operations": None if self._program.work is None else self._program.work()}
+
+    def peak(self) -> dict:
+        """Floating point operations in a second of a large matrix product: the best of some."""
+        size = 2048
+        a, b = (np.random.RandomState(i).rand(size, size).astype(np.float32) for i in range(2))
+        seconds = []
+        for _ in range(8):
+            start = time.perf_counter()
+            a @ b
+            seconds.append(time.perf_counter() - start)
+        return {"rate": 2 * size**3 / min(seconds)}
 
     def memory(self, steps: int) -> dict:
         """Bytes resident before the steps, and at their peak."""
@@ -129,17 +145,19 @@ def main() -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     try:
-        build, clear, version = load_implementation(name, threads)
+        build, clear, version, location = load_implementation(name, threads)
     except ImportError as error:
         print(json.dumps({"missing": str(error)}), file=replies)
         return
-    print(json.dumps({"version": version}), file=replies)
+    print(json.dumps({"version": version, "location": location}), file=replies)
     bench = Bench(build, clear)
     actions = {
         "prepare": bench.prepare,
         "drop": bench.drop,
         "run": bench.run,
         "check": bench.check,
+        "work": bench.work,
+        "peak": bench.peak,
         "memory": bench.memory,
     }
     for line in sys.stdin:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cases import FUNCTION_TOLERANCE, SIZE_MARK
-from measure import Row
 from report import Report, significant
+from rows import Row
 
 # No function may take longer than this times PyTorch.
 LIMIT = 1.2

@@ -150,14 +150,36 @@ def lstm(p: Params, sequence: Array) -> Array:
     return affine(p, "classifier", h)
 
 
-def encoder_layer(p: Params, x: Array) -> Array:
+def gru(p: Params, sequence: Array) -> Array:
+    def cell(h: Array, x: Array) -> tuple[Array, None]:
+        def gate(name: str) -> tuple[Array, Array]:
+            return affine(p, f"gru/{name}/x", x), affine(p, f"gru/{name}/h", h)
+
+        update = jax.nn.sigmoid(sum(gate("update")))
+        reset = jax.nn.sigmoid(sum(gate("reset")))
+        of_x, of_h = gate("candidate")
+        return update * h + (1 - update) * jnp.tanh(of_x + reset * of_h), None
+
+    h, _ = lax.scan(cell, jnp.zeros((sequence.shape[1], 32)), sequence)
+    return affine(p, "classifier", h)
+
+
+def small_transformer(p: Params, x: Array) -> Array:
+    for i in range(2):
+        x = encoder_layer(p, x, 4, f"layer{i}/")
+    return x
+
+
+def encoder_layer(p: Params, x: Array, heads: int = 8, scope: str = "") -> Array:
+    p = {name.removeprefix(scope): value for name, value in p.items() if name.startswith(scope)}
+
     def norm(scope: str, x: Array) -> Array:
         scope = f"{scope}/layer_normalization"
         mean, var = jnp.mean(x, -1, keepdims=True), jnp.var(x, -1, keepdims=True)
         return (x - mean) * lax.rsqrt(var + 1e-5) * p[f"{scope}/gamma"] + p[f"{scope}/beta"]
 
     batch, tokens, width = x.shape
-    qkv = affine(p, "qkv", x).reshape(batch, tokens, 3, 8, width // 8)
+    qkv = affine(p, "qkv", x).reshape(batch, tokens, 3, heads, width // heads)
     y = jax.nn.dot_product_attention(qkv[:, :, 0], qkv[:, :, 1], qkv[:, :, 2]).reshape(x.shape)
     x = norm("norm1", x + affine(p, "projection", y))
     h = jax.nn.relu(affine(p, "inner", x))

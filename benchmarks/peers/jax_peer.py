@@ -165,6 +165,10 @@ def build(name: str, arrays: Mapping[str, np.ndarray]) -> Program | None:
             return _training(arrays, _classified(jax_models.lstm), _adam())
         case "transformer":
             return _training(arrays, _regression(jax_models.encoder_layer), _adam())
+        case "transformer_small":
+            return _training(arrays, _regression(jax_models.small_transformer), _adam())
+        case "gru":
+            return _training(arrays, _classified(jax_models.gru), _adam())
         case "resnet18_infer_1" | "resnet18_infer_8":
             return _inference(arrays)
         case "update_momentum":

@@ -18,11 +18,12 @@ import torch.nn.functional as F
 from cases import UPDATES, Program
 from torch import Tensor, nn
 
-from peers import torch_models
+from peers import torch_gan, torch_models
 
 Optimizer = Callable[[list[Tensor]], torch.optim.Optimizer]
 
-EAGER_ONLY = ("mlp_dynamic", "cnn12_dynamic", *UPDATES, "build_first")
+# torch.compile does not differentiate twice.
+EAGER_ONLY = ("mlp_dynamic", "cnn12_dynamic", "gru_lengths", "wgan_gp", *UPDATES, "build_first")
 # The same rules with NNabla's settings. torch multiplies the decay of AdamW by the learning rate.
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "Sgd": partial(torch.optim.SGD, lr=1e-3),
@@ -68,16 +69,16 @@ def _training(
     optimizer = optimizer_of([p for p in model.parameters() if p.requires_grad])
     model.train()
 
-    def forward(x: Tensor, label: Tensor) -> Tensor:
-        return loss_of(model(x), label)
+    def forward(*batch: Tensor) -> Tensor:
+        return loss_of(model(*batch[:-1]), batch[-1])
 
     if compiled:
         forward = torch.compile(forward)
     last: Tensor | float = 0.0
 
-    def step(x: np.ndarray, label: np.ndarray) -> None:
+    def step(*batch: np.ndarray) -> None:
         nonlocal last
-        loss = forward(torch.from_numpy(x), torch.from_numpy(label))
+        loss = forward(*[torch.from_numpy(array) for array in batch])
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -188,6 +189,24 @@ def build(name: str, arrays: Mapping[str, np.ndarray], compiled: bool, tuned: bo
             return _training(model(torch_models.Lstm), _classified, _adam(tuned), compiled)
         case "transformer":
             return _training(model(torch_models.EncoderLayer), F.mse_loss, _adam(tuned), compiled)
+        case "transformer_small":
+            return _training(model(torch_models.small_transformer), F.mse_loss, _adam(tuned), compiled)
+        case "bert":
+            return _training(model(torch_models.Bert), _classified, _adam(tuned), compiled)
+        case "gru":
+            return _training(model(torch_models.Gru), _classified, _adam(tuned), compiled)
+        case "gru_lengths":
+            return _training(model(torch_models.RnnOfLengths), _classified, _adam(tuned), compiled, read_loss=True)
+        case "wgan_gp":
+            return torch_gan.wgan_gp(model(torch_models.wgan), tuned)
+        case "dcgan":
+            return torch_gan.dcgan(model(torch_models.dcgan), tuned, compiled)
+        case "mobilenet":
+            optimizer = _sgd(tuned, lr=1e-3, momentum=0.9)
+            return _training(convolutional(torch_models.mobilenet), _classified, optimizer, compiled)
+        case "unet":
+            made = convolutional(torch_models.UNet)
+            return _training(made, F.binary_cross_entropy_with_logits, _adam(tuned), compiled)
         case "resnet18_infer_1" | "resnet18_infer_8":
             return _inference(convolutional(torch_models.resnet18), compiled)
         case "build_first":

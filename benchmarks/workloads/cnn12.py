@@ -13,6 +13,7 @@ import nnabla.functions as F
 import nnabla.parametric_functions as PF
 import nnabla.solvers as S
 from workloads.training import dynamic_program
+from workloads.work import operations
 
 
 def conv_unit(x: nn.Variable, channels: int, scope: str) -> nn.Variable:
@@ -51,7 +52,7 @@ def static_training() -> Program:
         solver.update()
         last = loss.d.copy()
 
-    return Program(step, lambda: last)
+    return Program(step, lambda: last, work=lambda: operations(loss))
 
 
 def dynamic_training() -> Program:

@@ -10,7 +10,7 @@ import numpy as np
 from cases import SIZE_MARK, UPDATES, Program
 
 import nnabla as nn
-from workloads import cnn12, lenet, mlp, resnet18, rnn, solvers, transformer
+from workloads import bert, cnn12, gan, lenet, mlp, mobilenet, resnet18, rnn, solvers, transformer, unet
 
 PROGRAMS: dict[str, Callable[[], Program]] = {
     "mlp": mlp.training,
@@ -22,6 +22,14 @@ PROGRAMS: dict[str, Callable[[], Program]] = {
     "elman_rnn": rnn.elman_training,
     "lstm": rnn.lstm_training,
     "transformer": transformer.training,
+    "transformer_small": transformer.small_training,
+    "bert": bert.training,
+    "gru": rnn.gru_training,
+    "gru_lengths": rnn.lengths_training,
+    "wgan_gp": gan.wgan_gp_training,
+    "dcgan": gan.dcgan_training,
+    "mobilenet": mobilenet.training,
+    "unet": unet.training,
     "resnet18_infer_1": lambda: resnet18.inference(1),
     "resnet18_infer_8": lambda: resnet18.inference(8),
     **{name: partial(solvers.update, solver) for name, solver in UPDATES.items()},
@@ -32,6 +40,10 @@ PROGRAMS: dict[str, Callable[[], Program]] = {
 
 def version() -> str:
     return f"nnabla {nn.__version__}"
+
+
+def location() -> str:
+    return nn.__file__
 
 
 def build(name: str, parameters: Path) -> Program:

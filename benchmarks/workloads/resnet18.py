@@ -11,6 +11,7 @@ import nnabla.functions as F
 import nnabla.parametric_functions as PF
 import nnabla.solvers as S
 from workloads.training import static_program
+from workloads.work import operations
 
 
 def conv_bn(x: nn.Variable, channels: int, kernel: int, stride: int, batch_stat: bool, scope: str) -> nn.Variable:
@@ -61,7 +62,7 @@ def inference(batch_size: int) -> Program:
         y.forward(clear_buffer=True)
         output = y.d
 
-    return Program(step, lambda: output.copy())
+    return Program(step, lambda: output.copy(), work=lambda: operations(y, training=False))
 
 
 def graph_building() -> Program:

@@ -1,4 +1,5 @@
-"""Recurrent networks: the Elman network of the tutorial "NNabla by examples", and LSTM cells unrolled."""
+"""Recurrent networks: the Elman network of the tutorial "NNabla by examples", LSTM cells unrolled, a GRU written with
+functions, and one that is built anew for sequences of each length."""
 
 from __future__ import annotations
 
@@ -9,9 +10,11 @@ import nnabla as nn
 import nnabla.functions as F
 import nnabla.parametric_functions as PF
 import nnabla.solvers as S
+from workloads.training import static_program
 
 ELMAN_BATCH, ELMAN_HIDDEN = 64, 32
 STEPS, BATCH, INPUT, HIDDEN = 35, 20, 256, 256
+GRU_STEPS, GRU_BATCH, GRU_WIDTH = 20, 8, 32
 
 
 def split_grid4(x: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -75,3 +78,61 @@ def lstm_training() -> Program:
         solver.update()
 
     return Program(step, lambda: loss.d.copy())
+
+
+def gru_cell(x: nn.Variable, h: nn.Variable) -> nn.Variable:
+    """Cho et al. 2014, arXiv:1406.1078, the reset gate applied to the product; every gate a layer of its own."""
+    with nn.parameter_scope("gru"):
+        gates = {}
+        for gate in ("update", "reset", "candidate"):
+            with nn.parameter_scope(gate):
+                gates[gate] = PF.affine(x, GRU_WIDTH, name="x"), PF.affine(h, GRU_WIDTH, name="h")
+    update = F.sigmoid(sum(gates["update"]))
+    reset = F.sigmoid(sum(gates["reset"]))
+    of_x, of_h = gates["candidate"]
+    candidate = F.tanh(of_x + reset * of_h)
+    return update * h + (1.0 - update) * candidate
+
+
+def gru_training() -> Program:
+    x, t = nn.Variable((GRU_STEPS, GRU_BATCH, GRU_WIDTH)), nn.Variable((GRU_BATCH, 1))
+    h = h0 = nn.Variable((GRU_BATCH, GRU_WIDTH))
+    h0.d = 0
+    for x_t in F.split(x, axis=0):
+        h = gru_cell(x_t, h)
+    loss = F.mean(F.softmax_cross_entropy(PF.affine(h, 10, name="classifier"), t))
+    return static_program((x, t), loss, S.Adam(alpha=1e-3))
+
+
+def lengths_training() -> Program:
+    """A static graph for each batch, as long as its sequences; a second layer reads the odd ones."""
+    h0 = nn.Variable((GRU_BATCH, GRU_WIDTH))
+    h0.d = 0
+
+    def loss_of(sequence: np.ndarray, label: np.ndarray) -> nn.Variable:
+        h = h0
+        for values in sequence:
+            x = nn.Variable.from_numpy_array(values)
+            h = F.tanh(PF.affine(x, GRU_WIDTH, name="x") + PF.affine(h, GRU_WIDTH, name="h"))
+        deeper = F.tanh(PF.affine(h, GRU_WIDTH, name="deeper"))
+        if len(sequence) % 2:
+            h = deeper
+        t = nn.Variable.from_numpy_array(label)
+        return F.mean(F.softmax_cross_entropy(PF.affine(h, 10, name="classifier"), t))
+
+    # Makes the parameters, so that all implementations can start from the same ones.
+    loss_of(np.zeros((1, GRU_BATCH, GRU_WIDTH), np.float32), np.zeros((GRU_BATCH, 1), np.int64))
+    solver = S.Adam(alpha=1e-3)
+    solver.set_parameters(nn.get_parameters())
+    last = np.zeros(())
+
+    def step(sequence: np.ndarray, label: np.ndarray) -> None:
+        nonlocal last
+        loss = loss_of(sequence, label)
+        loss.forward()
+        solver.zero_grad()
+        loss.backward(clear_buffer=True)
+        solver.update()
+        last = loss.d.copy()
+
+    return Program(step, lambda: last)

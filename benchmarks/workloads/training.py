@@ -8,6 +8,7 @@ import numpy as np
 from cases import Program
 
 import nnabla as nn
+from workloads.work import operations
 
 
 def static_program(inputs: Sequence[nn.Variable], loss: nn.Variable, solver, weight_decay: float = 0.0) -> Program:
@@ -24,7 +25,7 @@ def static_program(inputs: Sequence[nn.Variable], loss: nn.Variable, solver, wei
             solver.weight_decay(weight_decay)
         solver.update()
 
-    return Program(step, lambda: loss.d.copy())
+    return Program(step, lambda: loss.d.copy(), work=lambda: operations(loss))
 
 
 def dynamic_program(

@@ -1,0 +1,82 @@
+"""What `make bench` says of its figures: regressions, noise, and how much arithmetic a step takes."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import nnabla as nn
+import nnabla.functions as F
+import nnabla.parametric_functions as PF
+
+BENCHMARKS = str(Path(__file__).resolve().parents[1] / "benchmarks")
+
+
+@pytest.fixture
+def modules(monkeypatch):
+    """`rows` and `workloads.work`, which are scripts' neighbours and no packages."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    before = set(sys.modules)
+    import rows
+    from workloads import work
+
+    yield rows, work
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(BENCHMARKS):
+            del sys.modules[name]
+
+
+def row(rows, after, before, **options):
+    return rows.Row("name", "title", "ms", {"ours": after, "before": before}, **options)
+
+
+@pytest.mark.parametrize(
+    ("after", "regressed"),
+    [
+        ([1.02] * 15, False),  # not by enough
+        ([1.04] * 15, True),
+        ([1.04] * 12 + [0.9] * 3, True),  # four rounds in five
+        ([1.04] * 11 + [0.9] * 4, False),  # less than three quarters
+        ([1.0, 1.1] * 7 + [1.0], False),
+        ([0.5] * 15, False),
+    ],
+)
+def test_a_row_regresses_by_the_median_and_by_most_of_the_rounds(modules, after, regressed):
+    rows, _ = modules
+    # A machine that slows down in the course of a run changes nothing.
+    drift = [1 + 0.1 * i for i in range(15)]
+    found = row(rows, [a * d for a, d in zip(after, drift, strict=True)], drift)
+    assert found.regressed("ours", "before") is regressed
+
+
+def test_figures_of_processes_are_compared_by_their_medians(modules):
+    rows, _ = modules
+    before = [100.0] * 9
+    assert not row(rows, [104.0] * 5 + [300.0] * 4, before, fresh=True).regressed("ours", "before")
+    assert row(rows, [106.0] * 5 + [50.0] * 4, before, fresh=True).regressed("ours", "before")
+
+
+def test_rounds_that_disagree_give_no_ratio(modules):
+    rows, _ = modules
+    from processes import implementations
+    from report import Report
+
+    columns = [c for c in implementations(None).values() if c.name in ("ours", "torch")]
+    calm = rows.Row("calm", "Calm", "ms", {"ours": [1.0, 1.1, 1.0, 1.05, 1.0], "torch": [2.0] * 5})
+    wild = rows.Row("wild", "Wild", "ms", {"ours": [1.0, 3.0, 1.0, 2.0, 4.0], "torch": [2.0] * 5}, work=1e6)
+    report = Report([calm, wild], columns, {"ours": "1", "torch": "2"}, "ours", 2, None, peak=1e9)
+    assert report.cells()[1:] == [["Calm (ms)", "1.00", "2.00 (0.50)", "-"], ["Wild (ms)", "2.00", "2.00 (?)", "50%"]]
+    assert "100% at most (ours on wild)" in report.noise()
+
+
+def test_operations_of_a_step(modules):
+    _, work = modules
+    x = nn.Variable((2, 3, 8, 8))
+    h = PF.convolution(x, 4, (3, 3), name="a")  # 2 x 4 x 6 x 6 results of 27 products
+    h = PF.deconvolution(h, 5, (2, 2), stride=(2, 2), name="b")  # 2 x 4 x 6 x 6 inputs, each to 20 results
+    h = PF.depthwise_convolution(h, (3, 3), pad=(1, 1), name="c")  # 2 x 5 x 12 x 12 of 9
+    y = PF.affine(F.relu(h), 10)  # 2 x 10 of 720
+    forward = 288 * 27 + 288 * 20 + 1440 * 9 + 20 * 720
+    assert work.operations(y, training=False) == 2 * forward
+    # Each but the first has the gradient of its input to compute, and all that of the weights.
+    assert work.operations(y) == 2 * (3 * forward - 288 * 27)
