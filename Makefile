@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= auto
 
-.PHONY: demo test bench bench-functions sweep docs lint clean
+.PHONY: demo test check quick bench bench-functions sweep docs format lint clean
 
 demo: $(VENV)/.examples
 	$(BIN)/python examples/train_digits.py --output demo-output
@@ -12,6 +12,18 @@ demo: $(VENV)/.examples
 # One thread each: the workers have the cores among them.
 test: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
+
+# All that a change must pass; `make test` is a part of it.
+check: $(VENV)/.check
+	$(BIN)/python tools/check.py
+
+# For the edit loop: under a minute.
+QUICK = tests/test_architecture.py tests/graph/test_clearing.py tests/graph/test_hooks.py tests/graph/test_shared_memory.py \
+	tests/test_variable.py tests/test_parameter.py tests/operators/test_coverage.py tests/operators/test_elementwise.py
+quick: $(VENV)/.check
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) $(QUICK)
 
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
@@ -27,8 +39,13 @@ sweep: $(VENV)/.test
 docs: $(VENV)/.docs
 	$(BIN)/python tools/make_docs.py
 
+format: $(VENV)/.lint
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
 lint: $(VENV)/.lint
-	$(BIN)/ruff check src tests benchmarks examples tools docs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
 	$(BIN)/mypy
 
 $(VENV)/bin/python:

@@ -118,7 +118,8 @@ def write_sources(folder: Path) -> tuple[int, int]:
         text += "\n".join(writer.entry(e) for e in entries)
         (folder / f"{module_stem(name)}.rst").write_text(text, encoding="utf-8")
 
-    written = sorted((ROOT / "docs").glob("*.md"))
+    docs = ROOT / "docs"
+    written = sorted(docs.glob("*.md")) + sorted(p for p in docs.glob("design/*.md") if p.name != "README.md")
     pages = {path.name for path in written}
     for path in written:
         (folder / path.name).write_text(in_place(path.read_text(encoding="utf-8"), pages), encoding="utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -104,3 +105,34 @@ def test_python_m_nnabla():
     done = subprocess.run([sys.executable, "-m", "nnabla", "version"], capture_output=True, text=True)
     assert done.returncode == 0
     assert done.stdout.endswith(f"{nn.__version__}\n")
+
+
+def test_errors_show_where_they_come_from_if_asked(monkeypatch, capsys):
+    def fails(args):
+        raise KeyError("a")
+
+    monkeypatch.setenv("NNABLA_CLI_TRACEBACK", "1")
+    with pytest.raises(SystemExit):
+        cli_main(argparse.ArgumentParser(), argparse.Namespace(func=fails))
+    assert "in fails" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("answer", "status", "ran"), [("None", 0, True), ("True", 1, False), ("5", 5, False)])
+def test_a_console_may_run_the_command_itself(tmp_path, answer, status, ran):
+    """Seen on NNabla 1.39: what `alternative_cli` returns is the status."""
+    (tmp_path / "console.py").write_text(
+        f"def alternative_cli(args): return {answer}\ndef get_callback_version(): return 'v9'\n"
+    )
+    (tmp_path / "nnabla.conf").write_text("[CALLBACK]\nutil_callback_module = console\n")
+    paths = [str(tmp_path), *(os.path.abspath(p) for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p)]
+    done = subprocess.run(
+        [sys.executable, "-m", "nnabla_cli", "version"],
+        env=os.environ | {"NNABLA_CONFIG_FILE_PATH": "nnabla.conf", "PYTHONPATH": os.pathsep.join(paths)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    lines = done.stdout.splitlines()
+    assert done.returncode == status
+    assert lines[0].endswith(", Callback:v9)")
+    assert (lines[1:] == [nn.__version__]) == ran
