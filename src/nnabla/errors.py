@@ -24,3 +24,8 @@ class ExtensionError(RuntimeError):
 
 class FormatError(ValueError, RuntimeError):
     """A file does not hold what its format requires."""
+
+
+def shown(text: str, limit: int = 100) -> str:
+    """`text` as an error message shows what a file says: the middle of a long one is left out."""
+    return text if len(text) <= limit else f"{text[: limit // 2]}...{text[-limit // 4 :]} ({len(text)} characters)"

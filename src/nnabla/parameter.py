@@ -168,11 +168,17 @@ class building:
 
 def _prune(scope: Scope) -> None:
     """Remove scopes below `scope` that hold nothing."""
-    for name, entry in list(scope.items()):
-        if isinstance(entry, OrderedDict):
-            _prune(entry)
-            if not entry:
-                del scope[name]
+    # Outer scopes before inner ones. Scopes may be nested more deeply than Python calls functions.
+    inner: list[tuple[Scope, str]] = []
+    waiting = [scope]
+    while waiting:
+        outer = waiting.pop()
+        names = [name for name, entry in outer.items() if isinstance(entry, OrderedDict)]
+        inner += [(outer, name) for name in names]
+        waiting += [outer[name] for name in names]
+    for outer, name in reversed(inner):
+        if not outer[name]:
+            del outer[name]
 
 
 def get_current_parameter_scope() -> Scope:
@@ -354,12 +360,18 @@ def get_parameters(
 def _walk(scope: Scope, path: str) -> list[tuple[str, Variable]]:
     """All parameters of `scope` and below, with their names below `path`."""
     found: list[tuple[str, Variable]] = []
-    prefix = f"{path}/" if path else ""
-    for name, entry in scope.items():
-        if isinstance(entry, Variable):
-            found.append((prefix + name, entry))
+    # Scopes may be nested more deeply than Python calls functions.
+    waiting = [(f"{path}/" if path else "", iter(scope.items()))]
+    while waiting:
+        prefix, entries = waiting[-1]
+        for name, entry in entries:
+            if isinstance(entry, Variable):
+                found.append((prefix + name, entry))
+            else:
+                waiting.append((f"{prefix}{name}/", iter(entry.items())))
+                break
         else:
-            found += _walk(entry, prefix + name)
+            waiting.pop()
     return found
 
 

@@ -9,9 +9,11 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from .errors import ArgumentError, FormatError
+from .errors import ArgumentError, FormatError, shown
 from .files import archives, hdf5, parameter_messages, safetensors_files
 from .files.atomic import replacing
+from .files.expansion import MESSAGES, NUMBERS, TEXT
+from .files.messages import message_in_file, text_in_file
 from .files.stored import StoredParameter, checked, checked_names
 from .graph.variable import Variable
 from .logger import logger
@@ -36,10 +38,9 @@ def _write_messages(target: str | BinaryIO, params: Sequence[StoredParameter]) -
         parameter_messages.write(target, params)
 
 
-def _bytes(source: File, where: str, text: bool = False) -> bytes:
+def _bytes(source: File, where: str, on_disk: Callable[[Any, str], bytes], text: bool = False) -> bytes:
     if isinstance(source, (str, os.PathLike)):
-        with open(source, "rb") as file:
-            return file.read()
+        return on_disk(source, where)
     data: Any = source.read()
     if isinstance(data, str):
         if not text:
@@ -48,27 +49,28 @@ def _bytes(source: File, where: str, text: bool = False) -> bytes:
     return bytes(data)
 
 
-def _read_h5(source: File, where: str) -> Contents:
-    return Contents(hdf5.read(source, where), None)
+def _read_h5(source: File, where: str, packed: int | None = None) -> Contents:
+    return Contents(hdf5.read(source, where, packed), None)
 
 
-def _read_messages(source: File, where: str) -> Contents:
-    return Contents(*parameter_messages.read(_bytes(source, where), where))
+def _read_messages(source: File, where: str, packed: int | None = None) -> Contents:
+    return Contents(*parameter_messages.read(_bytes(source, where, message_in_file), where))
 
 
-def _read_text(source: File, where: str) -> Contents:
-    return Contents(*parameter_messages.read_text(_bytes(source, where, text=True), where))
+def _read_text(source: File, where: str, packed: int | None = None) -> Contents:
+    return Contents(*parameter_messages.read_text(_bytes(source, where, text_in_file, text=True), where))
 
 
-def _read_safetensors(source: File, where: str) -> Contents:
-    return Contents(safetensors_files.read(_bytes(source, where), where), None)
+def _read_safetensors(source: File, where: str, packed: int | None = None) -> Contents:
+    return Contents(safetensors_files.read(_bytes(source, where, safetensors_files.file_contents), where), None)
 
 
-def _read_archive(source: File, where: str) -> Contents:
+def _read_archive(source: File, where: str, packed: int | None = None) -> Contents:
     parameters: list[StoredParameter] = []
     model: Any = None
-    for name, data in archives.members(source, MEMBERS, where):
-        found = MEMBERS[os.path.splitext(name)[1]](io.BytesIO(data), f"{where}: member {name!r}")
+    for name, data, size in archives.members(source, ALLOWANCES, where):
+        member = f"{where}: member {shown(name)!r}"
+        found = MEMBERS[os.path.splitext(name)[1]](io.BytesIO(data), member, size)
         parameters += found.parameters
         if model is None:
             model = found.model
@@ -77,7 +79,8 @@ def _read_archive(source: File, where: str) -> Contents:
     return Contents(parameters, model)
 
 
-Reader = Callable[[File, str], Contents]
+# The last argument is what a member of an archive takes there, in bytes.
+Reader = Callable[[File, str, int | None], Contents]
 
 SAVERS: dict[str, Callable[[str | BinaryIO, Sequence[StoredParameter]], None]] = {
     ".h5": hdf5.write,
@@ -90,6 +93,8 @@ MEMBERS: dict[str, Reader] = {
     ".protobuf": _read_messages,
     ".prototxt": _read_text,
 }
+ALLOWANCES = {".h5": NUMBERS, ".protobuf": MESSAGES, ".nntxt": TEXT, ".prototxt": TEXT}
+"""How densely members of an archive may be packed."""
 LOADERS: dict[str, Reader] = {**MEMBERS, ".nnp": _read_archive, ".safetensors": _read_safetensors}
 
 
@@ -132,14 +137,14 @@ def save(path: Any, params: Mapping[str, Variable], extension: str | None = None
 def load(path: Any, extension: str | None = None) -> Contents:
     """The contents of a file, ready to be registered; see `nnabla.load_parameters`."""
     extension = _format_of(path, extension, LOADERS, "load_parameters")
-    shown = "the file object"
+    source = "the file object"
     if isinstance(path, (str, os.PathLike)):
-        shown = repr(os.fspath(path))
+        source = repr(os.fspath(path))
         if not os.path.isfile(path):
-            raise FileNotFoundError(f"load_parameters: there is no file {shown}")
-    where = f"load_parameters: {shown}"
+            raise FileNotFoundError(f"load_parameters: there is no file {source}")
+    where = f"load_parameters: {source}"
     try:
-        found = LOADERS[extension](path, where)
+        found = LOADERS[extension](path, where, None)
     except MemoryError as error:
         raise FormatError(f"{where} does not fit into memory") from error
     logger.info("Parameter load (%s): %s", extension, path)

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
-import subprocess
-import sys
 import zipfile
-import zlib
 
 import h5py
 import numpy as np
@@ -124,8 +120,8 @@ def test_h5_datasets_that_are_no_parameters(tmp_path):
         ({"data": "text"}, "holds object, not numbers"),
         ({"data": np.ones(3, np.complex64)}, "holds complex64, not numbers"),
         ({"data": np.ones(3, np.longdouble)}, "parameter 'w': dtype float128 is not one of"),
-        ({"data": h5py.Empty("f4")}, "claims 0 bytes|is not a readable"),
-        ({"shape": (1 << 40,), "dtype": "f4", "chunks": (1 << 20,)}, "claims 4398046511104 bytes"),
+        ({"data": h5py.Empty("f4")}, "dataset 'w' has no shape"),
+        ({"shape": (1 << 40,), "dtype": "f4", "chunks": (1 << 20,)}, "4398046511104 bytes, but only 0 are stored"),
     ):
         with h5py.File(path, "w") as file:
             dataset = file.create_dataset("w", **content)
@@ -134,7 +130,7 @@ def test_h5_datasets_that_are_no_parameters(tmp_path):
         refused(path, message)
     with h5py.File(path, "w") as file:
         file.create_dataset("w", data=np.ones(3, np.float32)).attrs.update(need_grad=True, index="first")
-    refused(path, "is not a readable HDF5 file")
+    refused(path, "'w': attribute index is not a number, but object of ()")
     with h5py.File(path, "w") as file:
         layout = h5py.VirtualLayout((3,), "f4")
         layout[:] = h5py.VirtualSource(str(tmp_path / "other.h5"), "w", (3,))
@@ -220,7 +216,7 @@ def test_archives(tmp_path):
     refused(path, "m.nnp': member 'a.h5' is not a readable HDF5 file")
     data = archive_of({"a.nntxt": bytes(1 << 20)}, compression=zipfile.ZIP_DEFLATED)
     path.write_bytes(data.replace((1 << 20).to_bytes(4, "little"), (1 << 30).to_bytes(4, "little")))
-    refused(path, "member 'a.nntxt' claims 1073741824 bytes in")
+    refused(path, "member 'a.nntxt' claims 1073741824 bytes, but only [0-9]* are stored")
     encrypted = bytearray(archive_of({"a.nntxt": text}))
     for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         encrypted[encrypted.index(signature) + offset] |= 1
@@ -240,67 +236,3 @@ def test_archives(tmp_path):
         refused(path, "its members share bytes")
     else:
         assert not load(path)
-
-
-# ---- memory ----------------------------------------------------------------------------------------------
-
-HOSTILE = """
-    import io, os, resource, sys, zipfile
-    import h5py, numpy as np
-    import nnabla as nn
-    from nnabla.parameter_files import LOADERS
-
-    nn.load_parameters(io.BytesIO(b""), extension=".nntxt")  # what is imported late
-    folder = sys.argv[1]
-    with open("/proc/self/statm") as file:
-        size = int(file.read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (size + (200 << 20), -1))
-    for name in sorted(os.listdir(folder)):
-        try:
-            nn.load_parameters(f"{folder}/{name}")
-        except (ValueError, RuntimeError) as error:
-            print(name, type(error).__name__)
-        else:
-            print(name, "loaded")
-"""
-
-
-def hostile_files(folder):
-    """Small files that claim, or would become, gigabytes."""
-    zeros = bytes(1 << 20)
-    with h5py.File(folder / "claim.h5", "w") as file:
-        for name, shape in (("a", (1 << 45,)), ("b", (1 << 31, 1 << 31))):
-            file.create_dataset(name, shape=shape, dtype="f4", chunks=True).attrs["need_grad"] = True
-    with h5py.File(folder / "packed.h5", "w") as file:
-        packed = file.create_dataset("a", shape=(1 << 30,), dtype="u1", chunks=(1 << 20,), compression="gzip")
-        chunk = zlib.compress(zeros)
-        for i in range(0, 1 << 30, 1 << 20):
-            packed.id.write_direct_chunk((i,), chunk)
-        packed.attrs["need_grad"] = True
-    (folder / "empty.protobuf").write_bytes(b"\xc2\x0c\x00" * 200_000)
-    (folder / "claim.protobuf").write_bytes(message_of(("a", [2**40], [1])))
-    (folder / "length.protobuf").write_bytes(b"\xc2\x0c\xff\xff\xff\xff\x07" + zeros)
-    (folder / "deep.protobuf").write_bytes(b"\x0b" * (1 << 20))
-    (folder / "deep.nntxt").write_bytes(b"network {" * 100_000)
-    (folder / "unknown.nntxt").write_bytes(b"later {" * 100_000)
-    (folder / "packed.nnp").write_bytes(archive_of({"a.protobuf": bytes(400 << 20)}, compression=zipfile.ZIP_DEFLATED))
-    header = b'{"a":{"dtype":"F32","shape":[1099511627776],"data_offsets":[0,4398046511104]}}'
-    (folder / "claim.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + zeros)
-    (folder / "length.safetensors").write_bytes((1 << 40).to_bytes(8, "little") + zeros)
-    (folder / "deep.safetensors").write_bytes((1 << 20).to_bytes(8, "little") + b"[" * (1 << 20))
-    return sorted(path.name for path in folder.iterdir())
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the address space by Linux's means")
-def test_memory_is_bounded(tmp_path):
-    """In a process that may take 200 MB more, all are refused: none ends it, none is loaded."""
-    names = hostile_files(tmp_path)
-    code = "\n".join(line.removeprefix("    ") for line in HOSTILE.splitlines())
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split("\n")[:-1] == [f"{name} FormatError" for name in names]

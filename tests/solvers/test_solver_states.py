@@ -357,13 +357,13 @@ def replace(group, name, **dataset):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda f: f["b"].__delitem__("t"), "not a readable file of solver states"),
-        (lambda f: f["b"]["t"].__setitem__((), -1), "b/t of .* must be the number of updates, not -1"),
-        (lambda f: replace(f["b"], "t", data=1.5), "b/t of .* must be the number of updates, not 1.5"),
+        (lambda f: f["b"].__delitem__("t"), "s.h5': b/t must be the number of updates, not None"),
+        (lambda f: f["b"]["t"].__setitem__((), -1), "s.h5': b/t must be the number of updates, not -1"),
+        (lambda f: replace(f["b"], "t", data=1.5), "s.h5': b/t must be the number of updates, not 1.5"),
         (lambda f: replace(f["b"], "t", data=[1]), "must be the number of updates"),
-        (lambda f: f["b"].attrs.__setitem__("index", "first"), "not a readable file of solver states"),
-        (lambda f: replace(f["b"], "m", data=b"text"), "b/m of .* holds .*, not numbers"),
-        (lambda f: replace(f["b"], "m", shape=(2**40,), dtype="f4"), "b/m of .* claims .* bytes"),
+        (lambda f: f["b"].attrs.__setitem__("index", "first"), "s.h5': 'b': attribute index is not a number"),
+        (lambda f: replace(f["b"], "m", data=b"text"), "s.h5': dataset 'b/m' holds .*, not numbers"),
+        (lambda f: replace(f["b"], "m", shape=(2**40,), dtype="f4"), "s.h5': dataset 'b/m' claims .* bytes"),
     ],
 )
 def test_h5_files_that_say_something_else(tmp_path, change, message):

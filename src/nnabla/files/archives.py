@@ -7,11 +7,11 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator
-from typing import BinaryIO
+from collections.abc import Iterator, Mapping
+from typing import BinaryIO, NamedTuple
 
-from ..errors import FormatError
-from .hdf5 import LARGEST_EXPANSION
+from ..errors import FormatError, shown
+from .expansion import Allowance
 
 # What zipfile raises for files that are no archives, or damaged ones.
 _DAMAGE = (
@@ -26,13 +26,22 @@ _DAMAGE = (
 )
 
 
-def members(
-    source: str | os.PathLike[str] | BinaryIO, extensions: Collection[str], where: str
-) -> Iterator[tuple[str, bytes]]:
-    """Name and contents of each member of an archive that has one of the extensions, in their order.
+class Member(NamedTuple):
+    """A file in an archive."""
 
-    Memory is bounded by the size of the archive: a member that claims to hold more than can be packed into its bytes,
-    and members that share bytes, are refused.
+    name: str
+    contents: bytes
+    packed: int
+    """Bytes that it takes in the archive."""
+
+
+def members(
+    source: str | os.PathLike[str] | BinaryIO, extensions: Mapping[str, Allowance], where: str
+) -> Iterator[Member]:
+    """Each member of an archive that has one of the extensions, in their order.
+
+    Memory is bounded by the size of the archive: members that claim to hold more than their extension allows for
+    their bytes, alone or together, and members that share bytes, are refused.
 
     Raises:
         FormatError: `where`, and that it is truncated, damaged, encrypted, or packed by something other than deflate.
@@ -40,23 +49,29 @@ def members(
     try:
         with zipfile.ZipFile(source) as archive:
             entries = [e for e in archive.infolist() if os.path.splitext(e.filename)[1] in extensions]
-            _check(entries, archive, where)
+            _check(entries, extensions, archive, where)
             for entry in entries:
-                yield entry.filename, archive.read(entry)
+                yield Member(entry.filename, archive.read(entry), entry.compress_size)
     except FormatError:
         raise
     except _DAMAGE as error:
-        raise FormatError(f"{where} is not a readable archive: {error}") from error
+        raise FormatError(f"{where} is not a readable archive: {shown(str(error), 300)}") from error
 
 
-def _check(entries: list[zipfile.ZipInfo], archive: zipfile.ZipFile, where: str) -> None:
+def _check(
+    entries: list[zipfile.ZipInfo], extensions: Mapping[str, Allowance], archive: zipfile.ZipFile, where: str
+) -> None:
+    totals: dict[Allowance, tuple[int, int]] = {}
     for entry in entries:
+        member = f"{where}: member {shown(entry.filename)!r}"
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise FormatError(f"{where}: member {entry.filename!r} is packed by an unknown method")
-        if entry.file_size > LARGEST_EXPANSION * entry.compress_size:
-            raise FormatError(
-                f"{where}: member {entry.filename!r} claims {entry.file_size} bytes in {entry.compress_size}"
-            )
+            raise FormatError(f"{member} is packed by an unknown method")
+        allowance = extensions[os.path.splitext(entry.filename)[1]]
+        allowance.check(entry.file_size, entry.compress_size, member)
+        claimed, packed = totals.get(allowance, (0, 0))
+        totals[allowance] = claimed + entry.file_size, packed + entry.compress_size
+    for allowance, (claimed, packed) in totals.items():
+        allowance.check(claimed, packed, where)
     file = archive.fp
     assert file is not None
     size = file.seek(0, io.SEEK_END)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from ..errors import ArgumentError, FormatError
-from .stored import StoredParameter
+from ..errors import ArgumentError, FormatError, shown
+from .expansion import NUMBERS
+from .stored import LARGEST_DEPTH, StoredParameter
 
-# Deflate, the densest filter that h5py has, expands at most about 1030 times: a dataset that claims more than that
-# over what is stored for it does not hold what it says.
-LARGEST_EXPANSION = 1100
+DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, zlib.error)
+"""What h5py raises for files that are not HDF5, or damaged."""
+
+_PER_CHUNK = 512
+"""Bytes of memory in which HDF5 keeps the place of one chunk while it reads a dataset."""
 
 
 def write(target: str | BinaryIO, params: Sequence[StoredParameter]) -> None:
@@ -37,8 +42,11 @@ def write(target: str | BinaryIO, params: Sequence[StoredParameter]) -> None:
             dataset.attrs["index"] = index
 
 
-def read(source: str | os.PathLike[str] | BinaryIO, where: str) -> list[StoredParameter]:
+def read(source: str | os.PathLike[str] | BinaryIO, where: str, packed: int | None = None) -> list[StoredParameter]:
     """All parameters in a file, in the order in which they were saved.
+
+    Args:
+        packed: bytes that the file takes in an archive, if it is in one.
 
     Raises:
         FormatError: `where`, and that it is truncated, damaged, or not a parameter file.
@@ -47,61 +55,162 @@ def read(source: str | os.PathLike[str] | BinaryIO, where: str) -> list[StoredPa
 
     try:
         with h5py.File(source, "r") as file:
+            reader = Reader(file, where, packed)
             entries = [
-                _read(f"{where}: dataset {name!r}", name, dataset, position)
-                for position, (name, dataset) in enumerate(datasets(file, where))
+                (reader.number(item, "index", name, default=position), _parameter(reader, name, item))
+                for position, (name, item) in enumerate(reader.datasets())
             ]
     except FormatError:
         raise
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
-        raise FormatError(f"{where} is not a readable HDF5 file: {error}") from error
+    except DAMAGE as error:
+        raise FormatError(f"{where} is not a readable HDF5 file: {shown(str(error))}") from error
     return [entry for _, entry in sorted(entries, key=lambda e: (e[0], e[1].name))]
 
 
-def _read(where: str, name: str, dataset: Any, position: int) -> tuple[int, StoredParameter]:
-    if not isinstance(name, str):
-        raise FormatError(f"{where} has a name that is not UTF-8")
-    values = read_values(where, dataset)
-    if "need_grad" not in dataset.attrs:
-        raise FormatError(f"{where} has no attribute need_grad")
-    index = int(dataset.attrs.get("index", position))
-    return index, StoredParameter(name, values, bool(dataset.attrs["need_grad"]))
+def _parameter(reader: Reader, name: str, dataset: Any) -> StoredParameter:
+    values = reader.values(dataset, name)
+    return StoredParameter(name, values, bool(reader.number(dataset, "need_grad", name)))
 
 
-def datasets(file: Any, where: str) -> list[tuple[str, Any]]:
-    """All datasets of a file by name.
+class Reader:
+    """Reads a file from anywhere: what is taken out of it is bounded by its size.
 
-    If many of them use the same bytes, they are refused, so that memory is bounded by the size of the file.
+    Args:
+        file: an open `h5py.File`.
+        where: what error messages begin with.
+        packed: bytes that the file takes in an archive, if it is in one.
+    """
+
+    def __init__(self, file: Any, where: str, packed: int | None = None) -> None:
+        self._file = file
+        self._where = where
+        self._size = file.id.get_filesize()
+        self._packed = self._size if packed is None else packed
+        self._stored = self._claimed = 0
+
+    def items(self) -> Iterator[tuple[str, Any]]:
+        """Each group and dataset with its path, groups before what they hold, otherwise by name.
+
+        An object with several names appears once. Links to other places and other files are not followed.
+
+        Raises:
+            FormatError: groups are nested too deeply, or a name is not UTF-8.
+        """
+        # h5py's own visititems lists a group within HDF5, which does not survive all damaged files.
+        import h5py
+        from h5py import h5d, h5g, h5l, h5o
+
+        seen: set[tuple[int, int]] = set()  # where objects lie in the file
+        waiting: list[tuple[str, Any, bytes]] = [("", self._file.id, b".")]
+        while waiting:
+            path, parent, link = waiting.pop()
+            item = h5o.open(parent, link)
+            identity = h5g.get_objinfo(item).objno
+            if identity in seen:
+                continue
+            seen.add(identity)
+            if isinstance(item, h5d.DatasetID):
+                yield path, h5py.Dataset(item)
+            elif isinstance(item, h5g.GroupID):
+                if path:
+                    yield path, h5py.Group(item)
+                if path.count("/") >= LARGEST_DEPTH:  # what is in it has two parts more than slashes here
+                    raise FormatError(f"{self._where}: group {shown(path)!r} is more than {LARGEST_DEPTH} levels deep")
+                names: list[bytes] = []
+                item.links.iterate(names.append)
+                hard = [name for name in names if item.links.get_info(name).type == h5l.TYPE_HARD]
+                waiting += [(self._path(path, name), item, name) for name in reversed(hard)]
+
+    def _path(self, parent: str, name: bytes) -> str:
+        try:
+            return f"{parent}/{name.decode()}" if parent else name.decode()
+        except UnicodeDecodeError:
+            raise FormatError(f"{self._where}: {shown(repr(name))} in {shown(parent)!r} is not UTF-8") from None
+
+    def datasets(self) -> Iterator[tuple[str, Any]]:
+        """Each dataset with its path."""
+        import h5py
+
+        return ((path, item) for path, item in self.items() if isinstance(item, h5py.Dataset))
+
+    def number(self, item: Any, attribute: str, name: str, default: int | None = None) -> int:
+        """A whole number, or true or false, that is an attribute of an item.
+
+        Raises:
+            FormatError: it is missing and there is no default, or it is something else.
+        """
+        where = f"{self._where}: {shown(name)!r}"
+        if attribute not in item.attrs:
+            if default is None:
+                raise FormatError(f"{where} has no attribute {attribute}")
+            return default
+        found = item.attrs.get_id(attribute)
+        if found.shape not in ((), (1,)) or found.dtype.kind not in "biu":
+            raise FormatError(f"{where}: attribute {attribute} is not a number, but {found.dtype} of {found.shape}")
+        return int(np.asarray(item.attrs[attribute]).item())
+
+    def values(self, dataset: Any, name: str) -> np.ndarray:
+        """The numbers of a dataset, after a check that the file holds as many as the dataset claims.
+
+        Raises:
+            FormatError: it holds no numbers, or not those that it claims.
+        """
+        where = f"{self._where}: dataset {shown(name)!r}"
+        if dataset.is_virtual or dataset.external:
+            raise FormatError(f"{where} refers to other files")
+        if dataset.dtype.kind not in "biuf":
+            raise FormatError(f"{where} holds {dataset.dtype}, not numbers")
+        if dataset.shape is None:
+            raise FormatError(f"{where} has no shape")
+        stored = dataset.id.get_storage_size()
+        self._stored += stored
+        if self._stored > self._size:
+            raise FormatError(f"{self._where}: its datasets claim {self._stored} bytes, more than the file has")
+        if dataset.chunks is None:
+            if stored < dataset.nbytes:
+                raise FormatError(f"{where} claims {dataset.nbytes} bytes, but only {stored} are stored")
+            self._claimed += dataset.nbytes
+        else:
+            size = math.prod(dataset.chunks) * dataset.dtype.itemsize
+            grid = math.prod(-(-length // step) for length, step in zip(dataset.shape, dataset.chunks, strict=True))
+            claimed = max(dataset.nbytes, dataset.id.get_num_chunks() * size) + _PER_CHUNK * grid
+            NUMBERS.check(dataset.nbytes, stored, where)
+            NUMBERS.check(claimed, stored, f"{where}, of {grid} chunks,")
+            self._claimed += claimed
+        NUMBERS.check(self._claimed, min(self._stored, self._packed), self._where)
+        if dataset.chunks is not None:
+            _check_chunks(dataset, size, where)
+        return np.asarray(dataset[()])
+
+
+def _check_chunks(dataset: Any, size: int, where: str) -> None:
+    """See to it that every chunk of a dataset becomes `size` bytes, as HDF5 relies on.
 
     Raises:
-        FormatError: `where`, and that it is so.
+        FormatError: `where`, and that it does not, or is packed by something else than deflate.
     """
-    import h5py
+    from h5py import h5z
 
-    found: list[tuple[str, Any]] = []
-
-    def visit(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset):
-            found.append((name, item))
-
-    file.visititems(visit)
-    stored = sum(dataset.id.get_storage_size() for _, dataset in found)
-    if stored > file.id.get_filesize():
-        raise FormatError(f"{where}: its datasets claim {stored} bytes, more than the file has")
-    return found
-
-
-def read_values(where: str, dataset: Any) -> np.ndarray:
-    """The numbers of a dataset, after a check that the file holds as many as the dataset claims.
-
-    Raises:
-        FormatError: `where`, and what is wrong.
-    """
-    if dataset.is_virtual or dataset.external:
-        raise FormatError(f"{where} refers to other files")
-    if dataset.dtype.kind not in "biuf":
-        raise FormatError(f"{where} holds {dataset.dtype}, not numbers")
-    stored = dataset.id.get_storage_size()
-    if dataset.shape is None or dataset.nbytes > LARGEST_EXPANSION * stored:
-        raise FormatError(f"{where} claims {dataset.nbytes} bytes, but only {stored} are stored")
-    return np.asarray(dataset[()])
+    properties = dataset.id.get_create_plist()
+    filters = [properties.get_filter(i) for i in range(properties.get_nfilters())]
+    codes = [code for code, *_ in filters]
+    known = {h5z.FILTER_SHUFFLE, h5z.FILTER_DEFLATE, h5z.FILTER_FLETCHER32}
+    if len({*codes}) < len(codes) or not {*codes} <= known:
+        names = ", ".join(name.decode(errors="replace") for *_, name in filters)
+        raise FormatError(f"{where} is packed by {shown(names)}, not by deflate")
+    if not codes:
+        return
+    places: list[tuple[int, ...]] = []
+    dataset.id.chunk_iter(lambda chunk: places.append(chunk.chunk_offset))
+    for place in places:
+        skipped, data = dataset.id.read_direct_chunk(place)
+        for position, code in reversed([*enumerate(codes)]):
+            if skipped >> position & 1:
+                continue
+            if code == h5z.FILTER_FLETCHER32:
+                data = data[:-4]  # a checksum
+            elif code == h5z.FILTER_DEFLATE:
+                # A byte more than there may be, so that it shows.
+                data = zlib.decompressobj().decompress(data, size + 5)
+        if len(data) != size:
+            raise FormatError(f"{where} has a chunk of {len(data)} bytes at {place}, not of {size}")

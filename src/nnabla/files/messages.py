@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from ..errors import ArgumentError, FormatError
+from ..errors import ArgumentError, FormatError, shown
 
 Field = tuple[str, int, str]
 """Name, number and type.
@@ -73,6 +74,21 @@ class Schema:
         return self._packed_classes[name]
 
     @cached_property
+    def inner(self) -> dict[str, dict[int, str]]:
+        """For each message, the entries of maps among them: which messages its fields hold, by number."""
+        found: dict[str, dict[int, str]] = {}
+        for name, fields in self.tables.items():
+            found[name] = {}
+            for field, number, declared in fields:
+                label, _, kind = declared.rpartition(" ")
+                if label == "map":
+                    found[f"{name}.{field}"] = {2: kind} if kind in self.tables else {}
+                    kind = f"{name}.{field}"
+                if kind in self.tables or label == "map":
+                    found[name][number] = kind
+        return found
+
+    @cached_property
     def _classes(self) -> dict[str, Any]:
         return _classes(self.tables, "repeated float")
 
@@ -130,18 +146,131 @@ def _add_field(message: Any, name: str, number: int, declared: str) -> None:
         field.type, field.type_name = FieldDescriptorProto.TYPE_MESSAGE, f".{kind}"
 
 
-def parse(message: Any, data: bytes, where: str) -> None:
+def message_in_file(path: str | os.PathLike[str], where: str) -> bytes:
+    """The contents of a file that should be a binary message, after a look at its size and its beginning.
+
+    Raises:
+        FormatError: `where`, and that it cannot be one.
+    """
+    # It begins with a field, and their numbers begin with 1.
+    return _contents(path, lambda head: not head or head[0] >= 1 << 3, f"{where} is not a readable protobuf file")
+
+
+def text_in_file(path: str | os.PathLike[str], where: str) -> bytes:
+    """The contents of a file that should be a message in text form, after a look at its size and its beginning.
+
+    Raises:
+        FormatError: `where`, and that it cannot be one.
+    """
+    return _contents(path, lambda head: b"\0" not in head, f"{where} is not text")
+
+
+def _contents(path: str | os.PathLike[str], may_begin: Callable[[bytes], bool], where: str) -> bytes:
+    with open(path, "rb") as file:
+        check_size(os.fstat(file.fileno()).st_size, where)
+        head = file.peek()
+        if not may_begin(head):
+            raise FormatError(f"{where}: it begins with {head[:8]!r}")
+        return file.read()
+
+
+def check_size(size: int, where: str) -> None:
+    """See to it that `size` bytes may be a message.
+
+    Raises:
+        FormatError: `where`, and that they are too many.
+    """
+    if size > LARGEST:
+        raise FormatError(f"{where}: it is larger than a protobuf message can be ({LARGEST} bytes)")
+
+
+def parse(message: Any, data: bytes, where: str, schema: Schema | None = None) -> None:
     """Fill an empty message from its binary form.
+
+    Args:
+        schema: that of the message, if the data comes from elsewhere: its density is checked.
 
     Raises:
         FormatError: `where`, and what is wrong with the data.
     """
     from google.protobuf.message import DecodeError
 
+    if schema is not None:
+        check_size(len(data), where)
+        _check_density(data, schema.inner, message.DESCRIPTOR.name, where)
     try:
         message.ParseFromString(data)
     except DecodeError as error:
         raise FormatError(f"{where}: {error}") from error
+
+
+_FREE, _LENGTH = 10_000, 8
+"""Messages that any data may hold, and the length that others must have on the average.
+
+An empty message is two or three bytes long, and takes about 50 in memory. A parameter, with its shape, takes 16.
+"""
+
+
+def _check_density(data: bytes, inner: Mapping[str, Mapping[int, str]], name: str, where: str) -> None:
+    """See to it that there are not far more messages inside of one than honest data holds.
+
+    Data that is not well-formed is left for protobuf to refuse.
+
+    Raises:
+        FormatError: `where`, and that it is so.
+    """
+    allowed = _FREE + len(data) // _LENGTH
+    count = position = 0
+    end = len(data)
+    fields = inner[name]
+    outer: list[tuple[int, Mapping[int, str]]] = []
+    while True:
+        if position >= end:
+            if not outer or position > end:
+                return
+            end, fields = outer.pop()
+            continue
+        try:
+            tag, position = _number(data, position)
+            kind = tag & 7
+            if kind == 2:
+                length, position = _number(data, position)
+            elif kind == 0:
+                _, position = _number(data, position)
+                continue
+            else:
+                position += {1: 8, 5: 4}.get(kind, 0)
+                continue
+        except IndexError:
+            return
+        found = fields.get(tag >> 3)
+        if found is None:
+            position += length
+            continue
+        count += 1
+        if count > allowed:
+            raise FormatError(f"{where}: it holds more than {allowed} messages in {len(data)} bytes")
+        outer.append((end, fields))
+        end, fields = position + length, inner[found]
+
+
+def _number(data: bytes, position: int) -> tuple[int, int]:
+    """The number of variable length at a position, and where it ends."""
+    number = data[position]
+    position += 1
+    if number < 0x80:
+        return number, position
+    number &= 0x7F
+    shift = 7
+    while True:
+        byte = data[position]
+        position += 1
+        number |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return number, position
+        shift += 7
+        if shift > 63:
+            raise IndexError
 
 
 def parse_text(message: Any, data: bytes, where: str) -> None:
@@ -155,7 +284,7 @@ def parse_text(message: Any, data: bytes, where: str) -> None:
     try:
         text_format.Parse(data.decode(), message, allow_unknown_field=True)
     except (text_format.ParseError, UnicodeDecodeError, RecursionError) as error:
-        raise FormatError(f"{where}: {error}") from error
+        raise FormatError(f"{where}: {shown(str(error), 300)}") from error
 
 
 def serialize(message: Any, where: str) -> bytes:

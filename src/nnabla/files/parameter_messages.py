@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, BinaryIO
 
-from ..errors import ArgumentError, FormatError
+from ..errors import ArgumentError, shown
 from .messages import LARGEST, parse, parse_text, serialize
 from .model_messages import MODEL, get_array, put_array
 from .stored import StoredParameter
@@ -21,8 +21,7 @@ def write(file: BinaryIO, params: Sequence[StoredParameter]) -> None:
     size = sum(4 * values.size + 4 * len(name) + 11 * values.ndim + 100 for name, values, _ in params)
     if size > LARGEST:
         raise ArgumentError(
-            f"save_parameters: {size} bytes are more than a protobuf message can have ({LARGEST}); "
-            f"save to .h5 instead"
+            f"save_parameters: {size} bytes are more than a protobuf message can have ({LARGEST}); save to .h5 instead"
         )
     # The bytes of a message with two parameters are those of two messages one after the other.
     for stored in params:
@@ -75,7 +74,7 @@ def contents(model: Any, where: str) -> list[StoredParameter]:
 
 def _stored(message: Any, where: str) -> StoredParameter:
     name = message.variable_name
-    return StoredParameter(name, get_array(message, f"{where}: parameter {name!r}"), message.need_grad)
+    return StoredParameter(name, get_array(message, f"{where}: parameter {shown(name)!r}"), message.need_grad)
 
 
 def read(data: bytes, where: str) -> tuple[list[StoredParameter], Any]:
@@ -84,10 +83,8 @@ def read(data: bytes, where: str) -> tuple[list[StoredParameter], Any]:
     Raises:
         FormatError: `where`, and what is wrong with the data.
     """
-    if len(data) > LARGEST:
-        raise FormatError(f"{where} is larger than a protobuf message can be ({LARGEST} bytes)")
     packed, model = MODEL.packed_message("NNablaProtoBuf")(), MODEL.message("NNablaProtoBuf")()
-    parse(packed, data, f"{where} is not a readable protobuf file")
+    parse(packed, data, f"{where} is not a readable protobuf file", MODEL)
     stored = [_stored(message, where) for message in packed.parameter]
     parse(model, data, f"{where} is not a readable protobuf file")
     return stored, model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from typing import BinaryIO
 
@@ -10,11 +11,14 @@ import numpy as np
 import torch
 
 from ..dtypes import NUMPY_FROM_TORCH
-from ..errors import ArgumentError, FormatError
+from ..errors import ArgumentError, FormatError, shown
 from .stored import StoredParameter
 
 # The key of the metadata that holds need_grad by name, as JSON, in the order of the parameters.
 _NEED_GRAD = "nnabla_need_grad"
+
+# In bytes; what the library allows.
+_LARGEST_HEADER = 100_000_000
 
 _TYPES = {
     "BOOL": torch.bool,
@@ -56,6 +60,22 @@ def write(target: str | BinaryIO, params: Sequence[StoredParameter]) -> None:
         target.write(safetensors.save(arrays, metadata))
 
 
+def file_contents(path: str | os.PathLike[str], where: str) -> bytes:
+    """A file that should be in this format, after a look at its size and its beginning.
+
+    Raises:
+        FormatError: `where`, and that it cannot be.
+    """
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        header = int.from_bytes(file.peek()[:8], "little")
+        if size < 10 or not 2 <= header <= min(size - 8, _LARGEST_HEADER):
+            raise FormatError(
+                f"{where} is not a readable .safetensors file: it claims a header of {header} bytes in {size}"
+            )
+        return file.read()
+
+
 def read(data: bytes, where: str) -> list[StoredParameter]:
     """All parameters in a file.
 
@@ -70,7 +90,7 @@ def read(data: bytes, where: str) -> list[StoredParameter]:
     try:
         tensors = dict(safetensors.deserialize(data))
     except safetensors.SafetensorError as error:
-        raise FormatError(f"{where} is not a readable .safetensors file: {error}") from error
+        raise FormatError(f"{where} is not a readable .safetensors file: {shown(str(error))}") from error
     header = _header(data, where)
     flags = _flags(header.pop("__metadata__", None) or {}, where)
     names = dict.fromkeys([*(flags or {}), *header])
@@ -102,12 +122,12 @@ def _flags(metadata: dict[str, str], where: str) -> dict[str, bool] | None:
 def _stored(name: str, tensor: dict, flags: dict[str, bool] | None, where: str) -> StoredParameter:
     dtype = _TYPES.get(tensor["dtype"])
     if dtype is None:
-        raise FormatError(f"{where}: parameter {name!r} is of type {tensor['dtype']}, not one of {list(_TYPES)}")
+        raise FormatError(f"{where}: parameter {shown(name)!r} is of type {tensor['dtype']}, not one of {list(_TYPES)}")
     floating = dtype.is_floating_point
     try:
         values = _numbers(tensor["data"], dtype).reshape(tensor["shape"])
     except (ValueError, OverflowError) as error:
-        raise FormatError(f"{where}: parameter {name!r} has shape {tensor['shape'][:64]}: {error}") from error
+        raise FormatError(f"{where}: parameter {shown(name)!r} has shape {tensor['shape'][:64]}: {error}") from error
     if flags is None and dtype is torch.float16:
         values = values.astype(np.float32)
     return StoredParameter(name, values, floating if flags is None else flags.get(name, floating))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, FormatError
+from ..errors import ArgumentError, FormatError, shown
 from .messages import LARGEST, parse, parse_text, serialize
 from .model_messages import MODEL, get_array, put_array
 
@@ -19,8 +19,7 @@ def _packed(stored: Stored) -> Any:
     size = sum(4 * array.size for _, arrays in stored.values() for array in arrays.values())
     if size > LARGEST:
         raise ArgumentError(
-            f"save_states: {size} bytes are more than a protobuf message can have ({LARGEST}); "
-            f"save to .h5 instead"
+            f"save_states: {size} bytes are more than a protobuf message can have ({LARGEST}); save to .h5 instead"
         )
     optimizer = MODEL.packed_message("Optimizer")()
     # Without parameters, there are no states, but a solver all the same.
@@ -55,7 +54,7 @@ def _contents(packed: Any, what: str) -> Stored:
     try:
         for key, state in packed.solver.states.items():
             arrays = {
-                name: get_array(parameter, f"{what}: state {name!r} of {key!r}")
+                name: get_array(parameter, f"{what}: state {shown(name)!r} of {shown(key)!r}")
                 for name, parameter in state.state_parameter.items()
             }
             stored[key] = (state.t, arrays)
@@ -81,7 +80,7 @@ def parsed(data: bytes, what: str) -> Stored:
         FormatError: `what`, and what is wrong.
     """
     optimizer = MODEL.packed_message("Optimizer")()
-    parse(optimizer, data, f"{what} is not a readable file of solver states")
+    parse(optimizer, data, f"{what} is not a readable file of solver states", MODEL)
     # NNabla writes nothing at all for a solver without parameters.
     if data and not optimizer.HasField("solver"):
         raise FormatError(f"{what} holds no solver states")

@@ -8,7 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..dtypes import torch_dtype
-from ..errors import ArgumentError, FormatError
+from ..errors import ArgumentError, FormatError, shown
+
+LARGEST_DEPTH = 256
+"""Parts that the name of a parameter may have in a file, scopes and all."""
 
 
 class StoredParameter(NamedTuple):
@@ -23,19 +26,22 @@ def checked_names(names: Iterable[str]) -> list[str]:
     """`names`, each in the form in which scopes have it: parts joined by single slashes.
 
     Raises:
-        ArgumentError: one is empty, or the name of a parameter is that of a scope, too.
+        ArgumentError: one is empty or has too many parts, or the name of a parameter is that of a scope, too.
     """
     joined = ["/".join(part for part in name.split("/") if part) for name in names]
-    scopes: set[str] = set()
+    known = {*joined}
     for name in joined:
         if not name:
             raise ArgumentError("there is a parameter without a name")
-        for position, character in enumerate(name):
-            if character == "/":
-                scopes.add(name[:position])
-    for name in joined:
-        if name in scopes:
-            raise ArgumentError(f"{name!r} is the name of a parameter and of a scope")
+        parts = name.count("/") + 1
+        if parts > LARGEST_DEPTH:
+            raise ArgumentError(f"parameter {shown(name)!r} has {parts} parts, more than the {LARGEST_DEPTH} allowed")
+        # All scopes together would be many times as long as the names: they are looked up and forgotten.
+        position = name.find("/")
+        while position >= 0:
+            if name[:position] in known:
+                raise ArgumentError(f"{shown(name[:position])!r} is the name of a parameter and of a scope")
+            position = name.find("/", position + 1)
     return joined
 
 
@@ -57,9 +63,9 @@ def checked(loaded: Iterable[StoredParameter], where: str) -> list[StoredParamet
         try:
             torch_dtype(values.dtype)
         except TypeError as error:
-            raise FormatError(f"{where}: parameter {name!r}: {error}") from None
+            raise FormatError(f"{where}: parameter {shown(name)!r}: {error}") from None
         if name in found and found[name].values.shape != values.shape:
-            raise FormatError(f"{where}: parameter {name!r} stands there twice, with different shapes")
+            raise FormatError(f"{where}: parameter {shown(name)!r} stands there twice, with different shapes")
         values = values.astype(values.dtype.newbyteorder("="), copy=False)
         found[name] = StoredParameter(name, values, need_grad)
     return list(found.values())

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from ..errors import ArgumentError, FormatError
+from ..errors import ArgumentError, FormatError, shown
 from ..files import hdf5, solver_messages
 from ..files.atomic import replacing
+from ..files.messages import message_in_file, text_in_file
 from ..files.solver_messages import Stored
 from ..graph.variable import Variable
 from ..logger import logger
@@ -51,31 +52,31 @@ def _write_h5(path: str, stored: Stored) -> None:
 def _read_h5(path: str) -> Stored:
     import h5py
 
-    found: list[tuple[int, str, h5py.Group]] = []
-    stored: Stored = {}
-
-    def visit(name: str, item: object) -> None:
-        if isinstance(item, h5py.Group) and "index" in item.attrs:
-            found.append((int(item.attrs["index"]), name, item))
-
+    where = f"load_states: {path!r}"
+    order: dict[str, int] = {}
+    found: dict[str, dict[str, np.ndarray]] = {}
     try:
         with h5py.File(path, "r") as file:
-            hdf5.datasets(file, f"load_states: {path!r}")  # a check of their sizes
-            file.visititems(visit)
-            for _, key, group in sorted(found, key=lambda entry: entry[:2]):
-                arrays = {
-                    name: hdf5.read_values(f"load_states: {key}/{name} of {path!r}", dataset)
-                    for name, dataset in group.items()
-                    if isinstance(dataset, h5py.Dataset)
-                }
-                t = arrays.pop("t")
-                if t.shape or t.dtype.kind not in "iu" or t < 0:
-                    raise FormatError(f"load_states: {key}/t of {path!r} must be the number of updates, not {t}")
-                stored[key] = (int(t), arrays)
+            reader = hdf5.Reader(file, where)
+            for name, item in reader.items():
+                if isinstance(item, h5py.Group):
+                    if "index" in item.attrs:
+                        order[name] = reader.number(item, "index", name)
+                        found[name] = {}
+                    continue
+                key, _, state = name.rpartition("/")
+                if key in found:
+                    found[key][state] = reader.values(item, name)
     except FormatError:
         raise
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        raise FormatError(f"load_states: {path!r} is not a readable file of solver states: {error}") from error
+    except hdf5.DAMAGE as error:
+        raise FormatError(f"{where} is not a readable file of solver states: {shown(str(error))}") from error
+    stored: Stored = {}
+    for key in sorted(found, key=lambda key: (order[key], key)):
+        t = found[key].pop("t", None)
+        if t is None or t.shape or t.dtype.kind not in "iu" or t < 0:
+            raise FormatError(f"{where}: {shown(key)}/t must be the number of updates, not {t}")
+        stored[key] = (int(t), found[key])
     return stored
 
 
@@ -85,13 +86,13 @@ def _write_protobuf(path: str, stored: Stored) -> None:
 
 
 def _read_protobuf(path: str) -> Stored:
-    with open(path, "rb") as file:
-        return solver_messages.parsed(file.read(), f"load_states: {path!r}")
+    where = f"load_states: {path!r}"
+    return solver_messages.parsed(message_in_file(path, where), where)
 
 
 def _read_text(path: str) -> Stored:
-    with open(path, "rb") as file:
-        return solver_messages.parsed_text(file.read(), f"load_states: {path!r}")
+    where = f"load_states: {path!r}"
+    return solver_messages.parsed_text(text_in_file(path, where), where)
 
 
 SAVERS: dict[str, Callable[[str, Stored], None]] = {".h5": _write_h5, ".protobuf": _write_protobuf}
@@ -152,6 +153,9 @@ def load(path: str | os.PathLike[str]) -> OrderedDict[str, SolverState]:
     extension = _format_of(path, LOADERS, "load_states")
     if not os.path.isfile(path):
         raise FileNotFoundError(f"load_states: there is no file {path!r}")
-    states = from_stored(LOADERS[extension](path))
+    try:
+        states = from_stored(LOADERS[extension](path))
+    except MemoryError as error:
+        raise FormatError(f"load_states: {path!r} does not fit into memory") from error
     logger.info("State load (%s): %s", extension, path)
     return states

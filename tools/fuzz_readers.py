@@ -1,0 +1,262 @@
+"""Damages sound files at random and reads them: no reader may crash, hang, take much memory or raise anything unnamed.
+
+    python tools/fuzz_readers.py --files 20000 --seed 1 [--only h5,protobuf]
+
+Each file is read in a process that reads many; one that dies or hangs is named by its kind and number, and the rest go
+on without it. The damage is a function of kind and number, so that a finding can be repeated: nothing is stored.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import io
+import multiprocessing
+import os
+import resource
+import sys
+import tempfile
+import time
+import warnings
+import zipfile
+from collections.abc import Callable
+
+import h5py
+import numpy as np
+from google.protobuf import text_format
+
+import nnabla as nn
+from nnabla.errors import ArgumentError, FormatError
+from nnabla.files.model_messages import MODEL
+from nnabla.solvers import Adam, states
+
+SECONDS = 1.0
+"""CPU time that one file may take."""
+MEGABYTES = 100
+"""Memory that one file may add to the process at its peak."""
+ADDRESS_SPACE = 2 << 30
+"""What the process may have on top of what it starts with, so that a fault does not take the machine down."""
+
+
+# ---- sound files -----------------------------------------------------------------------------------------
+
+
+def _parameters() -> dict[str, nn.Variable]:
+    rng = np.random.RandomState(0)
+    arrays = {
+        "conv/W": rng.randn(4, 3, 3, 3).astype(np.float32),
+        "conv/b": np.zeros(4, np.float32),
+        "bn/mean": np.arange(4, dtype=np.float32).reshape(1, 4, 1, 1),
+        "steps": np.array(7, np.int64),
+        "mask": np.array([True, False]),
+        "empty": np.zeros((0, 3), np.float32),
+    }
+    return {name: nn.Variable.from_numpy_array(a, need_grad=a.dtype == np.float32) for name, a in arrays.items()}
+
+
+def _saved(extension: str) -> bytes:
+    file = io.BytesIO()
+    nn.save_parameters(file, _parameters(), extension=extension)
+    return file.getvalue()
+
+
+def _packed_h5(**settings: object) -> bytes:
+    file = io.BytesIO()
+    with h5py.File(file, "w", **settings) as h5:
+        for index, (name, param) in enumerate(_parameters().items()):
+            packed = {} if param.shape == () else {"chunks": True, "compression": "gzip", "shuffle": True}
+            dataset = h5.create_dataset(name, data=param.d, maxshape=(None,) * param.ndim, **packed)
+            dataset.attrs.update(need_grad=param.need_grad, index=index)
+    return file.getvalue()
+
+
+def _text() -> bytes:
+    model = MODEL.message("NNablaProtoBuf").FromString(_saved(".protobuf"))
+    network = model.network.add(name="net", batch_size=2)
+    network.variable.add(name="x", type="Buffer").shape.dim.extend([-1, 3])
+    network.function.add(name="f", type="ReLU", input=["x"], output=["y"])
+    return text_format.MessageToString(model).encode()
+
+
+def _archive(compression: int) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", compression) as archive:
+        archive.writestr("nnp_version.txt", "0.1\n")
+        archive.writestr("network.nntxt", _text())
+        archive.writestr("parameter.h5", _saved(".h5"))
+        archive.writestr("parameter.protobuf", _saved(".protobuf"))
+    return file.getvalue()
+
+
+def _states(extension: str) -> bytes:
+    solver = Adam()
+    params = {name: param for name, param in _parameters().items() if param.need_grad and param.size}
+    solver.set_parameters(params)
+    for param in params.values():
+        param.grad.fill(1)
+    solver.update()
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/s{extension}"
+        solver.save_states(path)
+        with open(path, "rb") as file:
+            return file.read()
+
+
+def _load_parameters(path: str) -> None:
+    nn.clear_parameters()
+    nn.load_parameters(path)
+    nn.get_parameters(grad_only=False)
+
+
+SOURCES: dict[str, tuple[str, Callable[[], bytes], Callable[[str], None]]] = {
+    "h5": (".h5", lambda: _saved(".h5"), _load_parameters),
+    "h5-packed": (".h5", _packed_h5, _load_parameters),
+    "h5-latest": (".h5", lambda: _packed_h5(libver="latest"), _load_parameters),
+    "protobuf": (".protobuf", lambda: _saved(".protobuf"), _load_parameters),
+    "text": (".nntxt", _text, _load_parameters),
+    "safetensors": (".safetensors", lambda: _saved(".safetensors"), _load_parameters),
+    "archive": (".nnp", lambda: _archive(zipfile.ZIP_STORED), _load_parameters),
+    "archive-packed": (".nnp", lambda: _archive(zipfile.ZIP_DEFLATED), _load_parameters),
+    "states-h5": (".h5", lambda: _states(".h5"), states.load),
+    "states-protobuf": (".protobuf", lambda: _states(".protobuf"), states.load),
+}
+"""Kinds of files: extension, a sound file, and how it is read."""
+
+
+# ---- damage ----------------------------------------------------------------------------------------------
+
+_NUMBERS = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 1 << 40, (1 << 63) - 1, (1 << 64) - 1)
+
+
+def damaged(sound: bytes, rng: np.random.RandomState) -> bytes:
+    """`sound` after one to four random changes."""
+    data = bytearray(sound)
+    for _ in range(rng.randint(1, 5)):
+        size = len(data)
+        if not size:
+            break
+        at, kind = rng.randint(size), rng.randint(8)
+        if kind <= 1:
+            data[at] ^= 1 << rng.randint(8)
+        elif kind == 2:
+            data[at] = rng.randint(256)
+        elif kind == 3:
+            width = (1, 2, 4, 8)[rng.randint(4)]
+            number = _NUMBERS[rng.randint(len(_NUMBERS))] & ((1 << 8 * width) - 1)
+            data[at : at + width] = number.to_bytes(width, "little")
+        elif kind == 4:  # a number becomes a little larger or smaller
+            width = (1, 2, 4, 8)[rng.randint(4)]
+            number = int.from_bytes(data[at : at + width], "little") + rng.randint(-9, 10)
+            data[at : at + width] = (number % (1 << 8 * width)).to_bytes(width, "little")
+        elif kind == 5:  # a piece is copied over another
+            length, to = rng.randint(1, 65), rng.randint(size)
+            data[to : to + length] = data[at : at + length]
+        elif kind == 6:  # a piece stands there many times
+            data[at:at] = data[at : at + rng.randint(1, 65)] * rng.randint(1, 100)
+        else:
+            del data[at : at + rng.randint(1, size)]
+    return bytes(data)
+
+
+# ---- reading ---------------------------------------------------------------------------------------------
+
+
+def _memory(field: str) -> float:
+    """A line of /proc/self/status in MB."""
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith(field)) / 1024
+
+
+def _measured(load: Callable[[str], None], path: str) -> tuple[str, float, float]:
+    """Outcome, seconds of CPU time and MB of reading one file."""
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")  # the peak starts at what there is now
+    before, start = _memory("VmRSS"), time.process_time()
+    try:
+        load(path)
+        outcome = "loaded"
+    except (FormatError, ArgumentError) as error:
+        clear = os.path.basename(path) in str(error) and len(str(error)) < 2000
+        outcome = "refused" if clear else f"unclear: {str(error)[:200]}"
+    except Exception as error:
+        outcome = f"{type(error).__name__}: {str(error)[:200]}"
+    return outcome, time.process_time() - start, _memory("VmHWM") - before
+
+
+def _read(kind: str, numbers: list[int], seed: int, folder: str, results: object) -> None:
+    warnings.simplefilter("ignore")
+    nn.logger.setLevel("ERROR")
+    extension, make, load = SOURCES[kind]
+    sound = make()
+    path = f"{folder}/p{extension}"
+    for data in (sound, damaged(sound, np.random.RandomState(0))):  # what is imported late
+        with open(path, "wb") as file:
+            file.write(data)
+        _measured(load, path)
+    with open("/proc/self/statm") as file:
+        size = int(file.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (size + ADDRESS_SPACE, -1))
+    for number in numbers:
+        results.send((number, None))
+        with open(path, "wb") as file:
+            file.write(damaged(sound, np.random.RandomState((seed, number))))
+        results.send((number, _measured(load, path)))
+
+
+def sweep(kind: str, files: int, seed: int, patience: float = 10.0) -> list[str]:
+    """Reads damaged files of one kind, and prints one line of counts and peaks. Returns what was wrong."""
+    outcomes: collections.Counter[str] = collections.Counter()
+    slowest = largest = 0.0
+    wrong: list[str] = []
+    numbers = list(range(files))
+    context = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory() as folder:
+        while numbers:
+            here, there = context.Pipe(duplex=False)
+            process = context.Process(target=_read, args=(kind, numbers, seed, folder, there))
+            process.start()
+            there.close()
+            number, hung = None, False
+            try:
+                while True:
+                    if not here.poll(patience if number is not None else 120):
+                        hung = True
+                        process.kill()
+                        break
+                    number, found = here.recv()
+                    if found is None:
+                        continue
+                    numbers.remove(number)
+                    outcome, seconds, megabytes = found
+                    outcomes[outcome if outcome in ("loaded", "refused") else "wrong"] += 1
+                    slowest, largest = max(slowest, seconds), max(largest, megabytes)
+                    if outcome not in ("loaded", "refused") or seconds > SECONDS or megabytes > MEGABYTES:
+                        wrong.append(f"{kind} {number}: {outcome}, {seconds:.2f} s, {megabytes:.0f} MB")
+            except EOFError:
+                pass
+            process.join()
+            if number in numbers:
+                numbers.remove(number)
+                end = "hangs" if hung else f"ends the process ({process.exitcode})"
+                outcomes["wrong"] += 1
+                wrong.append(f"{kind} {number}: {end}")
+            elif number is None:
+                raise RuntimeError(f"{kind}: the reading process did not start")
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
+    print(f"{kind:16} {counts}; at most {slowest:.2f} s, {largest:.0f} MB", flush=True)
+    return wrong
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--files", type=int, default=2000, help="damaged files of each kind")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default=",".join(SOURCES), help="kinds, separated by commas")
+    options = parser.parse_args()
+    wrong = [line for kind in options.only.split(",") for line in sweep(kind, options.files, options.seed)]
+    print("\n".join(wrong))
+    return bool(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
