@@ -1,5 +1,7 @@
-"""Gradients as a graph, under the path that scripts import them from."""
+"""Door to gradients as a graph, and to the registry of what builds them."""
 
-from .graph.grad import grad
+from .graph.function import PythonFunction
+from .graph.grad import Grad, GradEndFunction, grad
+from .graph.gradient_builders import registry
 
-__all__ = ["grad"]
+__all__ = ["Grad", "GradEndFunction", "PythonFunction", "grad", "registry"]

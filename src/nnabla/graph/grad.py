@@ -7,7 +7,7 @@ soon as it is declared.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,9 @@ from .operator import Declaration, Input, Kind, Operator, Shape
 from .order import topological
 from .variable import Buffers, Variable
 from .wiring import call_grad
+
+# By type name, what users have registered to build gradients: see `nnabla.backward_functions.register`.
+builders: dict[str, Callable[..., Any]] = {}
 
 
 class _Total(Operator):
@@ -246,7 +249,7 @@ def _propagate(ys: list[Variable], xs: list[Variable], dys: list[Variable]) -> d
     targets = set(xs)
     depends = set(targets)
     for function in order:
-        if function._operator.differentiable and any(v in depends for v in function._inputs):
+        if _has_gradient(function) and any(v in depends for v in function._inputs):
             depends.update(function.outputs)
     reached: dict[Variable, list[Variable]] = {}
     for y, dy in zip(ys, dys, strict=True):
@@ -255,22 +258,33 @@ def _propagate(ys: list[Variable], xs: list[Variable], dys: list[Variable]) -> d
         outputs = function.outputs
         if not any(y in reached for y in outputs) or not any(y in depends for y in outputs):
             continue
-        found = function._operator.wiring
-        wants = [
-            v in depends and may and kind is not Kind.INDEX
-            for v, may, kind in zip(function._inputs, found.may_want, found.kinds, strict=True)
-        ]
-        if not any(wants) or not function._operator.differentiable:
-            continue
-        wanted = [v for v, want in zip(function._inputs, wants, strict=True) if want]
-        for v, dx in zip(wanted, _gradients(function, outputs, wants, reached), strict=True):
-            reached.setdefault(v, []).append(dx)
+        builder = builders.get(function.info.type_name)
+        if builder is not None:
+            wants = [v in depends for v in function._inputs]
+            grads = _by_user(function, builder, outputs, _arrived(outputs, reached))
+        else:
+            wants = [v in depends and may for v, may in zip(function._inputs, may_have_gradient(function), strict=True)]
+            if not any(wants) or not function._operator.differentiable:
+                continue
+            grads = gradients(function, outputs, wants, _arrived(outputs, reached))
+        for v, want, dx in zip(function._inputs, wants, grads, strict=True):
+            if want and dx is not None:
+                reached.setdefault(v, []).append(dx)
     return reached
 
 
-def _gradients(
-    function: Function, outputs: list[Variable], wants: list[bool], reached: dict[Variable, list[Variable]]
-) -> tuple[Variable, ...]:
+def _has_gradient(function: Function) -> bool:
+    return function._operator.differentiable or function.info.type_name in builders
+
+
+def may_have_gradient(function: Function) -> list[bool]:
+    """For each input of a function, whether there is a gradient for it."""
+    found = function._operator.wiring
+    return [may and kind is not Kind.INDEX for may, kind in zip(found.may_want, found.kinds, strict=True)]
+
+
+def _arrived(outputs: list[Variable], reached: dict[Variable, list[Variable]]) -> list[Variable]:
+    """The gradient of each output of a function: one variable for all that has reached it."""
     dys = []
     for y in outputs:
         arrived = reached.get(y)
@@ -281,9 +295,35 @@ def _gradients(
             dy = arrived[0] if len(arrived) == 1 else apply(_Total(), arrived)
             reached[y] = [dy]
         dys.append(dy)
+    return dys
+
+
+def gradients(
+    function: Function, outputs: list[Variable], wants: list[bool], dys: list[Variable]
+) -> list[Variable | None]:
+    """The gradients of those inputs of a function that want one, from the gradients of its outputs."""
     kind = _PythonGradient if isinstance(function._operator, PythonFunction) else _Gradient
     made = apply(kind(function, wants), (*dys, *function._inputs, *outputs))
-    return made if isinstance(made, tuple) else (made,)
+    rest = iter(made if isinstance(made, tuple) else (made,))
+    return [next(rest) if want else None for want in wants]
+
+
+def _by_user(
+    function: Function, builder: Callable[..., Any], outputs: list[Variable], dys: list[Variable]
+) -> list[Variable | None]:
+    """The gradients of the inputs of a function, from a user's builder."""
+    inputs = function.inputs
+    shapes = [v.shape for v in inputs]
+    made = builder(dys, inputs, shapes, outputs, [v.shape for v in outputs], **function.info.args)
+    found = list(made) if isinstance(made, (list, tuple)) else [made]
+    found = (found + [None] * len(inputs))[: len(inputs)]
+    where = f"grad: the backward function of {function.info.type_name}"
+    for i, (dx, shape) in enumerate(zip(found, shapes, strict=True)):
+        if dx is not None and not isinstance(dx, Variable):
+            raise TypeError(f"{where} must return Variables or None, not {type(dx).__name__}")
+        if dx is not None and dx.shape != shape:
+            raise ShapeError(f"{where} must return a gradient of shape {shape} for input {i}, not {dx.shape}")
+    return found
 
 
 def _result(x: Variable, arrived: list[Variable] | None, bind: bool) -> Variable:
@@ -294,3 +334,45 @@ def _result(x: Variable, arrived: list[Variable] | None, bind: bool) -> Variable
     if bind:
         return apply(_Total(), arrived, outputs=[x.grad])
     return arrived[0] if len(arrived) == 1 else apply(_Total(), arrived)
+
+
+class Grad:
+    """`grad`, as an object that can be called."""
+
+    def __call__(
+        self,
+        outputs: Variable | Sequence[Variable],
+        inputs: Variable | Sequence[Variable],
+        grad_outputs: Any = None,
+        persistent_outputs: Sequence[bool] = (),
+        bind_grad_output: bool = False,
+    ) -> list[Variable]:
+        """See `grad`."""
+        return grad(outputs, inputs, grad_outputs, persistent_outputs, bind_grad_output)
+
+
+class GradEndFunction(PythonFunction):
+    """Where gradients begin: ones in the shape of the first input, which does not depend on any."""
+
+    @property
+    def name(self) -> str:
+        return "GradEndFunction"
+
+    def grad_depends_input_data(self, i: int, j: int) -> bool:
+        return False
+
+    def grad_depends_output_data(self, i: int, o: int) -> bool:
+        return False
+
+    def setup_impl(self, inputs: list[Variable], outputs: list[Variable]) -> None:
+        outputs[0].reset_shape(inputs[0].shape, True)
+
+    def forward_impl(self, inputs: list[Variable], outputs: list[Variable]) -> None:
+        outputs[0].data.fill(1)
+
+    def backward_impl(
+        self, inputs: list[Variable], outputs: list[Variable], propagate_down: list[bool], accum: list[bool]
+    ) -> None:
+        for x, wanted, adds in zip(inputs, propagate_down, accum, strict=True):
+            if wanted and not adds:
+                x.grad.zero()
