@@ -12,7 +12,7 @@ import torch
 from .._nd_array import NdArray
 from ..errors import GraphError, ShapeError
 from .binder import Binder
-from .derivative import derived_grad
+from .derivative import below_autograd
 from .epoch import epoch
 from .forward import add_forward_step, given_tensors
 from .frame import CALL, KERNEL, SLOT
@@ -35,7 +35,6 @@ from .plan import BoundPlan, Plan, plan_cache
 from .sinks import accumulating, adding, assigning, casting, summing
 from .steps import CastSlot, Frame, Sink, Step, backward_step, call_step
 from .variable import Hook, Variable
-from .wiring import call_grad
 
 _FULL = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
 
@@ -109,8 +108,8 @@ def run_backward(
         plan = cache.find((root,), key, lambda order: compile_backward(order, root, clear_buffer))
     if not plan.steps:
         return
-    if root._buffers.data._tensor is None:
-        _require_values(root)
+    if root._buffers.data._tensor is None and root._buffers.data._fill is None:
+        _require_values(plan)
     seed = plan.seed
     # A result that depends on data may have another shape in each forward.
     if type(grad) is int and grad == 1 and plan.ones.shape == root._buffers.data._shape:
@@ -143,13 +142,26 @@ def _run_with_callbacks(
         callback.on_finish_backward()
 
 
-def _require_values(root: Variable) -> None:
-    if root._buffers.data._fill is not None:
-        return  # They are promised, for who reads them.
-    function = root._parent
-    assert function is not None
-    if function._reads("y", 0) or all(v._parent is not None for v in function._inputs):
-        raise GraphError(f"backward: {function.info.type_name} has no values yet; run forward() first")
+def _require_values(plan: BoundPlan) -> None:
+    """See to it that what gradients read is there, also of functions that were made since forward ran.
+
+    What such a function leaves behind for its gradient follows from its inputs.
+
+    Raises:
+        GraphError: values are missing.
+    """
+    for function in plan.functions:
+        if function is None or any([v is not None and v._recompute for v in [ref() for ref in function._output_refs]]):
+            continue
+        operator = function._operator
+        inputs = [(i, v) for i, v in enumerate(function._inputs) if v._parent is not None]
+        read = [v._buffers.data for i, v in inputs if function._reads("x", i)]
+        read += [b.data for i, b in enumerate(function._outputs) if function._reads("y", i)]
+        if any([array._tensor is None and array._fill is None for array in read]):
+            raise GraphError(f"backward: {function.info.type_name} has no values yet; run forward() first")
+        if operator.keeps and operator.kept is None and operator.grad is not None:
+            with below_autograd():
+                operator.recompute(*with_gaps(operator, given_tensors(operator, [v.data for v in function._inputs])))
 
 
 def _callbacks(given: Any) -> list[Any]:
@@ -471,39 +483,3 @@ def places_in_result(operator: Operator, indices: Sequence[int]) -> list[int] | 
     """Where `grad` returns the gradients of the given inputs `indices`; None where it returns one tensor alone."""
     wiring = operator.wiring
     return None if wiring.alone else [wiring.places[i] for i in indices]
-
-
-# ---- one function at once ----------------------------------------------------------------------------------------
-
-
-def run_function_backward(
-    operator: Operator, inputs: Sequence[Variable], outputs: Sequence[Variable], accum: Sequence[bool]
-) -> None:
-    """Compute gradients of `inputs` with `need_grad` from those of `outputs`; see `Function.backward`."""
-    if isinstance(operator, PythonFunction):
-        operator.backward_impl(list(inputs), list(outputs), [v.need_grad for v in inputs], list(accum))
-        return
-    wants = wanted_inputs(operator, inputs)
-    if not operator.differentiable or not any(wants):
-        return
-    dtype, device = operator.compute_dtype, operator.device
-    need = tuple(with_gaps(operator, wants, False))
-    xs = given_tensors(operator, [v.data for v in inputs])
-    dys = [v.grad._as(dtype, device) for v in outputs]
-    if operator.grad is None:
-        grads: Sequence[Any] = derived_grad(operator, need)(*dys, *with_gaps(operator, xs))
-    else:
-        grads = call_grad(operator, need, dys, xs, [v.data._as(dtype, device) for v in outputs])
-    for variable, i, want, accumulate in zip(inputs, operator.wiring.places, wants, accum, strict=True):
-        if want and grads[i] is not None:
-            _direct(variable, accumulate)(grads[i])
-
-
-def _direct(variable: Variable, accumulate: bool) -> Callable[[torch.Tensor], None]:
-    def put(dx: torch.Tensor) -> None:
-        dx = dx.sum_to_size(variable.shape) if dx.shape != variable.shape else dx
-        if accumulate:
-            dx = variable.grad._as(dx.dtype, dx.device) + dx
-        variable.grad._set(dx.clone(memory_format=torch.contiguous_format))
-
-    return put

@@ -144,17 +144,18 @@ def given_tensors(operator: Operator, arrays: Sequence[NdArray]) -> list[torch.T
     dtype = operator.compute_dtype
     if operator.declaration.plain:
         return [a._as(dtype, device) for a in arrays]
-    tensors = []
-    for array, kind in zip(arrays, operator.wiring.kinds, strict=True):
-        if kind is Kind.COMPUTE:
-            tensors.append(array._as(dtype, device))
-        elif kind is Kind.WHOLE:
-            tensors.append(array._as(array._whole_type() or dtype, device))
-        elif kind is Kind.INDEX:
-            tensors.append(array._as(torch.int64, device))
-        else:
-            tensors.append(array._own(operator.input_dtype(kind), device))
-    return tensors
+    return [given_tensor(operator, array, kind) for array, kind in zip(arrays, operator.wiring.kinds, strict=True)]
+
+
+def given_tensor(operator: Operator, array: NdArray, kind: Kind) -> torch.Tensor:
+    """Tensor of an input, which `operator` reads as `kind` says."""
+    if kind is Kind.COMPUTE:
+        return array._as(operator.compute_dtype, operator.device)
+    if kind is Kind.WHOLE:
+        return array._as(array._whole_type() or operator.compute_dtype, operator.device)
+    if kind is Kind.INDEX:
+        return array._as(torch.int64, operator.device)
+    return array._own(operator.input_dtype(kind), operator.device)
 
 
 def _run(operator: Operator, arrays: Sequence[NdArray], results: Sequence[NdArray], kernel: Callable[..., Any]) -> None:
@@ -165,7 +166,7 @@ def _run(operator: Operator, arrays: Sequence[NdArray], results: Sequence[NdArra
         kernel = copied(kernel)
     try:
         outputs = kernel(*tensors)
-    except (ShapeError, ArgumentError) as error:
+    except (ShapeError, ArgumentError, GraphError) as error:
         raise type(error)(f"{error}{described(operator, arrays)}") from None
     except (RuntimeError, IndexError) as error:
         message = str(error).splitlines()[0] if str(error) else repr(error)

@@ -8,6 +8,7 @@ from copy import copy
 from typing import Any
 
 from ..context import Context, context_scope, current
+from ..errors import ArgumentError
 from .epoch import epoch
 from .modes import switched_auto_forward
 from .operator import Declaration, Input, Kind, Operator, Shape
@@ -210,11 +211,20 @@ class Function:
         Args:
             inputs: those with `need_grad` receive a gradient.
             outputs: with data and gradient.
-            accum: for each input, whether to add to its gradient (default: no).
-        """
-        from .backward import run_function_backward
+            accum: for each input, whether to add to its gradient; ``None`` (default) adds to all. One that the
+                function has no gradient for is set to 0 where it is not added to.
 
-        run_function_backward(self._operator, inputs, outputs, accum or (False,) * len(inputs))
+        Raises:
+            ArgumentError: `accum` is not a list as long as `inputs`.
+            GraphError: the gradient reads what only forward leaves behind, and forward did not run.
+        """
+        from .function_backward import run_function_backward
+
+        if accum is None:
+            accum = (True,) * len(inputs)
+        elif not isinstance(accum, (list, tuple)) or len(accum) != len(inputs):
+            raise ArgumentError(f"Function.backward: accum must be a list of {len(inputs)} booleans, not {accum!r}")
+        run_function_backward(self._operator, inputs, outputs, accum)
 
     def setup_recompute(self, inputs: Sequence[Variable], outputs: Sequence[Variable]) -> None:
         """Prepare `recompute`: nothing to do here."""

@@ -102,14 +102,14 @@ class _Gradient(Operator):
         dys, xs, ys = self._split(tensors)
         if source.grad is None or (source.keeps and source.kept is None):
             return self._chosen(derived_grad(source, self._need)(*dys, *with_gaps(source, xs)))
-        return self._chosen(call_grad(source, self._need, dys, xs, ys))
+        return self._chosen(call_grad(source, self._need, dys, xs.__getitem__, ys.__getitem__))
 
     def recompute(self, *tensors: torch.Tensor) -> Any:
         """The same from differentiable operations: called where this gradient is to be differentiated."""
         source = self.source
         dys, xs, ys = self._split(tensors)
         if source.grad is not None and (source.grad_is_differentiable or not source.keeps):
-            return self._chosen(call_grad(source, self._need, dys, xs, ys))
+            return self._chosen(call_grad(source, self._need, dys, xs.__getitem__, ys.__getitem__))
         # What forward kept is the result of computations on the inputs, which have to be part of the record.
         kept = source.kept
         xs = [

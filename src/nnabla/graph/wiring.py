@@ -93,7 +93,11 @@ def wiring_of(operator: Operator) -> Wiring:
 
 
 def call_grad(
-    operator: Operator, need: Sequence[bool], dys: Sequence[Any], xs: Sequence[Any], ys: Sequence[Any]
+    operator: Operator,
+    need: Sequence[bool],
+    dys: Sequence[Any],
+    x: Callable[[int], Any],
+    y: Callable[[int], Any],
 ) -> Sequence[Any]:
     """The gradients that an operator declares, at the places that its wiring tells.
 
@@ -101,11 +105,11 @@ def call_grad(
         operator: with a `grad`.
         need: for each declared input, whether its gradient is wanted.
         dys: gradients of all outputs.
-        xs: tensors of the inputs given.
-        ys: tensors of all outputs.
+        x: returns the tensor of an input, by its index among those given.
+        y: returns the tensor of an output.
     """
     assert operator.grad is not None
     found = operator.wiring
-    values = found.arguments(dys, xs.__getitem__, ys.__getitem__)
+    values = found.arguments(dys, x, y)
     grads = operator.grad(need, *values) if operator.declaration.grad_takes_need else operator.grad(*values)
     return (grads,) if found.alone else grads

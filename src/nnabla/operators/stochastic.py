@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .. import random
 from ..context import Context
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, GraphError, ShapeError
 from ..graph.argument import Bool, Float, Int, Single, Sizes, positive, probability
 from ..graph.operator import Operator, Shape, operator
 from .creation import lengths
@@ -75,9 +75,14 @@ class Stochastic(Operator):
         return found
 
     def replayed(self) -> torch.Generator:
-        """A generator that yields the numbers of the last forward again; no sequence moves on."""
+        """A generator that yields the numbers of the last forward again; no sequence moves on.
+
+        Raises:
+            GraphError: there was none.
+        """
         if self._before is None:
-            return self.generator()
+            name = self.declaration.name
+            raise GraphError(f"{name}: it has drawn no numbers yet that could be used again; run forward() first")
         generator = torch.Generator(self.device)
         generator.set_state(self._before)
         return generator
