@@ -265,7 +265,9 @@ class _Backward:
         plan = BackwardPlan(binder)
         plan.seed = self.seed
         maker = self.order[-1]
-        plan.root = [b.data for b in maker._outputs].index(self.root._buffers.data)
+        outputs = [b.data for b in maker._outputs]
+        # A variable that was given its parent by the user is none of them. No gradient goes on from it.
+        plan.root = outputs.index(self.root._buffers.data) if self.root._buffers.data in outputs else 0
         # Leaves copy what they are given; who writes to an expanded one copies it first.
         plan.passes_seed_on = (
             may_share(maker._operator)

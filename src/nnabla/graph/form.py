@@ -72,7 +72,8 @@ def form_of(order: Sequence[Function], roots: Sequence[Variable], readers: bool)
                 held.append(output)
                 reads[id(output)] = 0
                 add(_flags(output))
-    form += [(numbers[id(v._buffers)], _flags(v)) for v in roots]
+    # None for a variable that a user has set under a function that does not make it.
+    form += [(numbers.get(id(v._buffers)), _flags(v)) for v in roots]
     # Users may have given outputs other shapes than their functions did.
     form += [array._shape for array in arrays]
     if len({*map(id, arrays)}) < len(arrays) or {*map(type, arrays)} != {NdArray}:

@@ -7,7 +7,7 @@ soon as it is declared.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -166,8 +166,8 @@ class _PythonGradient(PythonFunction):
 
 
 def grad(
-    outputs: Variable | Sequence[Variable],
-    inputs: Variable | Sequence[Variable],
+    outputs: Variable | Iterable[Variable],
+    inputs: Variable | Iterable[Variable],
     grad_outputs: Any = None,
     persistent_outputs: Sequence[bool] = (),
     bind_grad_output: bool = False,
@@ -175,8 +175,8 @@ def grad(
     """Gradients of `outputs` in `inputs`, as variables of a graph that can be run and differentiated further.
 
     Args:
-        outputs: one or several variables; their gradients are summed.
-        inputs: one or several variables.
+        outputs: a variable, or any iterable of variables; their gradients are summed.
+        inputs: a variable, or any iterable of variables.
         grad_outputs: gradient of each output: a number, an array of its shape (NumPy, NdArray or Variable), or None
             for ones. One value, or a list of them.
         persistent_outputs: `persistent` flags for the outputs; none or one for each.
@@ -199,6 +199,8 @@ def grad(
         array([ 6., 12.], dtype=float32)
     """
     ys = _variables(outputs, "outputs")
+    if not ys:
+        raise ValueError("grad: outputs must not be empty")
     xs = _variables(inputs, "inputs")
     dys = _gradients_of(ys, grad_outputs)
     if len(persistent_outputs) not in (0, len(ys)):
@@ -210,12 +212,11 @@ def grad(
 
 
 def _variables(given: Any, name: str) -> list[Variable]:
-    variables = [given] if isinstance(given, Variable) else list(given) if isinstance(given, (list, tuple)) else [given]
+    several = isinstance(given, Iterable) and not isinstance(given, (Variable, NdArray, str))
+    variables = list(given) if several else [given]
     for variable in variables:
         if not isinstance(variable, Variable):
             raise TypeError(f"grad: {name} must be Variables, not {type(variable).__name__}")
-    if not variables:
-        raise ValueError(f"grad: {name} must not be empty")
     return variables
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import graph
 from .._nd_array import NdArray, checked_shape, size_from_axis
-from ..errors import GraphError, ShapeError
+from ..errors import ShapeError
 from .epoch import advance, epoch
 from .hooks import function_post_hooks, function_pre_hooks
 
@@ -267,7 +267,10 @@ class Variable:
 
     @property
     def parent(self) -> Function | None:
-        """The function that this variable is an output of."""
+        """The function that this variable is an output of.
+
+        Another one may be set: the graph then leads through it, but what it computes goes to its own outputs.
+        """
         return self._parent
 
     @parent.setter
@@ -276,8 +279,6 @@ class Variable:
 
         if not isinstance(function, Function):
             raise TypeError(f"Variable.parent must be a Function, not {type(function).__name__}")
-        if not any(self._buffers is out for out in function._outputs):
-            raise GraphError(f"Variable.parent: this variable is not an output of {function}")
         self._parent = function
         advance()
 
