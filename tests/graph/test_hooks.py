@@ -7,7 +7,6 @@ import pytest
 
 import nnabla as nn
 import nnabla.functions as F
-import nnabla.solvers as S
 
 
 def network():
@@ -102,33 +101,6 @@ def test_shared_hooks_are_around_those_of_a_call():
     z.backward(**own)
     nn.forward_all([z], **own)
     assert calls == ["shared", "own", "own after", "shared after"] * 3
-    nn.set_solver_pre_hook("k", noting("shared"))
-    nn.set_solver_post_hook("k", noting("shared after"))
-    solver = S.Sgd(0.1)
-    solver.set_parameters({"x": x})
-    calls.clear()
-    solver.update(update_pre_hook=noting("own"), update_post_hook=noting("own after"))
-    assert calls == ["shared", "own", "own after", "shared after"]
-
-
-def test_solver_hooks():
-    x, y = network()
-    y.forward()
-    y.backward()
-    solver = S.Sgd(0.1)
-    solver.set_parameters({"x": x})
-    calls = []
-    nn.set_solver_pre_hook("k", lambda: calls.append("pre"))
-    nn.set_solver_post_hook("k", lambda: calls.append("post"))
-    solver.weight_decay(0.1)
-    solver.clip_grad_by_norm(1.0)
-    solver.scale_grad(2.0)
-    solver.update(update_pre_hook=lambda: calls.append("own"))
-    assert calls == ["pre", "post"] * 3 + ["pre", "own", "post"]
-    nn.unset_solver_pre_hook("k")
-    nn.unset_solver_post_hook("k")
-    solver.update()
-    assert len(calls) == 9
 
 
 @pytest.mark.parametrize("clear", [False, True])

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Mapping
 from operator import is_
 from typing import Any
 
@@ -31,17 +30,7 @@ def single(value: float, function: str, name: str) -> float:
         raise TypeError(f"{function}: {name} must be a number, not {value!r}") from None
 
 
-_NO_HOOKS = nullcontext()
 _ONE = torch.ones(())
-
-
-@contextmanager
-def _calling(pre_hook: Hook, post_hook: Hook) -> Iterator[None]:
-    if pre_hook is not None:
-        pre_hook()
-    yield
-    if post_hook is not None:
-        post_hook()
 
 
 class _Entry:
@@ -54,6 +43,9 @@ class _Entry:
         self.buffers = buffers
         self.state = state
         self.state_buffers = [variable._buffers for variable in state.pstate.values()]
+
+
+Work = Callable[[Tensors, Tensors, list[_Entry]], Any]
 
 
 class Solver:
@@ -74,6 +66,8 @@ class Solver:
     states: tuple[str, ...] = ()
     # Whether `_step` may be given the parameters bit by bit: it calls several kernels, and treats each element alone.
     in_pieces: bool = False
+    # What `weight_decay` was given for the next update, where that decays the weights.
+    _given_decay: float | None = None
 
     def __init__(self, **settings: float) -> None:
         self._settings = {
@@ -302,8 +296,7 @@ class Solver:
         grads: Tensors = []
         entries: list[_Entry] = []
         for entry in self._entries:
-            array = entry.buffers.grad
-            if array._tensor is None and not array._fill:
+            if not _has_gradient(entry):
                 continue
             data, grad = _matched(entry.buffers)
             params.append(data)
@@ -314,14 +307,35 @@ class Solver:
             self._settled, self._settled_grads = params, grads
         return params, grads, entries
 
-    def _grads(self) -> Tensors:
-        return self._computed()[1]
+    def _carry_out(self, pre_hook: Hook, post_hook: Hook, work: Work) -> bool:
+        """Do `work` for all parameters that have a gradient.
 
-    def _hooked(self, pre_hook: Hook, post_hook: Hook) -> Any:
-        """Context that calls a call's own hooks and the global ones around its block."""
+        At once if there are no hooks. As in NNabla these are called before and after each parameter.
+
+        Args:
+            pre_hook: the call's own; global ones are around it.
+            post_hook: likewise.
+            work: takes data, gradients and entries of parameters. If it returns a true value, the rest is left out.
+
+        Returns:
+            Whether it did.
+        """
         if pre_hook is None and post_hook is None and not solver_pre_hooks and not solver_post_hooks:
-            return _NO_HOOKS
-        return _calling(combined(pre_hook, solver_pre_hooks, before=True), combined(post_hook, solver_post_hooks))
+            return bool(work(*self._computed()))
+        before = combined(pre_hook, solver_pre_hooks, before=True)
+        after = combined(post_hook, solver_post_hooks)
+        for entry in self._entries:
+            if not _has_gradient(entry):
+                continue
+            if before is not None:
+                before()
+            data, grad = _matched(entry.buffers)
+            done = work([data], [grad], [entry])
+            if after is not None:
+                after()
+            if done:
+                return True
+        return False
 
     def zero_grad(self) -> None:
         """Set the gradients of all parameters to 0, when they are next needed."""
@@ -334,16 +348,18 @@ class Solver:
     def weight_decay(self, decay_rate: float, pre_hook: Hook = None, post_hook: Hook = None) -> None:
         """Add `decay_rate` times the parameter to its gradient.
 
-        Where `weight_decay_is_fused`, this sets the decay of the next update instead.
+        Where `weight_decay_is_fused`, this sets the decay of the next update instead, and calls no hooks.
         """
         rate = single(decay_rate, "weight_decay", "decay_rate")
-        with self._hooked(pre_hook, post_hook):
-            self._decay(rate)
+        if self.weight_decay_is_fused():
+            self._given_decay = rate
+            return
 
-    def _decay(self, rate: float) -> None:
-        params, grads, _ = self._computed()
-        if params:
-            torch._foreach_add_(grads, params, alpha=rate)
+        def decay(params: Tensors, grads: Tensors, entries: list[_Entry]) -> None:
+            if params:
+                torch._foreach_add_(grads, params, alpha=rate)
+
+        self._carry_out(pre_hook, post_hook, decay)
 
     def clip_grad_by_norm(self, clip_norm: float, pre_hook: Hook = None, post_hook: Hook = None) -> None:
         """Scale the gradient of each parameter whose L2 norm is above `clip_norm` down to that norm.
@@ -357,54 +373,59 @@ class Solver:
         limit = single(clip_norm, "clip_grad_by_norm", "clip_norm")
         if limit < 0:
             raise ArgumentError(f"clip_grad_by_norm: clip_norm must be 0 (no clipping) or above, not {clip_norm}")
-        with self._hooked(pre_hook, post_hook):
-            grads = self._grads()
+
+        def clip(params: Tensors, grads: Tensors, entries: list[_Entry]) -> None:
             if limit > 0 and grads:
                 # fmin takes the 1 where the norm is 0 (inf) or not a number.
                 factors = torch.fmin(limit / norms(grads), _ONE)
                 torch._foreach_mul_(grads, list(factors.unbind()))
 
+        self._carry_out(pre_hook, post_hook, clip)
+
     def scale_grad(self, scale: float, pre_hook: Hook = None, post_hook: Hook = None) -> None:
         """Multiply all gradients by `scale`."""
         factor = single(scale, "scale_grad", "scale")
-        with self._hooked(pre_hook, post_hook):
-            grads = self._grads()
+
+        def multiply(params: Tensors, grads: Tensors, entries: list[_Entry]) -> None:
             if grads:
                 torch._foreach_mul_(grads, factor)
 
+        self._carry_out(pre_hook, post_hook, multiply)
+
     def check_inf_grad(self, pre_hook: Hook = None, post_hook: Hook = None) -> bool:
         """Whether any gradient has an infinite element."""
-        with self._hooked(pre_hook, post_hook):
-            grads = self._grads()
+
+        def is_found(params: Tensors, grads: Tensors, entries: list[_Entry]) -> bool:
             bounds = extremes(grads)
             # Not a number hides what is infinite.
             return bool(bounds.isinf().any()) or (
                 bool(bounds.isnan().any()) and any(bool(grad.isinf().any()) for grad in grads)
             )
 
+        return self._carry_out(pre_hook, post_hook, is_found)
+
     def check_nan_grad(self, pre_hook: Hook = None, post_hook: Hook = None) -> bool:
         """Whether any gradient has an element that is not a number."""
-        with self._hooked(pre_hook, post_hook):
-            return bool(extremes(self._grads()).isnan().any())
+        return self._carry_out(pre_hook, post_hook, lambda _, grads, __: bool(extremes(grads).isnan().any()))
 
     def check_inf_or_nan_grad(self, pre_hook: Hook = None, post_hook: Hook = None) -> bool:
         """Whether any gradient has an element that is infinite or not a number."""
-        with self._hooked(pre_hook, post_hook):
-            return not bool(extremes(self._grads()).isfinite().all())
+        return self._carry_out(pre_hook, post_hook, lambda _, grads, __: not bool(extremes(grads).isfinite().all()))
 
     # ---- update ------------------------------------------------------------------------------------------
 
     def update(self, update_pre_hook: Hook = None, update_post_hook: Hook = None) -> None:
         """Update all parameters by their gradients."""
-        with self._hooked(update_pre_hook, update_post_hook):
-            params, grads, entries = self._computed()
-            for entry in entries:
-                entry.state.t += 1
-            if entries is self._entries and _same([entry.state.t for entry in entries]):
-                self._update_group(params, grads, entries)
-            else:
-                for group in _grouped(params, grads, entries):
-                    self._update_group(*group)
+        self._carry_out(update_pre_hook, update_post_hook, self._update)
+
+    def _update(self, params: Tensors, grads: Tensors, entries: list[_Entry]) -> None:
+        for entry in entries:
+            entry.state.t += 1
+        if entries is self._entries and _same([entry.state.t for entry in entries]):
+            self._update_group(params, grads, entries)
+        else:
+            for group in _grouped(params, grads, entries):
+                self._update_group(*group)
 
     def _update_group(self, params: Tensors, grads: Tensors, entries: list[_Entry]) -> None:
         states: list[Any] = [
@@ -443,6 +464,11 @@ class Solver:
     def __repr__(self) -> str:
         given = ", ".join(f"{k}={v:g}" for k, v in self._settings.items())
         return f"{self.name}({given})"
+
+
+def _has_gradient(entry: _Entry) -> bool:
+    array = entry.buffers.grad
+    return array._tensor is not None or bool(array._fill)
 
 
 def _matched(buffers: Buffers) -> tuple[torch.Tensor, torch.Tensor]:

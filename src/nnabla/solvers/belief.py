@@ -7,7 +7,6 @@ import math
 import torch
 
 from .adam import correction
-from .base import Solver
 from .decay import FusedDecay
 from .multi_tensor import Tensors, mean_, mean_square_, roots, scale_, shift_
 
@@ -82,12 +81,6 @@ class AdaBelief(FusedDecay):
     def weight_decay_is_fused(self) -> bool:
         """Whether `weight_decouple` is set."""
         return bool(self._settings["weight_decouple"])
-
-    def _decay(self, rate: float) -> None:
-        if self.weight_decay_is_fused():
-            super()._decay(rate)
-        else:
-            Solver._decay(self, rate)
 
     def _step(self, params: Tensors, grads: Tensors, states: list[Tensors], t: int) -> None:
         (mean, var, *highest), own = states, self._settings

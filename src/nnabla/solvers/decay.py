@@ -8,16 +8,9 @@ from .base import Hook, Solver
 class FusedDecay(Solver):
     """Base of rules that decay the weights in the update; what `weight_decay` sets is for the next update only."""
 
-    def __init__(self, **settings: float) -> None:
-        super().__init__(**settings)
-        self._given_decay: float | None = None
-
     def weight_decay_is_fused(self) -> bool:
         """True: `weight_decay` leaves the gradients alone and sets the decay of the next update."""
         return True
-
-    def _decay(self, rate: float) -> None:
-        self._given_decay = rate
 
     def _next_decay(self) -> float:
         """The decay of this update: what `weight_decay` set, else the setting ``wd``, else none."""
