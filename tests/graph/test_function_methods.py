@@ -117,3 +117,120 @@ def test_backward_before_forward_where_the_inputs_say_all(function):
     y.parent.backward([x], [y], [False])
     np.testing.assert_array_equal(found, x.g)
     assert found.any()
+
+
+def masked(function, mask):
+    """The output, and what is added to the gradients of three inputs, with some of them switched off."""
+    xs = [leaf(3) for _ in range(3)]
+    for i, x in enumerate(xs):
+        x.d = np.arange(3) + 10**i
+    y = function(*xs)
+    y.parent.set_active_input_mask(mask)
+    y.forward()
+    y.backward()
+    return y.d.tolist(), [(x.g - 10).tolist() for x in xs]
+
+
+def test_inputs_of_a_sum_are_switched_off():
+    zeros, ones = [0, 0, 0], [1, 1, 1]
+    assert masked(F.add_n, [True, True, True]) == ([111, 114, 117], [ones, ones, ones])
+    assert masked(F.add_n, [True, False, True]) == ([101, 103, 105], [ones, zeros, ones])
+    assert masked(F.add_n, [0, 1, 1]) == ([110, 112, 114], [zeros, ones, ones])
+    assert masked(F.add_n, [False] * 3) == (zeros, [zeros] * 3)
+
+
+def test_inputs_of_a_product_are_switched_off():
+    zeros, ones = [0, 0, 0], [1, 1, 1]
+    products = [1000, 2222, 3672], [[1000, 1111, 1224], [100, 202, 306], [10, 22, 36]]
+    assert masked(F.mul_n, [True, True, True]) == products
+    assert masked(F.mul_n, [True, False, True]) == ([100, 202, 306], [[100, 101, 102], zeros, [1, 2, 3]])
+    assert masked(F.mul_n, [False, False, True]) == ([100, 101, 102], [zeros, zeros, ones])
+    # Of no factors NNabla 1.39 gives what was in the memory before.
+    assert masked(F.mul_n, [False] * 3) == (ones, [zeros] * 3)
+
+
+def test_a_mask_may_change_between_runs():
+    xs = [leaf(3) for _ in range(3)]
+    y = F.add_n(*xs)
+    z = F.sum(y)
+    for mask in ([True] * 3, [True, False, True], [False, False, True], [True] * 3, [True, False, True]):
+        y.parent.set_active_input_mask(mask)
+        for x in xs:
+            x.grad.zero()
+        z.forward(clear_no_need_grad=True)
+        z.backward(clear_buffer=True)
+        assert float(z.d) == 6 * sum(mask)
+        assert [x.g[0] for x in xs] == mask
+        with_graph = nn.grad([z], xs)
+        nn.forward_all(with_graph)
+        assert [g.d[0] for g in with_graph] == mask
+    for x in xs:
+        x.reset_shape((4,), True)
+        x.d = 1
+    z.forward()
+    assert float(z.d) == 8
+
+
+def test_masks_are_refused_where_they_mean_nothing():
+    x = leaf(3)
+    with pytest.raises(GraphError, match="set_active_input_mask: Add2 takes all of its inputs; none can be switched"):
+        F.add2(x, x).parent.set_active_input_mask([True, False])
+    with pytest.raises(ArgumentError, match="mask must have 3 entries, as AddN has inputs, not 2"):
+        F.add_n(x, x, x).parent.set_active_input_mask([True, False])
+
+
+def fixed_weights(setups, iterations=(1, 3), runs=6):
+    """How many weights of a layer of 8 are powers of two after each forward, set up again before some of them."""
+    x, w, indicator = nn.Variable((1, 4)), nn.Variable((4, 2)), nn.Variable((4, 2))
+    x.d, w.d, indicator.d = 1, np.linspace(0.1, 0.9, 8).reshape(4, 2), 0
+    y = F.inq_affine(x, w, indicator, inq_iterations=iterations, selection_algorithm="largest_abs")
+    found = []
+    for run in range(runs):
+        if run in setups:
+            y.parent.setup(y.parent.inputs, [y])
+        y.forward()
+        found.append(int(indicator.d.sum()))
+    return found
+
+
+def test_setup_begins_incremental_quantization_again():
+    assert fixed_weights([]) == [0, 4, 4, 8, 8, 8]
+    assert fixed_weights([2]) == [0, 4, 4, 6, 6, 8]
+    assert fixed_weights(range(6)) == [0] * 6
+
+
+def test_another_batch_size_begins_incremental_quantization_again():
+    x, w, indicator = nn.Variable((1, 4)), nn.Variable((4, 2)), nn.Variable((4, 2))
+    x.d, w.d, indicator.d = 1, np.linspace(0.1, 0.9, 8).reshape(4, 2), 0
+    y = F.inq_affine(x, w, indicator, inq_iterations=(1, 3), selection_algorithm="largest_abs")
+    found = []
+    for run in range(5):
+        if run == 2:
+            x.reset_shape((2, 4), True)
+            x.d = 1
+        y.forward()
+        found.append(int(indicator.d.sum()))
+    assert found == [0, 4, 4, 6, 6]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: F.dropout(x, 0.5, seed=3),
+        lambda x: F.randn(shape=(40,), seed=3),
+        lambda x: F.random_choice(x, x, (40,), seed=3),
+        lambda x: F.random_shift(x, (20,), base_axis=0, seed=3),
+    ],
+)
+def test_setup_begins_the_random_numbers_of_a_seed_again(call):
+    x = leaf(40)
+    y = call(x)
+    runs = []
+    for run in range(4):
+        if run == 2:
+            y.parent.setup(y.parent.inputs, [y])
+        y.forward()
+        runs.append(y.d.tolist())
+    assert runs[0] == runs[2]
+    assert runs[1] == runs[3]
+    assert runs[0] != runs[1]

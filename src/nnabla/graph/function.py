@@ -8,8 +8,8 @@ from copy import copy
 from typing import Any
 
 from ..context import Context, context_scope, current
-from ..errors import ArgumentError
-from .epoch import epoch
+from ..errors import ArgumentError, GraphError
+from .epoch import advance, epoch
 from .modes import switched_auto_forward
 from .operator import Declaration, Input, Kind, Operator, Shape
 from .variable import Buffers, Variable
@@ -157,7 +157,26 @@ class Function:
         return False
 
     def set_active_input_mask(self, mask: Sequence[bool]) -> None:
-        """Accepted for compatibility: inputs that were not given are known from the call."""
+        """Switch inputs on and off: the others are as if they had not been given, and receive no gradient.
+
+        Args:
+            mask: for each input whether it is on.
+
+        Raises:
+            GraphError: the function has no such switches; ``AddN`` and ``MulN`` have.
+            ArgumentError: `mask` has another length than the inputs.
+        """
+        operator = self._operator
+        if not operator.maskable:
+            raise GraphError(f"set_active_input_mask: {self.name} takes all of its inputs; none can be switched off")
+        if len(mask) != len(self._inputs):
+            raise ArgumentError(
+                f"set_active_input_mask: mask must have {len(self._inputs)} entries, as {self.name} has inputs, "
+                f"not {len(mask)}"
+            )
+        operator.mask = tuple([bool(on) for on in mask])
+        operator.prototype = object()
+        advance()
 
     # ---- called directly ---------------------------------------------------------------------------------
 

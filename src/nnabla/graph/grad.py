@@ -18,7 +18,7 @@ from ..errors import ShapeError
 from .call import apply
 from .derivative import derived_grad, vector_jacobian
 from .function import Function, PythonFunction
-from .meeting import with_gaps
+from .meeting import may_want, with_gaps
 from .operator import Declaration, Input, Kind, Operator, Shape
 from .order import topological
 from .variable import Buffers, Variable
@@ -280,8 +280,9 @@ def _has_gradient(function: Function) -> bool:
 
 def may_have_gradient(function: Function) -> list[bool]:
     """For each input of a function, whether there is a gradient for it."""
-    found = function._operator.wiring
-    return [may and kind is not Kind.INDEX for may, kind in zip(found.may_want, found.kinds, strict=True)]
+    operator = function._operator
+    kinds = operator.wiring.kinds
+    return [may and kind is not Kind.INDEX for may, kind in zip(may_want(operator), kinds, strict=True)]
 
 
 def _arrived(outputs: list[Variable], reached: dict[Variable, list[Variable]]) -> list[Variable]:

@@ -80,7 +80,9 @@ def output_shapes(operator: Operator, inputs: Sequence[Variable | NdArray]) -> l
     Raises:
         ShapeError, ArgumentError: inputs or arguments do not fit; the message names the function and shows both.
     """
-    operator.prototype = None
+    # An operator of its own kind, also after its mask was another one.
+    operator.prototype = None if operator.mask is None else object()
+    operator.restart()
     try:
         found = _declared_shapes(operator, inputs)
     except (ShapeError, ArgumentError) as error:
@@ -135,7 +137,13 @@ def _meta_shapes(operator: Operator, shapes: list[Shape | None]) -> list[Shape]:
 
 def wanted_inputs(operator: Operator, inputs: Sequence[Variable]) -> list[bool]:
     """For each given input, whether a gradient shall be computed for it."""
-    return [may and v.need_grad for v, may in zip(inputs, operator.wiring.may_want, strict=True)]
+    return [may and v.need_grad for v, may in zip(inputs, may_want(operator), strict=True)]
+
+
+def may_want(operator: Operator) -> Sequence[bool]:
+    """For each given input, whether it can have a gradient."""
+    may = operator.wiring.may_want
+    return may if operator.mask is None else [a and b for a, b in zip(may, operator.mask, strict=True)]
 
 
 def with_gaps(operator: Operator, values: Sequence[Any], gap: Any = None) -> list[Any]:

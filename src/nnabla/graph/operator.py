@@ -126,9 +126,12 @@ class Operator:
     # grad may itself be differentiated, by its inputs and dy, although forward keeps something for it.
     grad_is_differentiable: ClassVar[bool] = False
     kept: Any = None
-    # What this operator is like, if it is as it was when it had met its inputs: that and nothing more is the same for
-    # all of one prototype.
-    prototype: Prototype | None = None
+    # What this operator is like, as a key: a `Prototype` if it is as it was when it had met its inputs, which is the
+    # same for all of one prototype and nothing more; None if it is like no other.
+    prototype: Any = None
+    # Whether inputs may be switched off, and which of them are on; None: all.
+    maskable: ClassVar[bool] = False
+    mask: tuple[bool, ...] | None = None
     # Set when the operator meets its inputs: which are given, what follows from that, and the device and type to
     # compute in.
     present: tuple[bool, ...] = ()
@@ -180,6 +183,9 @@ class Operator:
             state[argument.name] = value
         if named:
             raise TypeError(f"{declaration.name}() got an unexpected keyword argument {next(iter(named))!r}")
+
+    def restart(self) -> None:
+        """Forget what earlier forwards left behind, but for gradients: called when the function is set up."""
 
     def forward(self, *inputs: Any) -> Any:
         raise NotImplementedError

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -224,7 +224,13 @@ class Pow2(Binary):
 
 
 class _Several(Operator):
-    """A function of any number of arrays of one shape."""
+    """A function of any number of arrays of one shape, of which some may be switched off."""
+
+    maskable = True
+
+    def active(self, x: tuple[Tensor, ...]) -> list[Tensor]:
+        """Those that are on."""
+        return [t for t, on in zip(x, self.mask or (True,) * len(x), strict=True) if on]
 
     def output_shape(self, *x: Shape) -> Shape:
         for i, shape in enumerate(x):
@@ -257,6 +263,8 @@ class AddN(_Several):
     grad_aliases = True
 
     def forward(self, *x: Tensor) -> Tensor:
+        if self.mask is not None:
+            x = tuple(self.active(x)) or (torch.zeros_like(x[0]),)
         if len(x) == 1:
             return x[0].clone()
         y = x[0] + x[1]
@@ -288,6 +296,8 @@ class MulN(_Several):
     """
 
     def forward(self, *x: Tensor) -> Tensor:
+        if self.mask is not None:
+            x = tuple(self.active(x)) or (torch.ones_like(x[0]),)
         if len(x) == 1:
             return x[0].clone()
         y = x[0] * x[1]
@@ -295,7 +305,14 @@ class MulN(_Several):
             y *= factor
         return y
 
-    def grad(self, need: tuple[bool, ...], dy: Tensor, x: tuple[Tensor, ...]) -> tuple[Tensor | None, ...]:
+    def grad(self, need: tuple[bool, ...], dy: Tensor, x: tuple[Tensor, ...]) -> Sequence[Tensor | None]:
+        if self.mask is None:
+            return self._gradients(need, dy, x)
+        wanted = [n for n, on in zip(need, self.mask, strict=True) if on]
+        found = iter(self._gradients(wanted, dy, self.active(x)))
+        return [next(found) if on else None for on in self.mask]
+
+    def _gradients(self, need: Sequence[bool], dy: Tensor, x: Sequence[Tensor]) -> Sequence[Tensor | None]:
         if len(x) == 1:
             return (dy.clone(),)
         # after[i]: product of the factors behind x[i]. Dividing y by x[i] would save it, but fail for zeros.
@@ -310,7 +327,7 @@ class MulN(_Several):
             dxs.append((before if following is None else before * following) if need[i] else None)
             if i + 1 < len(x):
                 before = before * factor
-        return tuple(dxs)
+        return dxs
 
 
 # ---- an array and a number ---------------------------------------------------------------------------------

@@ -42,6 +42,11 @@ class IncrementalWeights(Stochastic):
     _step = 0
     _fixed_before: Tensor | None = None
 
+    def restart(self) -> None:
+        super().restart()
+        self._step = 0
+        self._fixed_before = None
+
     def lay_out(self, layer: Any, x: Shape, weight: Shape, indicator: Shape, bias: Shape | None) -> Shape:
         """Shape of the output.
 

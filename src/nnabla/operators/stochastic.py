@@ -56,12 +56,16 @@ class Stochastic(Operator):
     """An operator that draws random numbers, with an argument `seed`.
 
     With ``seed=-1`` it takes part in the common sequence, which `nnabla.seed` resets. With another seed it
-    has a sequence of its own. Every forward continues the sequence.
+    has a sequence of its own, which begins anew when the function is set up. Every forward continues the sequence.
     """
 
     seed: Any
     _own: torch.Generator | None = None
     _before: Tensor | None = None
+
+    def restart(self) -> None:
+        """Begin the function's own sequence again."""
+        self._own = None
 
     def generator(self) -> torch.Generator:
         """The generator for new numbers; where it stands is remembered for `replayed`."""
