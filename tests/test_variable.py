@@ -485,6 +485,29 @@ def test_function_node():
     np.testing.assert_array_equal(again.d, 3)
 
 
+def test_another_parent():
+    """It leads to the function, which computes its own outputs, as in NNabla 1.39."""
+    x = leaf([1.0, 2.0])
+    y, z = F.sin(x), nn.Variable((2,))
+    z.parent = y.parent
+    assert (z.parent, z.need_grad, y.parent.outputs) == (y.parent, False, [y])
+    visited = []
+    z.visit(visited.append)
+    assert visited == [y.parent]
+    z.forward()
+    np.testing.assert_array_equal(z.d, 0)
+    np.testing.assert_allclose(y.d, np.sin([1, 2]), rtol=1e-6)
+    w = F.exp(z)
+    w.forward(clear_no_need_grad=True)
+    np.testing.assert_array_equal(w.d, 1)
+    x.grad.zero()
+    w.backward(clear_buffer=True)
+    z.backward()
+    np.testing.assert_array_equal(x.g, 0)
+    with pytest.raises(TypeError, match="Variable.parent must be a Function, not NoneType"):
+        z.parent = None
+
+
 def test_an_output_that_nobody_held_is_found_again():
     x = leaf(np.ones((2, 3)))
     first = F.split(x, axis=0)[0]

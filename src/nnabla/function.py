@@ -1,7 +1,8 @@
 """Door to nodes of a graph: their classes, and for each type name a constructor."""
 
-from .graph.function import Function, Info, PythonFunction
+from .graph.function import Function, Info
 from .graph.operator import registry
+from .graph.python_function import PythonFunction
 from .graph.variable import Variable as UnsafeVariable  # what a PythonFunction works on
 from .network import ProtoFunction, ProtoVariable
 from .operators.constructors import constructor

@@ -140,6 +140,7 @@ def test_what_it_is_called_and_where_it_runs():
     y = Product()(leaf([1.0]), leaf([1.0]))
     # As in NNabla 1.39, where the node calls back to the function.
     assert (y.parent.name, y.parent.info.type_name, y.parent.args) == ("Callback", "Product", {})
+    assert (str(y.parent), repr(y.parent), Product().name) == ("Callback", "Callback", "Product")
     context = nn.Context(["cpu:double"])
     assert Product(context).ctx is context
     assert Product().ctx == nn.get_current_context()
@@ -312,3 +313,34 @@ def test_arrays_that_are_only_filled(dynamic):
     y.backward()
     np.testing.assert_allclose(y.d, np.exp([3.0, 3.0]), rtol=1e-6)
     np.testing.assert_allclose(x.g, [10, 10])
+
+
+@pytest.mark.parametrize(
+    "name", ["view", "outputs", "context", "device", "present", "grad", "kept", "wiring", "prototype", "restart"]
+)
+def test_attributes_may_have_any_name(name):
+    """What NNabla 1.39 has no name for belongs to the user."""
+    x = leaf([1.0, 2.0])
+    function = Product()
+    setattr(function, name, "mine")
+    z = F.sum(F.exp(function(x, x)))
+    for _ in range(2):
+        z.forward(clear_no_need_grad=True)
+        x.grad.zero()
+        z.backward(clear_buffer=True)
+        np.testing.assert_allclose(x.g, 2 * np.array([1, 2]) * np.exp([1, 4]), rtol=1e-6)
+    assert getattr(function, name) == "mine"
+    public = {n for n in dir(function) if not n.startswith("_")} - {name}
+    assert public == {
+        "backward_impl", "ctx", "forward_impl", "grad_depends_input_data", "grad_depends_output_data", "min_outputs",
+        "name", "setup_impl",
+    }  # fmt: skip
+
+
+def test_one_object_may_be_called_several_times():
+    a, b, c = leaf([1.0]), leaf([2.0]), leaf([5.0])
+    function = Product()
+    y = function(function(a, b), c)
+    y.forward()
+    y.backward()
+    assert [v.g[0] for v in (a, b, c)] == [10, 5, 2]

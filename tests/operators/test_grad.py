@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import nnabla as nn
+import nnabla.functions as F
 
 from .case import Case
 from .check_vjp import check_vjp
@@ -61,3 +62,29 @@ def test_the_second_derivative(case: Case) -> None:
         check_vjp(
             lambda xs: gradients(case, xs), case.arrays(), case.grad, case.random_state("second"), eps=1e-5, tol=1e-5
         )
+
+
+@pytest.mark.parametrize(
+    "of", [list, tuple, iter, set, lambda vs: dict.fromkeys(vs), lambda vs: dict(enumerate(vs)).values()],
+    ids=["list", "tuple", "iterator", "set", "keys", "values"],
+)  # fmt: skip
+def test_variables_in_any_iterable(of):
+    x = nn.Variable.from_numpy_array([1.0, 2.0], need_grad=True)
+    u = nn.Variable.from_numpy_array([3.0, 4.0], need_grad=True)
+    given = of([x, u])
+    order = list(given) if isinstance(given, set) else [x, u]
+    found = nn.grad(of([F.sum(x * u), F.sum(x * x)]), given)
+    nn.forward_all(found)
+    expected = {x: [5, 8], u: [1, 2]}
+    assert [g.d.tolist() for g in found] == [expected[v] for v in order]
+
+
+def test_what_is_no_iterable_of_variables():
+    x = nn.Variable.from_numpy_array([1.0, 2.0], need_grad=True)
+    y = F.sum(x)
+    assert nn.grad(y, []) == []
+    with pytest.raises(ValueError, match="grad: outputs must not be empty"):
+        nn.grad([], x)
+    for given, name in ((3, "int"), ({"x": x}, "str"), ("x", "str"), (nn.NdArray((2,)), "NdArray")):
+        with pytest.raises(TypeError, match=f"grad: inputs must be Variables, not {name}"):
+            nn.grad(y, given)

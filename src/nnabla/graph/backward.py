@@ -12,11 +12,12 @@ import torch
 from .._nd_array import NdArray
 from ..errors import GraphError, ShapeError
 from .binder import Binder
+from .callback import Callback
 from .derivative import below_autograd
 from .epoch import epoch
 from .forward import add_forward_step, given_tensors
 from .frame import CALL, KERNEL, SLOT
-from .function import Function, PythonFunction
+from .function import Function
 from .hooks import combined, function_post_hooks, function_pre_hooks
 from .kernels import (
     ForwardKernel,
@@ -158,7 +159,7 @@ def _require_values(plan: BoundPlan) -> None:
         read = [v._buffers.data for i, v in inputs if function._reads("x", i)]
         read += [b.data for i, b in enumerate(function._outputs) if function._reads("y", i)]
         if any([array._tensor is None and array._fill is None for array in read]):
-            raise GraphError(f"backward: {function.info.type_name} has no values yet; run forward() first")
+            raise GraphError(f"backward: {operator.declaration.type_name} has no values yet; run forward() first")
         if operator.keeps and operator.kept is None and operator.grad is not None:
             with below_autograd():
                 operator.recompute(*with_gaps(operator, given_tensors(operator, [v.data for v in function._inputs])))
@@ -339,7 +340,7 @@ class _Backward:
         dys = self._output_gradients(position) if wanted else None
         if dys is None:
             return
-        if isinstance(operator, PythonFunction):
+        if isinstance(operator, Callback):
             self.binder.add(self._python_step(position, dys, wants), position)
             return
         kernel = self._kernel(function, wants)

@@ -9,6 +9,7 @@ import torch
 
 from .._array_view import shown_by
 from .._nd_array import NdArray
+from .callback import Callback
 from .frame import (
     ARRAY,
     CALL,
@@ -22,7 +23,7 @@ from .frame import (
     SLOT,
     Entry,
 )
-from .function import Function, PythonFunction
+from .function import Function
 from .hooks import function_freed_hooks
 from .meeting import with_gaps
 from .operator import Kind
@@ -74,7 +75,7 @@ class Binder:
         """Note that the outputs of a function are there from now on, to be read where they are."""
         operator = self.order[position]._operator
         # A user's code may write values of any type.
-        any_type = operator.whole or isinstance(operator, PythonFunction)
+        any_type = operator.whole or isinstance(operator, Callback)
         for i, buffers in enumerate(self.order[position]._outputs):
             address = id(buffers.data)
             self._produced[address] = ANY_TYPE if any_type else operator.output_types.get(i, operator.compute_dtype)

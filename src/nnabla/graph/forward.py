@@ -1,4 +1,4 @@
-"""Forward: a graph compiled into a plan, or a single function run at once."""
+"""Forward: a graph compiled into a plan; and a single function run at once, forward or backward."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ import torch
 from .._nd_array import NdArray
 from ..errors import ArgumentError, GraphError, ShapeError
 from .binder import Binder
+from .callback import Callback
+from .derivative import derived_grad
 from .epoch import epoch
 from .frame import CALL, KERNEL
-from .function import Function, PythonFunction
+from .function import Function
 from .hooks import combined, function_post_hooks, function_pre_hooks
 from .kernels import ForwardKernel, kernel_of, python_forward
 from .liveness import freed_after_forward, unshared
-from .meeting import described, with_gaps
+from .meeting import described, wanted_inputs, with_gaps
 from .operator import Kind, Operator
 from .plan import Plan, plan_cache, setup_again
 from .steps import call_step, copied, forward_step, reshaping_step, take_shape
 from .variable import Buffers, Hook, Variable
+from .wiring import call_grad
 
 
 def run_forward(
@@ -109,7 +112,7 @@ def add_forward_step(binder: Binder, position: int, asked: set[int], chosen: For
     """
     function = binder.order[position]
     operator = function._operator
-    if isinstance(operator, PythonFunction):
+    if isinstance(operator, Callback):
         binder.add(call_step(binder.entry(KERNEL, position, more=python_forward)), position)
         binder.produce(position)
         return
@@ -180,8 +183,8 @@ def _run(operator: Operator, arrays: Sequence[NdArray], results: Sequence[NdArra
 
 def run_imperative(operator: Operator, arrays: Sequence[NdArray], results: Sequence[NdArray]) -> None:
     """Compute `results` from `arrays`; nothing is kept for a gradient."""
-    if isinstance(operator, PythonFunction):
-        operator.forward_impl([_variable(a) for a in arrays], [_variable(a) for a in results])
+    if isinstance(operator, Callback):
+        operator.user.forward_impl([_variable(a) for a in arrays], [_variable(a) for a in results])
         return
     _run(operator, arrays, results, operator.infer or operator.forward)
     if operator.keeps:
@@ -209,8 +212,8 @@ def run_function(
     if hooked:
         for hook in [*function_pre_hooks.values()]:
             hook(function)
-    if isinstance(operator, PythonFunction):
-        operator.forward_impl(list(inputs), list(outputs))
+    if isinstance(operator, Callback):
+        operator.user.forward_impl(list(inputs), list(outputs))
     else:
         kernel = operator.recompute if recompute else kernel_of(operator, inputs, keep)
         _run(operator, [v._buffers.data for v in inputs], [v._buffers.data for v in outputs], kernel)
@@ -220,6 +223,52 @@ def run_function(
     if hooked:
         for hook in [*function_post_hooks.values()]:
             hook(function)
+
+
+def run_function_backward(
+    operator: Operator, inputs: Sequence[Variable], outputs: Sequence[Variable], accum: Sequence[bool]
+) -> None:
+    """Compute gradients of `inputs` with `need_grad` from those of `outputs`; see `Function.backward`."""
+    if isinstance(operator, Callback):
+        operator.user.backward_impl(list(inputs), list(outputs), [v.need_grad for v in inputs], list(accum))
+        return
+    wants = wanted_inputs(operator, inputs)
+    grads: Sequence[Any] = ()
+    if operator.differentiable and any(wants):
+        grads = _gradients_of(operator, inputs, outputs, wants)
+    for variable, i, want, accumulate in zip(inputs, operator.wiring.places, wants, accum, strict=True):
+        dx = grads[i] if want and grads else None
+        if dx is not None:
+            _put_gradient(variable, dx, accumulate)
+        elif variable.need_grad and not accumulate:
+            variable.grad.zero()
+
+
+def _gradients_of(
+    operator: Operator, inputs: Sequence[Variable], outputs: Sequence[Variable], wants: Sequence[bool]
+) -> Sequence[Any]:
+    dtype, device = operator.compute_dtype, operator.device
+    need = tuple(with_gaps(operator, wants, False))
+    dys = [v.grad._as(dtype, device) for v in outputs]
+    if operator.grad is None or (operator.keeps and operator.kept is None):
+        xs = given_tensors(operator, [v.data for v in inputs])
+        return derived_grad(operator, need)(*dys, *with_gaps(operator, xs))
+    kinds = operator.wiring.kinds
+    return call_grad(
+        operator,
+        need,
+        dys,
+        lambda i: given_tensor(operator, inputs[i].data, kinds[i]),
+        lambda i: outputs[i].data._as(dtype, device),
+    )
+
+
+def _put_gradient(variable: Variable, dx: torch.Tensor, accumulate: bool) -> None:
+    if dx.shape != variable.shape:
+        dx = dx.sum_to_size(variable.shape)
+    if accumulate:
+        dx = variable.grad._as(dx.dtype, dx.device) + dx
+    variable.grad._set(dx.clone(memory_format=torch.contiguous_format))
 
 
 def _variable(array: NdArray) -> Variable:

@@ -1,4 +1,4 @@
-"""`Function`: a node of the graph, and `PythonFunction`: a node whose computation a user wrote."""
+"""`Function`: a node of the graph."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from copy import copy
 from typing import Any
 
-from ..context import Context, context_scope, current
+from ..context import Context, context_scope
 from ..errors import ArgumentError, GraphError
 from .epoch import advance, epoch
 from .modes import switched_auto_forward
-from .operator import Declaration, Input, Kind, Operator, Shape
+from .operator import Operator, Shape
 from .variable import Buffers, Variable
 
 
@@ -88,8 +88,8 @@ class Function:
 
     @property
     def name(self) -> str:
-        """The type name, ``"Convolution"``; ``"Callback"`` for every `PythonFunction`, whose own name `info` has."""
-        return "Callback" if isinstance(self._operator, PythonFunction) else self._operator.declaration.type_name
+        """The type name, ``"Convolution"``; ``"Callback"`` for a `PythonFunction`."""
+        return self._operator.node_name
 
     @property
     def info(self) -> Info:
@@ -124,14 +124,7 @@ class Function:
 
     def _reads(self, role: str, index: int) -> bool:
         operator = self._operator
-        if not operator.differentiable:
-            return False
-        if isinstance(operator, PythonFunction):
-            count = len(self._inputs)
-            if role == "x":
-                return any(operator.grad_depends_input_data(i, index) for i in range(count))
-            return any(operator.grad_depends_output_data(i, index) for i in range(count))
-        return operator.wiring.reads(role, index)
+        return operator.differentiable and operator.reads(role, index)
 
     def grad_depends_input_data(self, i: int, j: int) -> bool:
         """Whether the gradient of input `i` reads the data of input `j`."""
@@ -201,8 +194,7 @@ class Function:
         operator = self._operator
         if len(inputs) == sum(operator.present):
             inputs = tuple(with_gaps(operator, inputs))
-        if not isinstance(operator, PythonFunction):
-            operator = type(operator)(**operator.arguments)
+        operator = operator.again()
         with context_scope(self._operator.context), switched_auto_forward(auto_forward):
             return apply(operator, inputs, n_outputs, outputs)
 
@@ -237,7 +229,7 @@ class Function:
             ArgumentError: `accum` is not a list as long as `inputs`.
             GraphError: the gradient reads what only forward leaves behind, and forward did not run.
         """
-        from .function_backward import run_function_backward
+        from .forward import run_function_backward
 
         if accum is None:
             accum = (True,) * len(inputs)
@@ -253,98 +245,3 @@ class Function:
         from .forward import run_function
 
         run_function(self._operator, inputs, outputs, recompute=True)
-
-
-class PythonFunction(Operator):
-    """Base class of functions written by users: derive, and define the methods that end in ``_impl``.
-
-    Args:
-        ctx: context to compute in; ``None`` for the current one.
-
-    Example:
-        >>> import nnabla as nn
-        >>> class Double(PythonFunction):
-        ...     @property
-        ...     def name(self):
-        ...         return "Double"
-        ...     def setup_impl(self, inputs, outputs):
-        ...         outputs[0].reset_shape(inputs[0].shape, True)
-        ...     def forward_impl(self, inputs, outputs):
-        ...         outputs[0].data.copy_from(inputs[0].data * 2)
-        ...     def backward_impl(self, inputs, outputs, propagate_down, accum):
-        ...         if propagate_down[0]:
-        ...             g = outputs[0].grad * 2
-        ...             inputs[0].grad.copy_from(inputs[0].grad + g if accum[0] else g)
-        >>> x = nn.Variable.from_numpy_array([1.0, 2.0])
-        >>> y = Double()(x)
-        >>> y.forward()
-        >>> y.d
-        array([2., 4.], dtype=float32)
-    """
-
-    # What a user's code does with memory is not known.
-    view = True
-
-    def __init__(self, ctx: Context | None = None) -> None:
-        if ctx is not None and not isinstance(ctx, Context):
-            raise TypeError(f"PythonFunction: ctx must be a nnabla.Context or None, not {type(ctx).__name__}")
-        self._given_context = ctx
-        self.settle(ctx or current.context)
-
-    @property
-    def ctx(self) -> Context:
-        """The context given to the constructor, else the current one."""
-        given = self.__dict__.get("_given_context")
-        return given or current.context
-
-    @property
-    def name(self) -> str:
-        """Name of the function; the class's name unless overridden."""
-        return type(self).__name__
-
-    @property
-    def declaration(self) -> Declaration:  # type: ignore[override]
-        inputs = (Input("inputs", False, True),)
-        return Declaration(self.name, self.name, inputs, (), (), False, (Kind.COMPUTE,), True, True)
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The attribute or property `args`, where a class defines one that is a dict; else nothing."""
-        args = getattr(self, "args", None)
-        return dict(args) if isinstance(args, dict) else {}
-
-    def min_outputs(self) -> int:
-        """Number of outputs; 1 unless overridden."""
-        return 1
-
-    def grad_depends_input_data(self, i: int, j: int) -> bool:
-        """Whether the gradient of input `i` reads the data of input `j`; yes unless overridden."""
-        return True
-
-    def grad_depends_output_data(self, i: int, o: int) -> bool:
-        """Whether the gradient of input `i` reads the data of output `o`; yes unless overridden."""
-        return True
-
-    def setup_impl(self, inputs: list[Variable], outputs: list[Variable]) -> None:
-        """Check `inputs` and set the shapes of `outputs` with `reset_shape`."""
-        raise NotImplementedError(f"{self.name} must define setup_impl")
-
-    def forward_impl(self, inputs: list[Variable], outputs: list[Variable]) -> None:
-        """Compute the data of `outputs` from the data of `inputs`."""
-        raise NotImplementedError(f"{self.name} must define forward_impl")
-
-    def backward_impl(
-        self, inputs: list[Variable], outputs: list[Variable], propagate_down: list[bool], accum: list[bool]
-    ) -> None:
-        """Compute gradients: for each input with `propagate_down`, set its gradient, or add where `accum`."""
-        raise NotImplementedError(f"{self.name} must define backward_impl")
-
-    def __call__(self, *inputs: Any, n_outputs: int = -1, outputs: Sequence[Any] | None = None) -> Any:
-        """Apply the function to variables (which builds the graph) or NdArrays (which computes at once)."""
-        from .call import apply
-
-        self.settle(self.ctx)
-        return apply(self, inputs, n_outputs=n_outputs, outputs=outputs)
-
-    def __repr__(self) -> str:
-        return self.name

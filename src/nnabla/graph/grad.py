@@ -16,11 +16,13 @@ import torch
 from .._nd_array import NdArray
 from ..errors import ShapeError
 from .call import apply
+from .callback import Callback
 from .derivative import derived_grad, vector_jacobian
-from .function import Function, PythonFunction
+from .function import Function
 from .meeting import may_want, with_gaps
 from .operator import Declaration, Input, Kind, Operator, Shape
 from .order import topological
+from .python_function import PythonFunction
 from .variable import Buffers, Variable
 from .wiring import call_grad
 
@@ -127,13 +129,10 @@ class _Gradient(Operator):
 class _PythonGradient(PythonFunction):
     """The gradient of a user's function, by its backward_impl; it has no gradient of its own."""
 
-    differentiable = False
-
     def __init__(self, function: Function, wants: Sequence[bool]) -> None:
         super().__init__(function.context)
-        source = function._operator
-        assert isinstance(source, PythonFunction)
-        self.source = source
+        assert isinstance(function._operator, Callback)
+        self.source = function._operator.user
         self.wants = list(wants)
         self._n_outputs = len(function._outputs)
 
@@ -304,8 +303,12 @@ def gradients(
     function: Function, outputs: list[Variable], wants: list[bool], dys: list[Variable]
 ) -> list[Variable | None]:
     """The gradients of those inputs of a function that want one, from the gradients of its outputs."""
-    kind = _PythonGradient if isinstance(function._operator, PythonFunction) else _Gradient
-    made = apply(kind(function, wants), (*dys, *function._inputs, *outputs))
+    operator: Operator
+    if isinstance(function._operator, Callback):
+        operator = Callback(_PythonGradient(function, wants), differentiable=False)
+    else:
+        operator = _Gradient(function, wants)
+    made = apply(operator, (*dys, *function._inputs, *outputs))
     rest = iter(made if isinstance(made, tuple) else (made,))
     return [next(rest) if want else None for want in wants]
 

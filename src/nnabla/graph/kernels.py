@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 
 from .._nd_array import NdArray
+from .callback import Callback
 from .derivative import autograd_on, derived_grad, recorded
 from .function import Function
 from .meeting import wanted_inputs, with_gaps
@@ -60,7 +61,8 @@ class ForwardKernel(NamedTuple):
 
 def python_forward(function: Function) -> Callable[[], None]:
     """Calls a user's forward_impl. It may do anything, so autograd's dispatch is back in place meanwhile."""
-    python: Any = function._operator
+    assert isinstance(function._operator, Callback)
+    user = function._operator.user
     inputs = list(function._inputs)
     # New variables on the outputs' buffers: a plan that held the real ones would hold itself.
     outputs = [Variable._on(buffers) for buffers in function._outputs]
@@ -68,7 +70,7 @@ def python_forward(function: Function) -> Callable[[], None]:
 
     def call() -> None:
         with autograd_on():
-            python.forward_impl(inputs, outputs)
+            user.forward_impl(inputs, outputs)
         for variable, array in zip(outputs, arrays, strict=True):
             given = variable._buffers.data
             if given is not array:  # The user has put another one in its place.
@@ -125,7 +127,7 @@ def python_backward(
     """Calls a user's backward_impl.
 
     Args:
-        function: with a PythonFunction as its operator.
+        function: of a user.
         dys: slots of the gradients of the outputs.
         wants: for each input whether its gradient is wanted,
         accumulate: and whether it is to be added to what is there.
@@ -133,7 +135,8 @@ def python_backward(
         shared: inputs with gradients that may share memory with others.
         onward: inputs that others go on from, and in whose type.
     """
-    python: Any = function._operator
+    assert isinstance(function._operator, Callback)
+    user = function._operator.user
     inputs = list(function._inputs)
     outputs = [Variable._on(Buffers(b.data)) for b in function._outputs]
     kept = [variable._buffers.grad for variable in inputs]
@@ -149,7 +152,7 @@ def python_backward(
             if want and not accum:
                 variable._buffers.grad.clear()
         with autograd_on():
-            python.backward_impl(inputs, outputs, wants, accumulate)
+            user.backward_impl(inputs, outputs, wants, accumulate)
         for i, maker in onward:
             buffers = inputs[i]._buffers
             kept[i]._set(buffers.grad._as(maker.compute_dtype, maker.device))

@@ -12,7 +12,7 @@ from .._nd_array import NdArray
 from ..context import current
 from ..errors import ArgumentError, ShapeError
 from .argument import Float, Int
-from .function import PythonFunction
+from .callback import Callback
 from .operator import Operator, Shape
 from .variable import Buffers, Variable
 from .wiring import wiring_of
@@ -31,7 +31,7 @@ _RULED_OUT_BY = {"beta": "no_bias", "gamma": "no_scale"}
 
 def meet(operator: Operator, inputs: Sequence[Any], given: list[Any], n_outputs: int) -> list[Shape]:
     """Settle what depends on the context and the inputs; shapes of the outputs."""
-    if isinstance(operator, PythonFunction):
+    if isinstance(operator, Callback):
         operator.present = (True,) * len(given)
     else:
         operator.settle(current.context)
@@ -86,7 +86,7 @@ def output_shapes(operator: Operator, inputs: Sequence[Variable | NdArray]) -> l
     try:
         found = _declared_shapes(operator, inputs)
     except (ShapeError, ArgumentError) as error:
-        if isinstance(operator, PythonFunction):
+        if isinstance(operator, Callback):
             raise
         # An operator that is made of another one passes on what that finds wrong.
         name = operator.declaration.name
@@ -103,9 +103,9 @@ def output_shapes(operator: Operator, inputs: Sequence[Variable | NdArray]) -> l
 
 
 def _declared_shapes(operator: Operator, inputs: Sequence[Variable | NdArray]) -> list[Shape]:
-    if isinstance(operator, PythonFunction):
-        outputs = [Variable() for _ in range(operator.min_outputs())]
-        operator.setup_impl([x if isinstance(x, Variable) else _on_array(x) for x in inputs], outputs)
+    if isinstance(operator, Callback):
+        outputs = [Variable() for _ in range(operator.user.min_outputs())]
+        operator.user.setup_impl([x if isinstance(x, Variable) else _on_array(x) for x in inputs], outputs)
         return [y.shape for y in outputs]
     shapes = with_gaps(operator, [x.shape for x in inputs])
     if operator.output_shape is None:

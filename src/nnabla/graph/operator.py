@@ -195,10 +195,23 @@ class Operator:
         return self.forward(*inputs)
 
     @property
+    def node_name(self) -> str:
+        """What `Function.name` says."""
+        return self.declaration.type_name
+
+    @property
     def arguments(self) -> dict[str, Any]:
         """Values of the arguments by name, in order; sequences as lists."""
         values = {a.name: getattr(self, a.name) for a in self.declaration.arguments}
         return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
+
+    def again(self) -> Operator:
+        """One like this, for other inputs."""
+        return type(self)(**self.arguments)
+
+    def reads(self, role: str, index: int) -> bool:
+        """Whether the gradient reads that input given ("x") or output ("y")."""
+        return self.wiring.reads(role, index)
 
     def settle(self, context: Context) -> None:
         """Take on the context to compute in; it stays for good."""

@@ -13,11 +13,12 @@ from .._nd_array import NdArray
 from .._threads import in_forked_child, put_back
 from ..errors import ArgumentError, GraphError, ShapeError
 from .binder import Binder
+from .callback import Callback
 from .derivative import below_autograd
 from .epoch import epoch
 from .form import form_of
 from .frame import make_frame
-from .function import Function, PythonFunction
+from .function import Function
 from .hooks import function_freed_hooks
 from .meeting import described, output_shapes
 from .order import topological
@@ -210,7 +211,7 @@ class BoundPlan:
             if tensor is None and array._fill is not None:
                 tensor = array._realize()
                 moved = True
-            if tensor is not None and maker is not None and not isinstance(maker._operator, PythonFunction):
+            if tensor is not None and maker is not None and not isinstance(maker._operator, Callback):
                 wanted = maker._operator.compute_dtype
                 if tensor.dtype is not wanted and not maker._operator.output_types and not maker._operator.whole:
                     array._set(tensor.to(wanted))
@@ -221,7 +222,7 @@ class BoundPlan:
         """Say which function failed, on which shapes."""
         found = [f for f, s in zip(self.functions, self.steps, strict=True) if s is step]
         function = found[0] if found else None
-        if function is None or isinstance(function._operator, PythonFunction) or isinstance(error, MemoryError):
+        if function is None or isinstance(function._operator, Callback) or isinstance(error, MemoryError):
             raise error
         where = described(function._operator, function._inputs)
         name = function.info.type_name

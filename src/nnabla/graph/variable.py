@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,22 @@ class Buffers:
         self._grad = grad
 
 
+class _SignatureOf:
+    """The signature of a class that is made by a method of it; not that of derived classes."""
+
+    def __init__(self, method: str) -> None:
+        self._method = method
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._owner = owner
+
+    def __get__(self, instance: Any, owner: type) -> inspect.Signature:
+        if owner is not self._owner:
+            raise AttributeError("__signature__")
+        method = inspect.signature(getattr(owner, self._method))
+        return method.replace(parameters=list(method.parameters.values())[1:], return_annotation=method.empty)
+
+
 class Variable:
     """An edge of a computation graph, with its data and gradient.
 
@@ -76,7 +93,29 @@ class Variable:
     _need_grad: bool | None
     info: Any
 
-    def __init__(self, shape: Iterable[int] = (), need_grad: bool | None = None, info: Any = None) -> None:
+    if TYPE_CHECKING:
+
+        def __init__(self, shape: Iterable[int] = (), need_grad: bool | None = None, info: Any = None) -> None: ...
+
+    else:
+        __signature__ = _SignatureOf("_begin")
+
+        # As in NNabla, a derived class may define `__new__` with arguments of its own, which passes on those of
+        # Variable, and `__init__`, which need not; or, unlike there, `__init__` alone, which passes them on.
+
+        def __new__(cls, *args, **kwargs):
+            variable = object.__new__(cls)
+            if cls.__new__ is Variable.__new__ and cls.__init__ is not Variable.__init__:
+                variable._begin()
+            else:
+                variable._begin(*args, **kwargs)
+            return variable
+
+        def __init__(self, *args, **kwargs):
+            if (args or kwargs) and type(self).__init__ is not Variable.__init__:
+                self._begin(*args, **kwargs)
+
+    def _begin(self, shape: Iterable[int] = (), need_grad: bool | None = None, info: Any = None) -> None:
         self._link(Buffers(NdArray._new(checked_shape(shape, "Variable"))), None)
         self._need_grad = need_grad if need_grad is None else bool(need_grad)
         self.info = info
@@ -97,7 +136,7 @@ class Variable:
     @staticmethod
     def _on(buffers: Buffers, parent: Function | None = None) -> Variable:
         """A new variable on existing buffers."""
-        variable = Variable.__new__(Variable)
+        variable: Variable = object.__new__(Variable)
         variable._link(buffers, parent)
         return variable
 

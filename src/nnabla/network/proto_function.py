@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from .. import operators  # noqa: F401  (declares them all)
 from ..errors import ArgumentError, ShapeError
 from ..graph.call import apply
-from ..graph.function import PythonFunction
+from ..graph.callback import Callback
 from ..graph.meeting import meet
 from ..graph.operator import Operator, registry
+from ..graph.python_function import PythonFunction
 from ..graph.variable import Variable
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class ProtoFunction:
         Raises:
             ValueError: it is none of the registered functions, as the gradients in a graph made by `nnabla.grad`.
         """
-        func = operator if isinstance(operator, PythonFunction) else None
+        func = operator.user if isinstance(operator, Callback) else None
         if func is None and type(operator) is not registry.get(operator.declaration.type_name):
             raise ValueError(f"{operator.declaration.type_name}: only registered functions can be described")
         function = ProtoFunction(func, operator.declaration.type_name, operator.arguments, name, owner)
@@ -148,7 +149,7 @@ class ProtoFunction:
 
     def _operator(self, args: dict[str, Any]) -> Operator:
         if self._func is not None:
-            return self._func
+            return Callback(self._func)
         cls = registry.get(self.type)
         if cls is None:
             raise ValueError(f"{self.name}: there is no function of type {self.type!r}")

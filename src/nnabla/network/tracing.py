@@ -10,7 +10,7 @@ from typing import Any
 from .. import parameter
 from .._nd_array import NdArray
 from ..errors import ShapeError
-from ..graph.function import PythonFunction
+from ..graph.callback import Callback
 from ..graph.meeting import meet
 from ..graph.operator import Operator
 from ..graph.variable import Variable
@@ -224,7 +224,7 @@ class ProtoGraphBuilder:
         network = self.get_current()
         _check_inputs(operator, given)
         network.check_adoptable([x for x in given if isinstance(x, ProtoVariable)])
-        stand_ins = [Variable(x.shape) for x in given] if isinstance(operator, PythonFunction) else given
+        stand_ins = [Variable(x.shape) for x in given] if isinstance(operator, Callback) else given
         shapes = meet(operator, inputs, stand_ins, n_outputs)
         prefix = name_below(self.path, operator.declaration.type_name)
         function_name = network.new_function_name(prefix)
