@@ -1,6 +1,6 @@
 """Door to gradients as a graph, and to the registry of what builds them."""
 
-from .graph.function import PythonFunction
+from .graph.python_function import PythonFunction
 from .graph.grad import Grad, GradEndFunction, grad
 from .graph.gradient_builders import registry
 
