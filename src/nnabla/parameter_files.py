@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -66,17 +66,22 @@ def _read_safetensors(source: File, where: str, packed: int | None = None) -> Co
 
 
 def _read_archive(source: File, where: str, packed: int | None = None) -> Contents:
-    parameters: list[StoredParameter] = []
-    model: Any = None
+    found = []
     for name, data, size in archives.members(source, ALLOWANCES, where):
         member = f"{where}: member {shown(name)!r}"
-        found = MEMBERS[os.path.splitext(name)[1]](io.BytesIO(data), member, size)
-        parameters += found.parameters
+        found.append(MEMBERS[os.path.splitext(name)[1]](io.BytesIO(data), member, size))
+    return _merged(found)
+
+
+def _merged(found: Sequence[Contents]) -> Contents:
+    """All parameters, in order; a later one takes the place of one of the same name when it is registered."""
+    model: Any = None
+    for contents in found:
         if model is None:
-            model = found.model
-        elif found.model is not None:
-            model.MergeFrom(found.model)
-    return Contents(parameters, model)
+            model = contents.model
+        elif contents.model is not None:
+            model.MergeFrom(contents.model)
+    return Contents([stored for contents in found for stored in contents.parameters], model)
 
 
 # The last argument is what a member of an archive takes there, in bytes.
@@ -98,12 +103,17 @@ ALLOWANCES = {".h5": NUMBERS, ".protobuf": MESSAGES, ".nntxt": TEXT, ".prototxt"
 LOADERS: dict[str, Reader] = {**MEMBERS, ".nnp": _read_archive, ".safetensors": _read_safetensors}
 
 
-def _format_of(path: Any, extension: str | None, known: Mapping[str, Any], function: str) -> str:
+def _extension(path: Any, extension: str | None, function: str) -> str | None:
+    """What names the format: the end of a path, or the argument for a file object."""
     if isinstance(path, (str, os.PathLike)):
-        extension = os.path.splitext(os.fspath(path))[1]
-    if extension is None or extension not in known:
-        raise ArgumentError(f"{function}: the extension must be one of {sorted(known)}, not {extension!r}")
+        return os.path.splitext(os.fspath(path))[1]
+    if not hasattr(path, "read") and not hasattr(path, "write"):
+        raise TypeError(f"{function}: path must be a path, a file object or a list of them, not {path!r}")
     return extension
+
+
+def _refuse_format(extension: str | None, known: Mapping[str, Any], function: str) -> NoReturn:
+    raise ArgumentError(f"{function}: the extension must be one of {sorted(known)}, not {extension!r}")
 
 
 def values_of(param: Variable) -> np.ndarray:
@@ -113,7 +123,13 @@ def values_of(param: Variable) -> np.ndarray:
 
 def save(path: Any, params: Mapping[str, Variable], extension: str | None = None) -> None:
     """Save `params` in the format that the extension names; see `nnabla.save_parameters`."""
-    extension = _format_of(path, extension, SAVERS, "save_parameters")
+    if isinstance(path, (list, tuple)):
+        for one in path:
+            save(one, params, extension)
+        return
+    extension = _extension(path, extension, "save_parameters")
+    if extension is None or extension not in SAVERS:
+        _refuse_format(extension, SAVERS, "save_parameters")
     for name, param in params.items():
         if not isinstance(name, str):
             raise TypeError(f"save_parameters: the name {name!r} in params must be a string")
@@ -135,11 +151,21 @@ def save(path: Any, params: Mapping[str, Variable], extension: str | None = None
 
 
 def load(path: Any, extension: str | None = None) -> Contents:
-    """The contents of a file, ready to be registered; see `nnabla.load_parameters`."""
-    extension = _format_of(path, extension, LOADERS, "load_parameters")
+    """The contents of a file, or of several, ready to be registered; see `nnabla.load_parameters`."""
+    if isinstance(path, (list, tuple)):
+        return _merged([load(one, extension) for one in path])
+    extension = _extension(path, extension, "load_parameters")
+    if not extension:
+        _refuse_format(extension, LOADERS, "load_parameters")
+    if extension not in LOADERS:
+        # As in NNabla: scripts name what need not be there, a checkpoint or a folder, and go on with what they have.
+        logger.warning("%s is omitted.", path)
+        return Contents([], None)
     source = "the file object"
     if isinstance(path, (str, os.PathLike)):
         source = repr(os.fspath(path))
+        if os.path.isdir(path):
+            raise IsADirectoryError(f"load_parameters: {source} is a folder")
         if not os.path.isfile(path):
             raise FileNotFoundError(f"load_parameters: there is no file {source}")
     where = f"load_parameters: {source}"
