@@ -112,9 +112,9 @@ class Operator:
     # Computes in float32 under half and bfloat16 contexts.
     full_precision: ClassVar[bool] = False
     # forward may return a view of its input; the engine copies where a user could see the sharing.
-    view: ClassVar[bool] = False
+    view: bool = False
     # grad may return dy itself, a view, or an expanded tensor; the engine copies before a leaf keeps it.
-    grad_aliases: ClassVar[bool] = False
+    grad_aliases: bool = False
     # Inputs broadcast against each other; the engine sums gradients back to each input's shape.
     broadcast: ClassVar[bool] = False
     # Output shapes are known only after forward ran.
@@ -156,10 +156,14 @@ class Operator:
     # in `totals`, and return that one. None there: nothing to add to. None here: not possible.
     add_grad: Callable[..., Any] | None = None
     # The output is the input seen in another shape, for the user as well.
-    shares_memory: ClassVar[bool] = False
+    shares_memory: bool = False
 
     # The format of model files has a message for its arguments, although it has none.
     empty_message: ClassVar[bool] = False
+
+    def derive_grad(self) -> None:
+        """Let the gradient be derived from this call's `forward`, although the declaration has a `grad`."""
+        self.__dict__.update(grad=None, keeps=True, keeps_output=True)
 
     def __init__(self, *values: Any, **named: Any) -> None:
         declaration = self.declaration

@@ -87,7 +87,7 @@ class Einsum(Operator):
         self.view = len(x) == 1
         self._of_gradients = _gradient_equations(words, result)
         if self._of_gradients is None:
-            self.grad, self.keeps, self.keeps_output = None, True, True
+            self.derive_grad()
         front, dots, back = result.partition("...")
         return (
             *[lengths[letter] for letter in front],

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from types import EllipsisType
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -284,7 +285,7 @@ class _Skip:
         n = len(g.kernel)
         wide, seen = (g.x, g.y) if g.output_padding is None else (g.y, g.x)
         self._shape = wide
-        self._seen = (..., *[slice(None, None, s) for s in g.stride])
+        self._seen: tuple[slice | EllipsisType, ...] = (..., *[slice(None, None, s) for s in g.stride])
         self.inner = _with_wide(g, seen[2:])._replace(stride=(1,) * n, dilation=(1,) * n)
         if g.output_padding is not None:
             self.inner = self.inner._replace(output_padding=(0,) * n)

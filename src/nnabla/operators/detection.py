@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -153,7 +153,7 @@ class ONNXNonMaxSuppression(Operator):
     Source: ONNX operator reference, ``NonMaxSuppression``.
     """
 
-    output_types: ClassVar = {0: torch.int64}
+    output_types = MappingProxyType({0: torch.int64})
 
     center_point_box = Int(None, "0: corners, 1: center and lengths; default: 0.", choices=(0, 1))
     max_output_boxes_per_class = Int(None, "How many boxes at most; default: 0.", check=not_negative)

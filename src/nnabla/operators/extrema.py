@@ -14,9 +14,10 @@ from ..graph.argument import Bool, Float, Ints
 from ..graph.call import invoke, public
 from ..graph.operator import Shape, operator
 from ..graph.variable import Variable
+from .axes import Axes
 from .constants import Array
 from .kernels import aten
-from .reductions import Axes, Reduction, listed
+from .reductions import Reduction, listed
 from .shapes import Binary, Elementwise
 
 # ---- of pairs, and of an array and a number ----------------------------------------------------------------

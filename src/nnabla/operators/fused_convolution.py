@@ -152,7 +152,7 @@ class FusedConvolution(Convolving):
         ):
             # Padding has a gradient of its own, the result of a falling activation does not tell its input, and
             # beside half precision arrays there are parameters in two types: autograd knows.
-            self.grad, self.keeps_output = None, True
+            self.derive_grad()
         # The arguments show the caller's pad; the convolution was bound with its own.
         self.pad = (0,) * len(kernel) if given is None else given
         return y.shape
@@ -259,5 +259,5 @@ class FusedConvolution(Convolving):
         dx = dw = db = None
         if need_x or need_weight or need_bias:
             dx, dw, db = self._gradients((need_x, need_weight, need_bias), self._y.close(dy), x, weight)
-        dz = self._y.close(dz) if need_z else None
-        return dx, dw, db, dbeta, dgamma, None, None, dz
+        closed_dz = self._y.close(dz) if need_z else None
+        return dx, dw, db, dbeta, dgamma, None, None, closed_dz

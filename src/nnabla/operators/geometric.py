@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -177,9 +177,9 @@ class WarpByGrid(Operator):
         if len(grid) != len(x) or grid[-1] != n or grid[0] != x[0]:
             raise ShapeError(f"warp_by_grid: grid must have shape ({x[0]}, ..., {n}) with {len(x)} axes, not {grid}")
         refuse_empty(x, "warp_by_grid", first=1)
-        kernels = ((aten.grid_sampler_2d, sample_backward_2d),) if n == 2 else ()
-        kernels += ((aten.grid_sampler_3d, aten.grid_sampler_3d_backward),)
-        self._sample, self._sample_backward = kernels[0]
+        self._sample: Callable[..., Tensor] = aten.grid_sampler_2d if n == 2 else aten.grid_sampler_3d
+        self._sample_backward: Callable[..., tuple[Tensor, Tensor]]
+        self._sample_backward = sample_backward_2d if n == 2 else aten.grid_sampler_3d_backward
         # `nearest_pixels` has its own coordinates.
         align_corners = self.align_corners and self.mode == "linear"
         self._settings = (_INTERPOLATION[self.mode], _PADDING[self.padding_mode], align_corners)

@@ -7,7 +7,8 @@ what the values say that the mask holds when the function is called, and again a
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -199,7 +200,7 @@ class NonZero(Operator):
 
     differentiable = False
     dynamic_shape = True
-    output_types: ClassVar = {0: torch.int64}
+    output_types = MappingProxyType({0: torch.int64})
     count: int | None = None
 
     def output_shape(self, x: Shape) -> Shape:

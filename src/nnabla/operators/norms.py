@@ -380,13 +380,16 @@ def clip_by_norm(x: Array, clip_norm: float | Array, axis: Axes = None) -> Any:
 
     Source: NNabla function reference, ``clip_by_norm``.
     """
-    bounded = isinstance(clip_norm, (Variable, NdArray))
-    if not bounded and clip_norm <= 0:
+    if isinstance(clip_norm, (Variable, NdArray)):
+        scaled = invoke(Mul2, (), (x, clip_norm))
+    elif clip_norm > 0:
+        scaled = invoke(MulScalar, (clip_norm,), (x,))
+    else:
         raise ArgumentError(f"clip_by_norm: clip_norm must be positive, not {clip_norm!r}")
-    scaled = invoke(Mul2, (), (x, clip_norm)) if bounded else invoke(MulScalar, (clip_norm,), (x,))
     norm = invoke(PowScalar, (0.5,), (invoke(Sum, (listed(axis), True), (invoke(PowScalar, (2.0,), (x,)),)),))
-    bound = invoke(Maximum2, (), (norm, clip_norm)) if bounded else invoke(MaximumScalar, (clip_norm,), (norm,))
-    return invoke(Div2, (), (scaled, bound))
+    if isinstance(clip_norm, (Variable, NdArray)):
+        return invoke(Div2, (), (scaled, invoke(Maximum2, (), (norm, clip_norm))))
+    return invoke(Div2, (), (scaled, invoke(MaximumScalar, (clip_norm,), (norm,))))
 
 
 @operator("ClipGradByValue", "clip_grad_by_value", 1053)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -158,7 +159,7 @@ class TopKData(TopK):
     largest = Bool(True, "Choose the largest elements, else the smallest ones.")
     with_index = Bool(False, "Return also where the elements were.")
     outputs = ("y", "indices")
-    output_types: ClassVar = {1: torch.int64}
+    output_types = MappingProxyType({1: torch.int64})
     grad_is_differentiable = True
     grad_aliases = True
 

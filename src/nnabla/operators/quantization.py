@@ -26,7 +26,7 @@ def passed(dy: Tensor, x: Tensor, low: Any, high: Any) -> Tensor:
     """`dy` where `x` lies in an interval, its ends included; elsewhere 0."""
     if isinstance(low, float) and x.dtype is torch.float32:
         # One pass over memory. ATen leaves the ends out.
-        ends = np.nextafter(np.float32([low, high]), np.float32([-np.inf, np.inf])).tolist()
+        ends = np.nextafter(np.array([low, high], np.float32), np.array([-np.inf, np.inf], np.float32)).tolist()
         return hardtanh_backward(dy, x, *ends)
     return dy * ((x >= low) & (x <= high))
 
@@ -363,9 +363,11 @@ class MinMaxQuantize(Operator):
         scale = (high - low) / (ql_max - ql_min)
         zero = torch.minimum(torch.maximum(rounded(ql_min - low / scale, self._half), ql_min), ql_max)
         low, high = (ql_min - zero) * scale, (ql_max - zero) * scale
+        bounds: tuple[Any, Any, Any] = low, high, scale
         if x.is_cpu and low.numel() == scale.numel() == 1:
             # Kernels for a number are faster than those for an array of one element.
-            low, high, scale = low.item(), high.item(), scale.item()
+            bounds = low.item(), high.item(), scale.item()
+        low, high, scale = bounds
         self.kept = low, high
         return rounded(x.clamp(low, high).sub_(low).div_(scale), self._half).mul_(scale).add_(low)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -54,7 +55,7 @@ class PackPaddedSequence(Operator):
 
     batch_first = Bool(False, "padded_sequence has shape (B, T, ...).")
     outputs = ("pack_sequence", "batch_sizes")
-    output_types: ClassVar = {1: torch.int32}
+    output_types = MappingProxyType({1: torch.int32})
     indices = ("lengths",)
     constants = ("lengths",)
     dynamic_shape = True
@@ -140,7 +141,7 @@ class PadPackedSequence(Operator):
     padding_value = Single(None, "What stands after the end of a sequence.")
     total_length = Int(None, "Pad to at least this length; -1: to the longest sequence.")
     outputs = ("padded_sequence", "lengths")
-    output_types: ClassVar = {1: torch.int32}
+    output_types = MappingProxyType({1: torch.int32})
     indices = ("batch_sizes",)
     constants = ("batch_sizes",)
     dynamic_shape = True

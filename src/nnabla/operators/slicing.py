@@ -148,8 +148,8 @@ class Slice(Operator):
                     f"slice: {name} must have {min(count, ndim)} entries, not {len(bounds)}: one for each axis of x, "
                     "or for each of the last ones if start, stop and step are all given for as many"
                 )
-        starts, stops, steps = asked
-        steps = tuple([1 if step is None else step for step in steps])
+        starts, stops, given = asked
+        steps = tuple([1 if step is None else step for step in given])
         if 0 in steps:
             raise ArgumentError(f"slice: step must not be 0, got {steps}")
         first = ndim - count

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -127,7 +127,7 @@ class ConfusionMatrix(Measure):
     axis = Int(None, "Axis of the classes; default: the last.")
     full_precision = True
     indices = ("target",)
-    output_types: ClassVar = {0: torch.int32}
+    output_types = MappingProxyType({0: torch.int32})
 
     def output_shape(self, x: Shape, target: Shape) -> Shape:
         self.axis, self._axis, _ = labelled_axis(self.axis, x, target, "confusion_matrix")
