@@ -32,6 +32,7 @@ ROOMS = [
     ["parametric_functions", "solvers"],
     ["core"],
     ["rewriting", "data", "inspection", "testing"],
+    ["converters"],
     ["training"],
     ["cli"],
 ]

@@ -179,6 +179,10 @@ class NdArray:
             self._tensor = tensor
         return tensor
 
+    def _has_values(self) -> bool:
+        """Whether anything was written to it, or it was filled."""
+        return self._tensor is not None or self._fill is not None
+
     def _as(self, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
         """The values as a tensor of `dtype` on `device`; the array's own tensor where it is that already.
 

@@ -402,7 +402,7 @@ def save_parameters(path: Any, params: OrderedDict[str, Variable] | None = None,
     All keep the order and the flags `need_grad`. In all of them, bfloat16 becomes float32.
 
     Args:
-        path: of the file, or a binary file object; a list of them is written one after the other.
+        path: of the file, or a binary file object.
         params: what to save by name; default all parameters of the current scope.
         extension: format, where `path` is a file object.
 
@@ -439,8 +439,7 @@ def load_parameters(path: Any, proto: Any = None, needs_proto: bool = False, ext
     become float32, and all floating point parameters get `need_grad`.
 
     Args:
-        path: of the file, or a binary file object, read from where it stands; or a list of them. A file whose
-            extension names no format is passed over, with a warning in the log.
+        path: of the file, or a binary file object, read from where it stands.
         proto: a message `NNablaProtoBuf`, to which the model in the file is added.
         needs_proto: also add parameters that do not stand in the file as messages (``.h5``, ``.safetensors``).
         extension: format, where `path` is a file object.
@@ -449,18 +448,18 @@ def load_parameters(path: Any, proto: Any = None, needs_proto: bool = False, ext
         `proto`, or a new message.
 
     Raises:
-        ArgumentError: there is no extension, or a parameter in the file has the name of a scope.
-        FileNotFoundError, IsADirectoryError: there is no such file.
+        ArgumentError: the format is not known, or a parameter in the file has the name of a scope.
+        FileNotFoundError: there is no such file.
         FormatError: the file is damaged or not of that format.
         ShapeError: a parameter exists with another shape. After any of these errors, no parameter has changed.
     """
     from .files import parameter_messages
     from .parameter_files import load
 
-    loaded, model = load(path, extension)
+    loaded, model, _ = load(path, extension)
     registered = names_below(current_scope)
     register_stored(loaded, "load_parameters")
-    if registered and loaded:
+    if registered:
         report_names(registered, {name for name, _, _ in loaded}, path)
     return parameter_messages.merged(proto, model, loaded if needs_proto else [])
 
@@ -478,13 +477,19 @@ def set_parameter_from_proto(proto: Any) -> None:
     register_stored(checked(parameter_messages.contents(proto, where), where), where)
 
 
-def register_stored(loaded: list[StoredParameter], function: str) -> None:
-    """Set values and flags of parameters, after a check of them all."""
+def register_stored(loaded: list[StoredParameter], function: str, replace: bool = False) -> None:
+    """Set values and flags of parameters, after a check of them all.
+
+    Args:
+        loaded: the parameters.
+        function: that errors shall name.
+        replace: whether a parameter takes the place of one with another shape, which is an error else.
+    """
     for name, values, _ in loaded:
-        check_fits(name, values.shape, function)
+        check_fits(name, None if replace else values.shape, function)
     for name, values, need_grad in loaded:
         param = get_parameter(name)
-        if param is None:
+        if param is None or param.shape != values.shape:
             param = Variable(values.shape, need_grad=need_grad)
             param.name = name.split("/")[-1]
             set_parameter(name, param)
@@ -492,8 +497,8 @@ def register_stored(loaded: list[StoredParameter], function: str) -> None:
         param.need_grad = need_grad
 
 
-def check_fits(name: str, shape: tuple[int, ...], function: str) -> None:
-    """See to it that `name` in the current scope is free, or a parameter of that shape.
+def check_fits(name: str, shape: tuple[int, ...] | None, function: str) -> None:
+    """See to it that `name` in the current scope is free, or a parameter of that shape; of any, with None.
 
     Raises:
         ArgumentError: it is a scope, or lies below a parameter.
@@ -508,7 +513,7 @@ def check_fits(name: str, shape: tuple[int, ...], function: str) -> None:
             return
     if not isinstance(entry, Variable):
         raise ArgumentError(f"{function}: parameter {name!r} has the name of a scope")
-    if entry.shape != shape:
+    if shape is not None and entry.shape != shape:
         raise ShapeError(f"{function}: parameter {name!r} has shape {entry.shape}, the file has {shape}")
 
 

@@ -5,11 +5,14 @@ from typing import Any
 from .. import network
 from ..network import (
     FlatModule,
+    LoopControlFunction,
+    ProtoExecutor,
     ProtoFunction,
     ProtoGraph,
     ProtoGraphBuilder,
     ProtoNetwork,
     ProtoVariable,
+    RepeatInfo,
     create_graph_from_variable,
     current_graph_builder,
     current_module,
@@ -18,17 +21,22 @@ from ..network import (
     get_default_graph_by_variable,
     graph,
     graph_name,
+    load,
     module_scope,
     reset_default_graph,
+    save,
 )
 
 __all__ = [
     "FlatModule",
+    "LoopControlFunction",
+    "ProtoExecutor",
     "ProtoFunction",
     "ProtoGraph",
     "ProtoGraphBuilder",
     "ProtoNetwork",
     "ProtoVariable",
+    "RepeatInfo",
     "create_graph_from_variable",
     "current_graph_builder",
     "current_module",
@@ -37,8 +45,10 @@ __all__ = [
     "get_default_graph_by_variable",
     "graph",
     "graph_name",
+    "load",
     "module_scope",
     "reset_default_graph",
+    "save",
 ]
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import bz2
 import io
 import os
+import shutil
 import struct
+import tempfile
+import time
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import BinaryIO, NamedTuple
 
 from ..errors import FormatError, shown
@@ -45,16 +47,14 @@ def members(
     their bytes, alone or together, and members that share bytes, are refused.
 
     Raises:
-        FormatError: `where`, and that it is truncated, damaged, encrypted, or packed by something other than deflate
-            and bzip2.
+        FormatError: `where`, and that it is truncated, damaged, encrypted, or packed by something other than deflate.
     """
     try:
         with zipfile.ZipFile(source) as archive:
             entries = [e for e in archive.infolist() if os.path.splitext(e.filename)[1] in extensions]
             _check(entries, extensions, archive, where)
             for entry in entries:
-                unpack = _read_bzip2 if entry.compress_type == zipfile.ZIP_BZIP2 else zipfile.ZipFile.read
-                yield Member(entry.filename, unpack(archive, entry), entry.compress_size)
+                yield Member(entry.filename, archive.read(entry), entry.compress_size)
     except FormatError:
         raise
     except _DAMAGE as error:
@@ -67,7 +67,7 @@ def _check(
     totals: dict[Allowance, tuple[int, int]] = {}
     for entry in entries:
         member = f"{where}: member {shown(entry.filename)!r}"
-        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2):
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise FormatError(f"{member} is packed by an unknown method")
         allowance = extensions[os.path.splitext(entry.filename)[1]]
         allowance.check(entry.file_size, entry.compress_size, member)
@@ -82,23 +82,20 @@ def _check(
         raise FormatError(f"{where}: its members share bytes")
 
 
-# The fixed part of the header before a member: of its 30 bytes, lengths of the name and of another field at the end.
-_LOCAL_HEADER = struct.Struct("<26xHH")
+Contents = bytes | Callable[[BinaryIO], None]
+"""What a member is to hold, or what writes it to a file that can be sought in."""
 
 
-def _read_bzip2(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
-    """The contents of a member that bzip2 has packed, up to the size that the archive's directory says.
-
-    `zipfile` would unpack as much as there is, and in bzip2 that may be a million times as much.
-    """
-    if entry.flag_bits & 1:
-        raise FormatError(f"member {shown(entry.filename)!r} is encrypted")
-    file = archive.fp
-    assert file is not None
-    file.seek(entry.header_offset)
-    name, extra = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
-    file.seek(name + extra, io.SEEK_CUR)
-    data = bz2.BZ2Decompressor().decompress(file.read(entry.compress_size), entry.file_size + 1)
-    if len(data) != entry.file_size or zlib.crc32(data) != entry.CRC:
-        raise zipfile.BadZipFile(f"member {shown(entry.filename)!r} is not what the archive's directory says")
-    return data
+def write(file: BinaryIO, members: Sequence[tuple[str, Contents]]) -> None:
+    """Write an archive of members that are stored as they are."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, contents in members:
+            if isinstance(contents, bytes):
+                archive.writestr(name, contents)
+                continue
+            with tempfile.TemporaryFile() as temporary:
+                contents(temporary)
+                temporary.seek(0)
+                # The size is not known before: room for a large one.
+                with archive.open(zipfile.ZipInfo(name, time.localtime()[:6]), "w", force_zip64=True) as member:
+                    shutil.copyfileobj(temporary, member, 1 << 20)

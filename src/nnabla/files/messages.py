@@ -274,15 +274,15 @@ def _number(data: bytes, position: int) -> tuple[int, int]:
 
 
 def parse_text(message: Any, data: bytes, where: str) -> None:
-    """Fill an empty message from its text form.
+    """Fill an empty message from its text form; fields that the schema lacks are passed over.
 
     Raises:
-        FormatError: `where`, and what is wrong with the text, such as a field that the schema lacks.
+        FormatError: `where`, and what is wrong with the text.
     """
     from google.protobuf import text_format
 
     try:
-        text_format.Parse(data.decode(), message)
+        text_format.Parse(data.decode(), message, allow_unknown_field=True)
     except (text_format.ParseError, UnicodeDecodeError, RecursionError) as error:
         raise FormatError(f"{where}: {shown(str(error), 300)}") from error
 

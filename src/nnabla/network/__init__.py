@@ -11,10 +11,13 @@ from __future__ import annotations
 from typing import Any
 
 from .from_variables import create_graph_from_variable
+from .loop_control import LoopControlFunction, RepeatInfo
+from .proto_executor import ProtoExecutor
 from .proto_function import ProtoFunction
 from .proto_graph import ProtoGraph
 from .proto_network import ProtoNetwork
 from .proto_variable import ProtoVariable
+from .saved_graphs import load, save
 from .tracing import (
     FlatModule,
     ProtoGraphBuilder,
@@ -31,11 +34,14 @@ from .tracing import (
 
 __all__ = [
     "FlatModule",
+    "LoopControlFunction",
+    "ProtoExecutor",
     "ProtoFunction",
     "ProtoGraph",
     "ProtoGraphBuilder",
     "ProtoNetwork",
     "ProtoVariable",
+    "RepeatInfo",
     "create_graph_from_variable",
     "current_graph_builder",
     "current_module",
@@ -44,8 +50,10 @@ __all__ = [
     "get_default_graph_by_variable",
     "graph",
     "graph_name",
+    "load",
     "module_scope",
     "reset_default_graph",
+    "save",
 ]
 
 

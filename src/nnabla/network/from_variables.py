@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from .. import parameter
 from ..graph.variable import Variable
@@ -59,15 +59,39 @@ def create_graph_from_variable(
     if all(root.parent is None for root in roots):
         raise ValueError(f"{where}: no function leads to the variables given")
     graph = ProtoGraph()
-    network = graph[name] = ProtoNetwork(graph, name)
     scope = parameter.get_current_parameter_scope() if parameter_scope is None else parameter_scope
     with parameter.parameter_scope("", scope):
         parameters = {variable: key for key, variable in parameter.get_parameters(grad_only=False).items()}
-    given = _by_variable(names or {})
+    describe_variables(graph, name, roots, _by_variable(names or {}), parameters)
+    return graph
+
+
+def describe_variables(
+    graph: ProtoGraph,
+    name: str,
+    roots: list[Variable],
+    given: Mapping[Variable, str],
+    parameters: dict[Variable, str],
+    is_parameter: Callable[[Variable], bool] = lambda variable: False,
+) -> ProtoNetwork:
+    """Add the network that leads to some Variables to a graph.
+
+    Args:
+        graph: that it becomes part of.
+        name: of the network.
+        roots: the outputs.
+        given: names by Variable.
+        parameters: names of parameters by Variable; those that are found are added.
+        is_parameter: asked of each Variable that no function made and that has no name in `given` or `parameters`:
+            whether it is a parameter. Else it becomes an input.
+    """
+    network = graph[name] = ProtoNetwork(graph, name)
     reserved = frozenset({*given.values(), *parameters.values()})
 
     def describe_leaf(variable: Variable, position: str, default: str) -> str:
         key = parameters.get(variable)
+        if key is None and variable not in given and is_parameter(variable):
+            key = parameters[variable] = network.new_variable_name(default, reserved)
         if key is None:
             key = given.get(variable) or network.new_variable_name(default, reserved)
             described = ProtoVariable(variable.shape, key, variable.need_grad)
@@ -78,7 +102,7 @@ def create_graph_from_variable(
         return str(network.add_variable(described).name)
 
     LiveFunctions(network, describe_leaf, given.get, reserved).add(roots, path_of(name))
-    return graph
+    return network
 
 
 def _is_sequence(variables: object) -> bool:

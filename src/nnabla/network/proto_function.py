@@ -13,9 +13,11 @@ from ..errors import ArgumentError, ShapeError
 from ..graph.call import apply
 from ..graph.callback import Callback
 from ..graph.meeting import meet
-from ..graph.operator import Operator, registry
+from ..graph.operator import Operator, Shape, registry
 from ..graph.python_function import PythonFunction
 from ..graph.variable import Variable
+from .loop_control import Recurrent, Repeat
+from .to_messages import function_message
 
 if TYPE_CHECKING:
     from .proto_network import ProtoNetwork
@@ -37,6 +39,8 @@ class ProtoFunction:
         inputs: names of the variables that it reads; an optional input that is not given is left out.
         outputs: names of the variables that it computes.
         path_name: of the module that it comes from, ``"@net/@conv1"``; ``""`` for none.
+        repeat_id: names of the loops that it stands in, from the outermost; expanding them empties it.
+        repeat_param, recurrent_param: of a function that stands for a loop, which one; else ``None``.
         function_instance: the Function that stood for it when the network was last called.
 
     Example:
@@ -62,6 +66,9 @@ class ProtoFunction:
         self.inputs: list[str] = []
         self.outputs: list[str] = []
         self.path_name = ""
+        self.repeat_id: list[str] = []
+        self.repeat_param: Repeat | None = None
+        self.recurrent_param: Recurrent | None = None
         self.function_instance: Any = None
         # Which of the declared inputs are given. None, as in descriptions from files: those that fit the shapes.
         self._present: tuple[bool, ...] | None = None
@@ -87,6 +94,9 @@ class ProtoFunction:
         twin.inputs = list(self.inputs)
         twin.outputs = list(self.outputs)
         twin.path_name = self.path_name
+        twin.repeat_id = list(self.repeat_id)
+        twin.repeat_param = self.repeat_param
+        twin.recurrent_param = self.recurrent_param
         twin._present = self._present
         return twin
 
@@ -133,6 +143,26 @@ class ProtoFunction:
         self.function_instance = results[0].parent if isinstance(results[0], Variable) else None
         return results
 
+    def output_shapes(self, shapes: Sequence[Shape], args: dict[str, Any] | None = None) -> list[Shape]:
+        """The shapes of the outputs, for inputs of these shapes; nothing is computed.
+
+        Args:
+            shapes: one for each name in `inputs`.
+            args: values of the arguments instead of its own.
+
+        Raises:
+            ValueError: no function of that type is registered.
+            ShapeError, ArgumentError: inputs or arguments do not fit.
+        """
+        operator = self._operator(self.args if args is None else args)
+        inputs = self._with_gaps([Variable(shape) for shape in shapes])
+        return meet(operator, inputs, [x for x in inputs if x is not None], len(self.outputs) or -1)
+
+    @property
+    def proto(self) -> Any:
+        """A message ``Function`` of a model file with what is said here."""
+        return function_message(self)
+
     def _network(self) -> ProtoNetwork:
         network = None if self.owner is None else self.owner()
         if network is None:
@@ -178,9 +208,7 @@ class ProtoFunction:
         rest = len(inputs) - len(required)
         if not 0 <= rest <= len(optional):
             return inputs  # `apply` says what is wrong
-        ways = [
-            _spread(inputs, sorted([*required, *taken]), len(declared)) for taken in combinations(optional, rest)
-        ]
+        ways = [_spread(inputs, sorted([*required, *taken]), len(declared)) for taken in combinations(optional, rest)]
         # Files name the inputs that there are, and not which these are. Those on the left are the likeliest.
         return next((way for way in ways if len(ways) == 1 or self._fits(way)), ways[0])
 

@@ -11,7 +11,12 @@ import numpy as np
 from .. import parameter
 from ..context import Context, get_current_context
 from ..errors import ShapeError
+from ..files import model_files, parameter_messages
+from ..files.model_messages import MODEL
+from ..files.stored import StoredParameter, checked
 from ..graph.variable import Variable
+from ..parameter_files import stored_parameters
+from .proto_executor import ProtoExecutor
 from .proto_network import ProtoNetwork
 from .proto_variable import ProtoVariable
 
@@ -133,6 +138,116 @@ class ProtoGraph:
         else:
             _check_shape(described, found)
         return found
+
+    # ---- model files -------------------------------------------------------------------------------------
+
+    def as_proto(
+        self,
+        include_parameter: bool = False,
+        only_parameter: bool = False,
+        networks: Iterable[ProtoNetwork | str] | None = None,
+        variable_batch_size: bool = True,
+    ) -> Any:
+        """A message ``NNablaProtoBuf``, what a model file holds. The graph stays as it is.
+
+        Args:
+            include_parameter: with the values of the parameters.
+            only_parameter: without networks.
+            networks: those to include, or their names; default all.
+            variable_batch_size: leave the size of the batch open, see `nnabla.core.variable_batch_size`.
+        """
+        message = MODEL.message("NNablaProtoBuf")()
+        if not only_parameter:
+            given = self.networks.values() if networks is None else networks
+            for entry in given:
+                network = self[entry] if isinstance(entry, str) else entry
+                message.network.add().CopyFrom(network.as_proto(variable_batch_size))
+            included = {network.name for network in message.network}
+            for executor in self.executors.values():
+                if executor.network_name in included:
+                    message.executor.add().CopyFrom(executor.as_proto())
+        if include_parameter or only_parameter:
+            parameter_messages.merged(message, None, stored_parameters(self.get_parameters()))
+        return message
+
+    @staticmethod
+    def from_proto(
+        proto: Any,
+        batch_size: int | None = None,
+        param_scope: parameter.Scope | None = None,
+        rng: np.random.RandomState | None = None,
+    ) -> ProtoGraph:
+        """The graph in a message ``NNablaProtoBuf``, with its loops as they stand there.
+
+        Args:
+            proto: the message.
+            batch_size: for variables that leave it open, instead of what the networks say.
+            param_scope: where its parameters go, and those that it lacks are; default a new scope.
+            rng: draws the values of parameters that have an initializer.
+
+        Raises:
+            ValueError: a function is not known, or names do not fit together.
+            FormatError: the numbers of a parameter do not fill its shape.
+        """
+        graph = ProtoGraph(parameter_scope=param_scope)
+        where = "ProtoGraph.from_proto"
+        graph.register(checked(parameter_messages.contents(proto, where), where), where)
+        for message in proto.network:
+            graph[message.name] = ProtoNetwork.from_proto(graph, message, rng, batch_size)
+        for message in proto.executor:
+            graph.executors[message.name] = ProtoExecutor.from_proto(message)
+        return graph
+
+    def register(self, loaded: list[StoredParameter], function: str) -> None:
+        """Set values and flags of parameters; one of another shape is replaced. Errors name `function`."""
+        with parameter.parameter_scope("", self.parameter_scope):
+            parameter.register_stored(loaded, function, replace=True)
+
+    def save(
+        self,
+        filename: Any,
+        include_parameter: bool = False,
+        variable_batch_size: bool = True,
+        executors: Iterable[Any] | None = None,
+    ) -> None:
+        """Save the networks, and their parameters, to a file.
+
+        Args:
+            filename: its extension is the format: ``.nnp``, ``.nntxt``, ``.prototxt`` or ``.protobuf``.
+            include_parameter: with the values of the parameters, which an ``.nnp`` always has.
+            variable_batch_size: leave the size of the batch open, see `nnabla.core.variable_batch_size`.
+            executors: how networks are run: dicts as `nnabla.utils.save.save` takes them, or `ProtoExecutor`.
+
+        Raises:
+            ArgumentError: the format is not known.
+            ValueError: an executor names a network or variable that is not there.
+        """
+        self._save(list(self.networks.values()), filename, include_parameter, variable_batch_size, executors)
+
+    def _save(
+        self,
+        networks: list[ProtoNetwork],
+        filename: Any,
+        include_parameter: bool,
+        variable_batch_size: bool,
+        executors: Iterable[Any] | None,
+        extension: str = ".nnp",
+    ) -> None:
+        extension = model_files.format_of(filename, extension, model_files.WRITERS, "save")
+        archive = extension == ".nnp"
+        message = self.as_proto(include_parameter and not archive, False, networks, variable_batch_size)
+        for executor in executors or ():
+            message.executor.add().CopyFrom(self._executor(executor).as_proto())
+        stored = stored_parameters(self.get_parameters()) if archive else []
+        model_files.write(filename, extension, model_files.Model(message, stored))
+
+    def _executor(self, executor: Any) -> ProtoExecutor:
+        if isinstance(executor, ProtoExecutor):
+            return executor
+        name = executor["network"]
+        if name not in self.networks:
+            raise ValueError(f"{name} is not found in networks! They are {list(self.networks)}.")
+        return ProtoExecutor.create_from_dict(executor, self.networks[name])
 
     # ---- context -----------------------------------------------------------------------------------------
 

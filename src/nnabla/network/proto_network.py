@@ -7,12 +7,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .._nd_array import NdArray
 from ..context import Context, context_scope
 from ..graph.variable import Variable
+from .from_messages import read_network
 from .in_force import in_force
 from .proto_function import ProtoFunction
 from .proto_variable import PARAMETER, ProtoVariable, Shape
+from .to_messages import network_message
+from .variable_batch import variable_batch_size as open_batch
 
 if TYPE_CHECKING:
     from .proto_graph import ProtoGraph
@@ -35,6 +40,7 @@ class ProtoNetwork:
         variables: inputs and results by name, in the order in which they were added.
         parameters: parameters by name.
         functions: functions by name.
+        repeat_info: how often loops are gone through, by their names; expanding them empties it.
         func_names, var_names: how often each name was needed, to number functions and variables.
 
     Example:
@@ -55,6 +61,7 @@ class ProtoNetwork:
         self.variables: OrderedDict[str, ProtoVariable] = OrderedDict()
         self.parameters: OrderedDict[str, ProtoVariable] = OrderedDict()
         self.functions: OrderedDict[str, ProtoFunction] = OrderedDict()
+        self.repeat_info: dict[str, int] = {}
         self.func_names: dict[str, int] = {}
         self.var_names: dict[str, int] = {}
         # Names here of variables of other networks that this one reads.
@@ -207,6 +214,7 @@ class ProtoNetwork:
             copy.add_variable(variable.clone())
         for name, function in self.functions.items():
             copy.functions[name] = function.clone(copy)
+        copy.repeat_info = dict(self.repeat_info)
         copy.func_names = dict(self.func_names)
         copy.var_names = dict(self.var_names)
         return copy
@@ -223,6 +231,58 @@ class ProtoNetwork:
         callback(copy)
         copy.relink()
         return copy
+
+    # ---- model files -------------------------------------------------------------------------------------
+
+    def as_proto(self, variable_batch_size: bool = True) -> Any:
+        """A message ``Network`` of a model file. The network stays as it is.
+
+        Args:
+            variable_batch_size: leave the size of the batch open, see `nnabla.core.variable_batch_size`.
+        """
+        network = self.clone()
+        network.update_actual_shape_of_reshape()
+        if variable_batch_size:
+            open_batch(network)
+        return network_message(network)
+
+    def update_actual_shape_of_reshape(self) -> None:
+        """Put the shape that each Reshape gives its output in place of one that it works out, as files have it."""
+        for function in self.functions.values():
+            shape = function.args.get("shape")
+            if function.type == "Reshape" and shape is not None and -1 in shape:
+                actual = self._variable(function.outputs[0]).shape
+                if all(length >= 0 for length in actual):
+                    function.args = function.args | {"shape": list(actual)}
+
+    @staticmethod
+    def from_proto(
+        owner: ProtoGraph, proto: Any, rng: np.random.RandomState | None = None, batch_size: int | None = None
+    ) -> ProtoNetwork:
+        """The network in a message ``Network``, with its loops as they stand there.
+
+        Args:
+            owner: the graph that holds its parameters. It does not list the network.
+            proto: the message.
+            rng: draws the values of parameters that have an initializer.
+            batch_size: instead of the one in the message.
+
+        Raises:
+            ValueError: a function is not known, or names do not fit together.
+        """
+        network = ProtoNetwork(owner, proto.name, batch_size)
+        read_network(network, proto, rng)
+        return network
+
+    def save(
+        self,
+        filename: Any,
+        include_parameter: bool = False,
+        variable_batch_size: bool = True,
+        executors: Iterable[Any] | None = None,
+    ) -> None:
+        """Save this network alone; see `ProtoGraph.save`."""
+        self.owner._save([self], filename, include_parameter, variable_batch_size, executors)
 
     # ---- order -------------------------------------------------------------------------------------------
 
@@ -287,7 +347,9 @@ class ProtoNetwork:
         values: dict[str, Any] = {name: given.get(name) for name in self.inputs}
         described = any(isinstance(value, ProtoVariable) for value in given.values())
         for name in values.keys() - given.keys():
-            values[name] = self._placeholder(name, batch_size, described)
+            values[name] = self._placeholder(name, batch_size)
+            if described:
+                values[name] = ProtoVariable(values[name].shape, need_grad=self.variables[name].need_grad)
         values |= {name: self.owner._parameter_for(variable) for name, variable in self.parameters.items()}
         if described:
             in_force.builder.propose_names({values[name]: name for name in self.parameters})
@@ -325,7 +387,7 @@ class ProtoNetwork:
                     return int(length)
         return self.batch_size
 
-    def _placeholder(self, name: str, batch_size: int | None, described: bool) -> Variable | ProtoVariable:
+    def _placeholder(self, name: str, batch_size: int | None) -> Variable:
         entry = self.variables[name]
         shape: Shape = entry.shape
         if any(length < 1 for length in shape):
@@ -334,8 +396,6 @@ class ProtoNetwork:
                     f"network {self.name!r}: input {name!r} has shape {shape}; give batch_size, or the input"
                 )
             shape = tuple([batch_size if length < 1 else length for length in shape])
-        if described:
-            return ProtoVariable(shape, need_grad=entry.need_grad)
         variable = Variable(shape, need_grad=entry.need_grad or None)
         if entry.initializer is not None:
             variable.d = entry.initializer(shape=shape)

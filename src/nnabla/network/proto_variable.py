@@ -15,6 +15,7 @@ from ..graph.operator import Operator
 from ..graph.variable import Variable
 from ..operators.products import matmul
 from .in_force import in_force
+from .to_messages import variable_message
 
 Shape = tuple[int, ...]
 
@@ -41,6 +42,7 @@ class ProtoVariable:
         required: names of the functions that read it, once for each time.
         info: anything.
         initializer: callable from a shape to an array, for parameters that have no values yet; or ``None``.
+        repeat_id: names of the loops that it stands in, from the outermost; expanding them empties it.
         variable_instance: the Variable that stood for it when the network was last called; of a parameter, the
             parameter.
 
@@ -68,6 +70,7 @@ class ProtoVariable:
         self.required: list[str] = []
         self.info: Any = None
         self.initializer: Callable[..., np.ndarray] | None = None
+        self.repeat_id: list[str] = []
         self.variable_instance: Any = None
         # Whether it has its place in a network. A network describes what it takes from another one anew.
         self._in_network = False
@@ -79,9 +82,15 @@ class ProtoVariable:
         copy.required = list(self.required)
         copy.info = self.info
         copy.initializer = self.initializer
+        copy.repeat_id = list(self.repeat_id)
         if self.type == PARAMETER:
             copy.variable_instance = self.variable_instance
         return copy
+
+    @property
+    def proto(self) -> Any:
+        """A message ``Variable`` of a model file with what is said here."""
+        return variable_message(self)
 
     # ---- as functions see it -----------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from typing import BinaryIO
 
 import numpy as np
 
@@ -32,11 +33,15 @@ class SolverState:
         self.t = t
 
 
-def _write_h5(path: str, stored: Stored) -> None:
-    """A group for each parameter, with a dataset ``t`` and one for each state; their order is the attribute index."""
+def write_h5(target: str | BinaryIO, stored: Stored) -> None:
+    """A group for each parameter, with a dataset ``t`` and one for each state; their order is the attribute index.
+
+    Raises:
+        ArgumentError: HDF5 cannot store a name.
+    """
     import h5py
 
-    with h5py.File(path, "w") as file:
+    with h5py.File(target, "w") as file:
         for index, (key, (t, arrays)) in enumerate(stored.items()):
             try:
                 group = file.require_group(key)
@@ -49,14 +54,18 @@ def _write_h5(path: str, stored: Stored) -> None:
                 raise ArgumentError(f"save_states: HDF5 cannot store the states of {key!r}: {error}") from None
 
 
-def _read_h5(path: str) -> Stored:
+def read_h5(source: str | BinaryIO, where: str) -> Stored:
+    """The states in an HDF5 file.
+
+    Raises:
+        FormatError: `where`, and that it is damaged, or not a file of solver states.
+    """
     import h5py
 
-    where = f"load_states: {path!r}"
     order: dict[str, int] = {}
     found: dict[str, dict[str, np.ndarray]] = {}
     try:
-        with h5py.File(path, "r") as file:
+        with h5py.File(source, "r") as file:
             reader = hdf5.Reader(file, where)
             for name, item in reader.items():
                 if isinstance(item, h5py.Group):
@@ -80,6 +89,10 @@ def _read_h5(path: str) -> Stored:
     return stored
 
 
+def _read_h5(path: str) -> Stored:
+    return read_h5(path, f"load_states: {path!r}")
+
+
 def _write_protobuf(path: str, stored: Stored) -> None:
     with open(path, "wb") as file:
         file.write(solver_messages.serialized(stored))
@@ -95,7 +108,7 @@ def _read_text(path: str) -> Stored:
     return solver_messages.parsed_text(text_in_file(path, where), where)
 
 
-SAVERS: dict[str, Callable[[str, Stored], None]] = {".h5": _write_h5, ".protobuf": _write_protobuf}
+SAVERS: dict[str, Callable[[str, Stored], None]] = {".h5": write_h5, ".protobuf": _write_protobuf}
 LOADERS: dict[str, Callable[[str], Stored]] = {
     ".h5": _read_h5,
     ".protobuf": _read_protobuf,

@@ -1,6 +1,6 @@
-"""Door to `nnabla.training.learning_rates`."""
+"""Door to `nnabla.solvers.learning_rates`."""
 
-from ..training.learning_rates import (
+from ..solvers.learning_rates import (
     BaseLearningRateScheduler,
     CosineScheduler,
     ExponentialScheduler,

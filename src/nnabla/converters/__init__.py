@@ -1,0 +1,1 @@
+"""File formats: each reads networks into descriptions (`nnabla.network`), or writes them."""

@@ -1,0 +1,194 @@
+"""Model files of every format: which one an extension names, what stands in it, and writing it."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, BinaryIO, NamedTuple
+
+from ..errors import ArgumentError, shown
+from . import archives, hdf5, parameter_messages, safetensors_files
+from .atomic import replacing
+from .expansion import MESSAGES, NUMBERS, TEXT
+from .messages import message_in_file, serialize, text_in_file
+from .stored import StoredParameter
+
+File = str | os.PathLike[str] | BinaryIO
+
+VERSION = "0.1"
+"""Of the archives, as their member ``nnp_version.txt`` says."""
+
+
+class Contents(NamedTuple):
+    """What a model file holds."""
+
+    parameters: list[StoredParameter]
+    """In the order in which they were saved."""
+    model: Any
+    """A message `NNablaProtoBuf` with what stands in the file in that form; None for `.h5` and `.safetensors`."""
+    states: list[tuple[str, bytes]]
+    """Solver states: names and contents of the members of an archive that hold them."""
+
+
+# ---- reading -----------------------------------------------------------------------------------------------
+
+
+def _bytes(source: File, where: str, on_disk: Callable[[Any, str], bytes], text: bool = False) -> bytes:
+    if isinstance(source, (str, os.PathLike)):
+        return on_disk(source, where)
+    data: Any = source.read()
+    if isinstance(data, str):
+        if not text:
+            raise TypeError(f"{where} must be opened in binary mode")
+        return data.encode()
+    return bytes(data)
+
+
+def _read_h5(source: File, where: str, packed: int | None = None) -> Contents:
+    return Contents(hdf5.read(source, where, packed), None, [])
+
+
+def _read_messages(source: File, where: str, packed: int | None = None) -> Contents:
+    return Contents(*parameter_messages.read(_bytes(source, where, message_in_file), where), [])
+
+
+def _read_text(source: File, where: str, packed: int | None = None) -> Contents:
+    return Contents(*parameter_messages.read_text(_bytes(source, where, text_in_file, text=True), where), [])
+
+
+def _read_safetensors(source: File, where: str, packed: int | None = None) -> Contents:
+    data = _bytes(source, where, safetensors_files.file_contents)
+    return Contents(safetensors_files.read(data, where), None, [])
+
+
+def _read_states(source: File, where: str, packed: int | None = None) -> Contents:
+    return Contents([], None, [("", _bytes(source, where, message_in_file))])
+
+
+def _read_archive(source: File, where: str, packed: int | None = None) -> Contents:
+    parameters: list[StoredParameter] = []
+    model: Any = None
+    states: list[tuple[str, bytes]] = []
+    for name, data, size in archives.members(source, ALLOWANCES, where):
+        member = f"{where}: member {shown(name)!r}"
+        found = MEMBERS[os.path.splitext(name)[1]](io.BytesIO(data), member, size)
+        parameters += found.parameters
+        states += [(name, content) for _, content in found.states]
+        if model is None:
+            model = found.model
+        elif found.model is not None:
+            model.MergeFrom(found.model)
+    return Contents(parameters, model, states)
+
+
+# The last argument is what a member of an archive takes there, in bytes.
+Reader = Callable[[File, str, int | None], Contents]
+
+_MODELS: dict[str, Reader] = {
+    ".h5": _read_h5,
+    ".nntxt": _read_text,
+    ".protobuf": _read_messages,
+    ".prototxt": _read_text,
+}
+MEMBERS: dict[str, Reader] = {**_MODELS, ".optimizer": _read_states}
+ALLOWANCES = {
+    ".h5": NUMBERS,
+    ".optimizer": NUMBERS,
+    ".protobuf": MESSAGES,
+    ".nntxt": TEXT,
+    ".prototxt": TEXT,
+}
+"""How densely members of an archive may be packed."""
+LOADERS: dict[str, Reader] = {**_MODELS, ".nnp": _read_archive, ".safetensors": _read_safetensors}
+
+
+def format_of(path: Any, extension: str | None, known: Mapping[str, Any], function: str) -> str:
+    """The extension of a path, or `extension` for a file object.
+
+    Raises:
+        ArgumentError: `function`, and that it is none of `known`.
+    """
+    if isinstance(path, (str, os.PathLike)):
+        extension = os.path.splitext(os.fspath(path))[1]
+    if extension is None or extension not in known:
+        raise ArgumentError(f"{function}: the extension must be one of {sorted(known)}, not {extension!r}")
+    return extension
+
+
+# ---- writing -----------------------------------------------------------------------------------------------
+
+
+class Model(NamedTuple):
+    """What is to be written.
+
+    Args:
+        message: an `NNablaProtoBuf`, with parameters only where these are wanted in text and messages.
+        parameters: all of them.
+        parameter_format: of the member of an archive with the parameters: ``".h5"`` or ``".protobuf"``.
+        states: members of an archive with solver states: a name, and what writes it to a file.
+    """
+
+    message: Any
+    parameters: Sequence[StoredParameter]
+    parameter_format: str = ".h5"
+    states: Sequence[tuple[str, Callable[[BinaryIO], None]]] = ()
+
+
+def text_of(message: Any) -> bytes:
+    """The text form of a message."""
+    from google.protobuf import text_format
+
+    return text_format.MessageToString(message).encode()
+
+
+def _write_text(file: BinaryIO, model: Model) -> None:
+    file.write(text_of(model.message))
+
+
+def _write_messages(file: BinaryIO, model: Model) -> None:
+    file.write(serialize(model.message, "save"))
+
+
+def _write_archive(file: BinaryIO, model: Model) -> None:
+    members: list[tuple[str, archives.Contents]] = [
+        ("nnp_version.txt", f"{VERSION}\n".encode()),
+        ("network.nntxt", text_of(model.message)),
+    ]
+    if model.parameter_format == ".h5":
+        members.append(("parameter.h5", lambda target: hdf5.write(target, model.parameters)))
+    else:
+        members.append(("parameter.protobuf", lambda target: parameter_messages.write(target, model.parameters)))
+    archives.write(file, [*members, *model.states])
+
+
+WRITERS: dict[str, Callable[[BinaryIO, Model], None]] = {
+    ".nnp": _write_archive,
+    ".nntxt": _write_text,
+    ".protobuf": _write_messages,
+    ".prototxt": _write_text,
+}
+
+
+def write(target: Any, extension: str, model: Model) -> None:
+    """Write a model in the format that `extension`, one of `WRITERS`, names.
+
+    A file at a path is written beside it and then renamed. A file object is written from where it stands and then set
+    back to its start.
+
+    Raises:
+        ArgumentError: the format cannot hold it.
+        FileNotFoundError: the directory does not exist.
+    """
+    if isinstance(target, (str, os.PathLike)):
+        with replacing(target) as temporary, open(temporary, "wb") as file:
+            WRITERS[extension](file, model)
+    elif isinstance(target, io.TextIOBase):
+        if extension not in (".nntxt", ".prototxt"):
+            raise TypeError(f"save: a file object for {extension} must be opened in binary mode")
+        target.write(text_of(model.message).decode())
+        target.seek(0)
+    else:
+        WRITERS[extension](target, model)
+        if target.seekable():
+            target.seek(0)

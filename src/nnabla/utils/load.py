@@ -1,0 +1,34 @@
+"""Door to `nnabla.converters.nnp.loading`."""
+
+from ..converters.nnp.datasets import create_dataset as _create_dataset
+from ..converters.nnp.loading import link_components, load, restore_optimizer_state
+from ..converters.nnp.loading import load as base_load
+from ..initializer import ConstantInitializer, NormalInitializer, RangeInitializer, UniformInitializer
+from ..logger import logger
+from ..rewriting.graph_optimizer import IdentityRemover
+from ..solvers.learning_rates import (
+    CosineScheduler,
+    ExponentialScheduler,
+    LinearWarmupScheduler,
+    PolynomialScheduler,
+    StepScheduler,
+)
+
+__all__ = [
+    "ConstantInitializer",
+    "CosineScheduler",
+    "ExponentialScheduler",
+    "IdentityRemover",
+    "LinearWarmupScheduler",
+    "NormalInitializer",
+    "PolynomialScheduler",
+    "RangeInitializer",
+    "StepScheduler",
+    "UniformInitializer",
+    "_create_dataset",
+    "base_load",
+    "link_components",
+    "load",
+    "logger",
+    "restore_optimizer_state",
+]
