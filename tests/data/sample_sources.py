@@ -36,9 +36,7 @@ class Reshuffled(DataSource):
 
 def simple(size, batch_size, *, memory=False, use_thread=False, **arguments):
     arguments = {"shuffle": True, "rng": rng(), **arguments}
-    return D.data_iterator_simple(
-        load, size, batch_size, use_thread=use_thread, with_memory_cache=memory, **arguments
-    )
+    return D.data_iterator_simple(load, size, batch_size, use_thread=use_thread, with_memory_cache=memory, **arguments)
 
 
 def samples(iterator, batches):

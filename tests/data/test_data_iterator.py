@@ -157,9 +157,7 @@ SOURCES = {
         shuffle,
         rng,
     ),
-    "in memory": lambda size, shuffle, rng: DataSourceWithMemoryCache(
-        Reshuffled(size, shuffle, rng), shuffle, rng
-    ),
+    "in memory": lambda size, shuffle, rng: DataSourceWithMemoryCache(Reshuffled(size, shuffle, rng), shuffle, rng),
     "slice of all": lambda size, shuffle, rng: SlicedDataSource(SimpleDataSource(load, size, shuffle, rng)),
 }
 
@@ -181,9 +179,7 @@ def test_reading_ahead_changes_nothing(source, data, size, shuffle, seed):
 
 
 @settings(max_examples=30, deadline=None)
-@given(
-    batch_size=st.integers(1, 5), batches=st.integers(1, 4), shuffle=st.booleans(), seed=st.integers(0, 99)
-)
+@given(batch_size=st.integers(1, 5), batches=st.integers(1, 4), shuffle=st.booleans(), seed=st.integers(0, 99))
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 def test_batches_that_fill_an_epoch_hold_every_sample_once(source, batch_size, batches, shuffle, seed):
     size = batch_size * batches
@@ -225,9 +221,7 @@ def test_callbacks_at_epochs(use_thread):
         return callback
 
     begin = [note("begin")]
-    iterator = simple(
-        5, 2, use_thread=use_thread, epoch_begin_callbacks=begin, epoch_end_callbacks=[note("end")]
-    )
+    iterator = simple(5, 2, use_thread=use_thread, epoch_begin_callbacks=begin, epoch_end_callbacks=[note("end")])
     iterator.register_epoch_begin_callback(note("begin later"))
     iterator.register_epoch_end_callback(note("end later"))
     assert len(begin) == 1
@@ -278,9 +272,7 @@ def test_what_a_callback_changes_applies_to_the_next_batch(use_thread):
 @pytest.mark.parametrize(("size", "batch_size", "batches"), [(5, 2, 2), (4, 2, 2), (3, 8, 0), (3, 3, 1)])
 def test_stop_exhausted_ends_with_the_last_full_batch(use_thread, size, batch_size, batches):
     ended = []
-    iterator = simple(
-        size, batch_size, use_thread=use_thread, stop_exhausted=True, epoch_end_callbacks=[ended.append]
-    )
+    iterator = simple(size, batch_size, use_thread=use_thread, stop_exhausted=True, epoch_end_callbacks=[ended.append])
     seen = [sample for batch in iterator for sample in batch[0].tolist()]
     assert len(seen) == len(set(seen)) == batches * batch_size
     for _ in range(2):

@@ -39,9 +39,7 @@ def test_parts_are_those_of_nnabla(size, parts, drop_last, expected):
 SHARED = {
     "simple": lambda size: SimpleDataSource(load, size, True, rng()),
     "own in memory": lambda size: DataSourceWithMemoryCache(Reshuffled(size, True, rng()), True, rng(6)),
-    "simple in memory": lambda size: DataSourceWithMemoryCache(
-        SimpleDataSource(load, size, True, rng()), True, rng(6)
-    ),
+    "simple in memory": lambda size: DataSourceWithMemoryCache(SimpleDataSource(load, size, True, rng()), True, rng(6)),
     "concatenated": lambda size: ConcatDataSource(
         [Reshuffled(2, False), SimpleDataSource(lambda i: load(i + 2), size - 2)], True, rng()
     ),
@@ -87,9 +85,7 @@ def test_slice_that_lags_behind_too_far_is_told(monkeypatch):
     samples(leader, 14)
     assert len(set(samples(laggard, 1)[0])) == 2
     samples(leader, 5)
-    with pytest.raises(
-        RuntimeError, match=r"a slice is at epoch 1, another at 18, .* the last 15 epochs are kept"
-    ):
+    with pytest.raises(RuntimeError, match=r"a slice is at epoch 1, another at 18, .* the last 15 epochs are kept"):
         samples(laggard, 3)
 
 
@@ -174,13 +170,13 @@ def test_data_set_that_does_not_fit_is_read_as_it_is(memory_limit):
         cached = D.data_iterator(kind(), 3, rng=rng(), use_thread=False)
         plain = D.DataIterator(kind(), 3, use_thread=False)
         assert samples(cached, 8) == samples(plain, 8)
-        assert cached._data_source._cache == {}
+        assert cached._data_source._table.count == 0
         sliced = [iterator.slice(None, 2, 1) for iterator in (cached, plain)]
         assert samples(sliced[0], 5) == samples(sliced[1], 5)
     memory_limit(4 * sample_bytes + 1)
     cached = D.data_iterator(Reshuffled(4), 3, use_thread=False)
     samples(cached, 2)
-    assert len(cached._data_source._cache) == 4
+    assert cached._data_source._table.count == 4
 
 
 # Sources
@@ -284,16 +280,6 @@ class Empty(DataSource):
             "DataSourceWithMemoryCache: Empty has no samples",
         ),
         (lambda: DataSource().next(), NotImplementedError, "DataSource does not define _get_data"),
-        (
-            lambda: D.data_iterator(Reshuffled(2), 2, with_file_cache=True),
-            NotImplementedError,
-            "data_iterator: .*files",
-        ),
-        (
-            lambda: simple(2, 2).slice(None, 2, 0, use_cache=True),
-            NotImplementedError,
-            "DataIterator.slice: .*files",
-        ),
     ],
 )
 def test_wrong_arguments(wrong, error, message):

@@ -1,13 +1,4 @@
-"""Data iterators: minibatches from a data source.
-
-Example:
-    >>> def load(i):
-    ...     return np.full((2, 2), i, np.float32), i % 3
-    >>> with data_iterator_simple(load, num_examples=6, batch_size=4) as batches:
-    ...     x, y = batches.next()
-    >>> x.shape, y
-    ((4, 2, 2), array([0, 1, 2, 0]))
-"""
+"""Data iterators: minibatches from a data source."""
 
 from __future__ import annotations
 
@@ -15,24 +6,18 @@ import operator
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import NamedTuple
 
 import numpy as np
 
 from ..errors import ArgumentError
 from ..logger import logger
-from .simple_sources import ConcatDataSource, SimpleDataSource
-from .sources import DataSource, DataSourceWithMemoryCache, Sample, SlicedDataSource, checked_source
+from .batches import Batch, BatchReader, reading_threads
+from .file_cache import DataSourceWithFileCache
+from .memory_cache import DataSourceWithMemoryCache
+from .slices import SlicedDataSource
+from .sources import DataSource, checked_source
 
 EpochCallback = Callable[[int], object]
-
-
-class _Batch(NamedTuple):
-    """A minibatch and where reading it ended."""
-
-    arrays: tuple[np.ndarray, ...]
-    position: int
-    epochs_ended: int
 
 
 class DataIterator:
@@ -90,8 +75,11 @@ class DataIterator:
         self._size = data_source.size
         if self._size < 1:
             raise ArgumentError(f"DataIterator: the data source {type(data_source).__name__} has no samples")
+        self._batches = BatchReader(
+            data_source, self._batch_size, stop_exhausted, reading_threads() if use_thread else 1
+        )
         self._reader = ThreadPoolExecutor(1, "nnabla-data-iterator") if use_thread else None
-        self._ahead: Future[_Batch] | None = self._read_ahead()
+        self._ahead: Future[Batch] | None = self._read_ahead()
 
     def __iter__(self) -> DataIterator:
         return self
@@ -145,7 +133,7 @@ class DataIterator:
             raise RuntimeError("DataIterator.next: the iterator is closed")
         if self._is_exhausted(self._data_position):
             raise StopIteration
-        batch = self._read_batch() if self._ahead is None else self._taken_ahead(self._ahead)
+        batch = self._batches.read() if self._ahead is None else self._taken_ahead(self._ahead)
         self._data_position = batch.position
         for _ in range(batch.epochs_ended):
             for callback in self._epoch_end_callbacks:
@@ -160,48 +148,16 @@ class DataIterator:
     def _is_exhausted(self, position: int) -> bool:
         return self._stop_exhausted and position + self._batch_size > self._size
 
-    def _read_ahead(self) -> Future[_Batch] | None:
+    def _read_ahead(self) -> Future[Batch] | None:
         if self._reader is None or self._is_exhausted(self._data_position):
             return None
-        return self._reader.submit(self._read_batch)
+        return self._reader.submit(self._batches.read)
 
-    def _taken_ahead(self, ahead: Future[_Batch]) -> _Batch:
+    def _taken_ahead(self, ahead: Future[Batch]) -> Batch:
         # Waits. If that is interrupted, the batch is still there for the next call.
         ahead.exception()
         self._ahead = None
         return ahead.result()
-
-    def _read_batch(self) -> _Batch:
-        source = self._data_source
-        samples: list[Sample] = []
-        epochs_ended = 0
-        for _ in range(self._batch_size):
-            samples.append(source.next())
-            if source.position >= self._size and not self._stop_exhausted:
-                source.reset()
-                epochs_ended += 1
-        if epochs_ended:
-            source.apply_order()
-        return _Batch(self._stacked(samples), source.position, epochs_ended)
-
-    def _stacked(self, samples: list[Sample]) -> tuple[np.ndarray, ...]:
-        columns = []
-        fewest = min(len(sample) for sample in samples)
-        if fewest < len(self._variables):
-            raise ArgumentError(
-                f"DataIterator: a sample must have a value for each of {', '.join(self._variables)}; "
-                f"one has only {fewest}"
-            )
-        for i, name in enumerate(self._variables):
-            values = [np.asarray(sample[i]) for sample in samples]
-            shapes = {value.shape for value in values}
-            if len(shapes) > 1:
-                raise ArgumentError(
-                    f"DataIterator: samples of a batch must have the same shape; variable {name!r} has "
-                    f"{' and '.join(str(shape) for shape in sorted(shapes))}"
-                )
-            columns.append(np.array(values))
-        return tuple(columns)
 
     def slice(
         self,
@@ -227,22 +183,22 @@ class DataIterator:
             slice_pos: which of them, counted from 0.
             slice_start: first position of the part in the source's order.
             slice_end: position after the last.
-            cache_dir: directory of a file cache; not supported.
-            use_cache: whether to use a file cache; not supported.
+            cache_dir: folder of the file cache; default one that is removed in the end.
+            use_cache: write the samples of the part to files, as they are in the present epoch, and read them from
+                there and then from memory.
             drop_last: let no parts overlap; samples that are left over belong to no part.
 
         Raises:
             ArgumentError: the arguments do not say which part, or the part is empty or not within the source.
 
         Example:
+            >>> from nnabla.utils.data_iterator import data_iterator_simple
             >>> all_samples = data_iterator_simple(lambda i: (i,), 10, batch_size=2)
             >>> train = all_samples.slice(None, slice_start=0, slice_end=7)
             >>> test = all_samples.slice(None, slice_start=7, slice_end=10)
             >>> train.size, test.size
             (7, 3)
         """
-        if use_cache or cache_dir is not None:
-            raise _no_file_cache("DataIterator.slice")
         by_number = num_of_slices is not None and slice_pos is not None
         by_range = slice_start is not None and slice_end is not None
         given = [num_of_slices, slice_pos, slice_start, slice_end]
@@ -255,9 +211,18 @@ class DataIterator:
         if num_of_slices is not None and slice_pos is not None:
             slice_start, slice_end = _part(self._size, num_of_slices, slice_pos, drop_last)
         source = SlicedDataSource(
-            self._data_source, shuffle=self._data_source.shuffle, slice_start=slice_start, slice_end=slice_end
+            self._data_source,
+            shuffle=self._data_source.shuffle,
+            slice_start=slice_start,
+            slice_end=slice_end,
+            from_present_epoch=use_cache,
         )
-        return DataIterator(source, self._batch_size, use_thread=self._use_thread)
+        if not use_cache:
+            return DataIterator(source, self._batch_size, use_thread=self._use_thread)
+        prefix = f"cache_sliced_{slice_start:08}_{slice_end:08}"
+        files = DataSourceWithFileCache(source, cache_dir, prefix, shuffle=source.shuffle)
+        cached = DataSourceWithMemoryCache(files, shuffle=source.shuffle)
+        return DataIterator(cached, self._batch_size, use_thread=self._use_thread)
 
     def register_epoch_end_callback(self, callback: EpochCallback) -> None:
         """Call `callback` with the number of every epoch that ends from now on."""
@@ -275,6 +240,7 @@ class DataIterator:
         self._ahead = None
         if self._reader is not None:
             self._reader.shutdown(cancel_futures=True)
+        self._batches.close()
         self._data_source.close()
 
 
@@ -288,137 +254,3 @@ def _part(size: int, parts: int, number: int, drop_last: bool) -> tuple[int, int
     # With many parts the last ones begin beyond the end: they wrap around.
     start = min(number * part_size % size, size - part_size)
     return start, start + part_size
-
-
-def data_iterator(
-    data_source: DataSource,
-    batch_size: int,
-    rng: np.random.RandomState | None = None,
-    use_thread: bool = True,
-    with_memory_cache: bool = True,
-    with_file_cache: bool = False,
-    cache_dir: str | None = None,
-    epoch_begin_callbacks: Iterable[EpochCallback] = (),
-    epoch_end_callbacks: Iterable[EpochCallback] = (),
-    stop_exhausted: bool = False,
-) -> DataIterator:
-    """Minibatches from a data source.
-
-    Args:
-        data_source: where samples come from.
-        batch_size: samples in a batch.
-        rng: random generator of the memory cache, which shuffles if the source does; default one seeded with
-            313.
-        use_thread: read the next batch in a background thread.
-        with_memory_cache: keep samples in memory; see `DataSourceWithMemoryCache`.
-        with_file_cache: keep samples in files; not supported.
-        cache_dir: directory of these files; not supported.
-        epoch_begin_callbacks: called with the number of every epoch that begins, but the first.
-        epoch_end_callbacks: called with the number of every epoch that ends.
-        stop_exhausted: raise StopIteration at the end of the first epoch.
-
-    Raises:
-        TypeError: `data_source` is not a DataSource; `batch_size` is not an integer.
-        ArgumentError: `batch_size` is not positive, or the data source has no samples.
-        NotImplementedError: a file cache was asked for.
-    """
-    checked_source("data_iterator", data_source)
-    if with_file_cache:
-        raise _no_file_cache("data_iterator")
-    if with_memory_cache:
-        data_source = DataSourceWithMemoryCache(data_source, shuffle=data_source.shuffle, rng=rng)
-    return DataIterator(
-        data_source,
-        batch_size,
-        use_thread=use_thread,
-        epoch_begin_callbacks=epoch_begin_callbacks,
-        epoch_end_callbacks=epoch_end_callbacks,
-        stop_exhausted=stop_exhausted,
-    )
-
-
-def data_iterator_simple(
-    load_func: Callable[[int], Sample],
-    num_examples: int,
-    batch_size: int,
-    shuffle: bool = False,
-    rng: np.random.RandomState | None = None,
-    use_thread: bool = True,
-    with_memory_cache: bool = False,
-    with_file_cache: bool = False,
-    cache_dir: str | None = None,
-    epoch_begin_callbacks: Iterable[EpochCallback] = (),
-    epoch_end_callbacks: Iterable[EpochCallback] = (),
-    stop_exhausted: bool = False,
-) -> DataIterator:
-    """Minibatches of samples that a function returns by number.
-
-    Args:
-        load_func: called as ``load_func(i)`` with ``0 <= i < num_examples``; returns sample ``i`` as a tuple
-            of arrays or scalars. It should copy what it overwrites in its next call.
-        num_examples: number of samples.
-        batch_size: samples in a batch.
-        shuffle: whether each epoch has an order of its own.
-        rng: random generator for that; default one seeded with 313. A memory cache has a generator of its
-            own.
-
-    The other arguments and the errors are those of `data_iterator`.
-
-    Example:
-        >>> images, labels = np.zeros((100, 8, 8)), np.arange(100) % 10
-        >>> batches = data_iterator_simple(lambda i: (images[i], labels[i]), 100, batch_size=32, shuffle=True)
-        >>> [array.shape for array in batches.next()]
-        [(32, 8, 8), (32,)]
-    """
-    return data_iterator(
-        SimpleDataSource(load_func, num_examples, shuffle=shuffle, rng=rng),
-        batch_size,
-        use_thread=use_thread,
-        with_memory_cache=with_memory_cache,
-        with_file_cache=with_file_cache,
-        cache_dir=cache_dir,
-        epoch_begin_callbacks=epoch_begin_callbacks,
-        epoch_end_callbacks=epoch_end_callbacks,
-        stop_exhausted=stop_exhausted,
-    )
-
-
-def data_iterator_concat_datasets(
-    data_source_list: Sequence[DataSource],
-    batch_size: int,
-    shuffle: bool = False,
-    rng: np.random.RandomState | None = None,
-    use_thread: bool = True,
-    with_memory_cache: bool = True,
-    with_file_cache: bool = False,
-    cache_dir: str | None = None,
-    epoch_begin_callbacks: Iterable[EpochCallback] = (),
-    epoch_end_callbacks: Iterable[EpochCallback] = (),
-    stop_exhausted: bool = False,
-) -> DataIterator:
-    """Minibatches from several data sources as if they were one; see `ConcatDataSource`.
-
-    Args:
-        data_source_list: the data sources.
-        batch_size: samples in a batch.
-        shuffle: whether each epoch has an order of its own.
-        rng: random generator for that; default one seeded with 313. A memory cache has a generator of its
-            own.
-
-    The other arguments and the errors are those of `data_iterator`.
-    """
-    return data_iterator(
-        ConcatDataSource(data_source_list, shuffle=shuffle, rng=rng),
-        batch_size,
-        use_thread=use_thread,
-        with_memory_cache=with_memory_cache,
-        with_file_cache=with_file_cache,
-        cache_dir=cache_dir,
-        epoch_begin_callbacks=epoch_begin_callbacks,
-        epoch_end_callbacks=epoch_end_callbacks,
-        stop_exhausted=stop_exhausted,
-    )
-
-
-def _no_file_cache(function: str) -> NotImplementedError:
-    return NotImplementedError(f"{function}: samples cannot be cached in files; use the memory cache")

@@ -49,8 +49,6 @@ from typing import Any
 
 import numpy as np
 
-from ..config import nnabla_config
-from ..errors import ArgumentError
 from ..logger import logger
 
 Sample = Sequence[Any]
@@ -94,9 +92,37 @@ class DataSource:
         """The generation that slices read first; None if the source does not know generations."""
         return None
 
+    def _present_generation(self) -> int | None:
+        """The generation whose order the source has now; None if it does not know generations."""
+        return None if self._first_generation_for_slices() is None else self._generation
+
     def _get_data_of_generation(self, position: int, generation: int) -> Sample:
         """The sample at a position of the order of a generation; for sources that know generations."""
         raise NotImplementedError(f"{type(self).__name__} does not define _get_data_of_generation(...)")
+
+    def _get_arrays(self, start: int, stop: int) -> tuple[np.ndarray, ...] | None:
+        """The samples at positions `start` to `stop` - 1 together: an array of the caller's for each of `variables`.
+
+        None where a source has no faster way than `_get_data` for each.
+        """
+        return None
+
+    def _get_arrays_of_generation(self, start: int, stop: int, generation: int) -> tuple[np.ndarray, ...] | None:
+        """The same, in the order of a generation; for sources that know generations."""
+        return None
+
+    @property
+    def _reads_concurrently(self) -> bool:
+        """Whether several threads may read samples at a time, and gain by it."""
+        return False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The state for another process, which gets a lock of its own."""
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._lock = threading.RLock()
 
     def _makes_order_in_reset(self) -> bool:
         """Whether a new epoch has its order from `reset` on, and not only from `apply_order` on."""
@@ -188,7 +214,14 @@ class EpochOrders:
 
     def allow_lag(self) -> None:
         """From now on keep some orders for readers that lag behind."""
-        self._capacity = max(_ORDERS_AT_LEAST, _ORDER_BYTES // (8 * self._size))
+        self._capacity = max(_ORDERS_AT_LEAST, _ORDER_BYTES // (8 * max(1, self._size)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._lock = threading.Lock()
 
     def __getitem__(self, generation: int) -> Sequence[int]:
         order = self._kept.get(generation)
@@ -207,175 +240,6 @@ class EpochOrders:
                     f"the orders of the last {self._capacity} epochs are kept; read them at the same pace"
                 )
             return self._kept[generation]
-
-
-class DataSourceWithMemoryCache(DataSource):
-    """Keeps every sample of another source in memory once it was read.
-
-    The first two epochs have the order of the other source; from the third on, this source shuffles. The
-    other source is reset, too, whenever an epoch ends.
-
-    If the data set is too large (option ``data_source_buffer_max_size`` in section ``DATA_ITERATOR`` of the
-    configuration, 1 GiB by default; the first sample stands for all), nothing is kept and the other source is
-    read as it is.
-
-    Args:
-        data_source: the other source.
-        shuffle: whether a new epoch has a new order.
-        rng: random generator for that; default one of its own, seeded with 313.
-
-    Raises:
-        TypeError: `data_source` is not a DataSource.
-        ArgumentError: it has no samples.
-    """
-
-    def __init__(
-        self, data_source: DataSource, shuffle: bool = False, rng: np.random.RandomState | None = None
-    ) -> None:
-        logger.info("Using DataSourceWithMemoryCache")
-        super().__init__(shuffle=shuffle, rng=rng)
-        self._data_source = checked_source("DataSourceWithMemoryCache", data_source)
-        self._variables = data_source.variables
-        self._size = data_source.size
-        if self._size < 1:
-            raise ArgumentError(f"DataSourceWithMemoryCache: {type(data_source).__name__} has no samples")
-        self._generation = 0
-        self._buffer_max_size = int(nnabla_config.get("DATA_ITERATOR", "data_source_buffer_max_size"))
-        self._data_size = sum(np.asarray(value).nbytes for value in data_source._get_data(0))
-        self._on_memory = self._data_size * self._size < self._buffer_max_size
-        self._cache: dict[int, Sample] = {}
-        self._orders = EpochOrders(self._size, self._new_order)
-        self._order = self._orders[0]
-        if self._on_memory:
-            logger.info("On-memory")
-
-    def _new_order(self, generation: int) -> Sequence[int]:
-        order: Sequence[int] = range(self._size)
-        if generation > 1 and self._shuffle:
-            order = self._rng.permutation(self._size)
-        # Before everything is in the cache, a reset would change which sample stands at which position.
-        if generation > 0 and len(self._cache) == self._size:
-            self._data_source._position = self._size
-            self._data_source.reset()
-        return order
-
-    def _get_data(self, position: int) -> Sample:
-        if self._on_memory:
-            return self._get_data_of_generation(position, self._generation)
-        return self._data_source._get_data(position)
-
-    def _get_data_of_generation(self, position: int, generation: int) -> Sample:
-        if not self._on_memory:
-            return self._data_source._get_data_of_generation(position, generation)
-        index = int(self._orders[generation][position])
-        with self._lock:
-            if index not in self._cache:
-                self._cache[index] = self._data_source._get_data(index)
-            return self._cache[index]
-
-    def _first_generation_for_slices(self) -> int | None:
-        if not self._on_memory:
-            return self._data_source._first_generation_for_slices()
-        self._orders.allow_lag()
-        return self._generation
-
-    def _makes_order_in_reset(self) -> bool:
-        return self._on_memory or self._data_source._makes_order_in_reset()
-
-    def reset(self) -> None:
-        if not self._on_memory:
-            self._data_source.reset()
-        elif self._position > 0:
-            self._generation += 1
-            self._order = self._orders[self._generation]
-        super().reset()
-
-    def apply_order(self) -> None:
-        if not self._on_memory:
-            self._data_source.apply_order()
-
-    def close(self) -> None:
-        self._data_source.close()
-        super().close()
-
-
-class SlicedDataSource(DataSource):
-    """The samples at positions `slice_start` to `slice_end` - 1 of every epoch of another source.
-
-    Slices that together cover the other source see every sample once in an epoch; which slice sees which
-    sample changes from epoch to epoch if the other source shuffles. The other source is not closed with its
-    slices.
-
-    Args:
-        data_source: the other source.
-        shuffle: what `shuffle` says; the order is that of the other source.
-        rng: not used; accepted for compatibility.
-        slice_start: first position; default 0.
-        slice_end: position after the last; default the size of the other source.
-
-    Raises:
-        TypeError: `data_source` is not a DataSource.
-        ArgumentError: the slice is empty or not within the other source.
-    """
-
-    def __init__(
-        self,
-        data_source: DataSource,
-        shuffle: bool = False,
-        rng: np.random.RandomState | None = None,
-        slice_start: int | None = None,
-        slice_end: int | None = None,
-    ) -> None:
-        logger.info("Using SlicedDataSource")
-        super().__init__(shuffle=shuffle, rng=rng)
-        self._data_source = checked_source("SlicedDataSource", data_source)
-        self._slice_start = 0 if slice_start is None else slice_start
-        self._slice_end = data_source.size if slice_end is None else slice_end
-        if not 0 <= self._slice_start < self._slice_end <= data_source.size:
-            raise ArgumentError(
-                f"SlicedDataSource: need 0 <= slice_start < slice_end <= {data_source.size}, the size of the "
-                f"data source; got {self._slice_start} and {self._slice_end}"
-            )
-        self._variables = data_source.variables
-        self._size = self._slice_end - self._slice_start
-        self._generation = 0
-        # None: the other source does not know generations.
-        self._first_generation = data_source._first_generation_for_slices()
-
-    def _get_data(self, position: int) -> Sample:
-        if self._first_generation is not None:
-            return self._get_data_of_generation(position, self._generation)
-        with self._data_source._lock:
-            return self._data_source._get_data(self._position_in_source(position))
-
-    def _get_data_of_generation(self, position: int, generation: int) -> Sample:
-        assert self._first_generation is not None
-        return self._data_source._get_data_of_generation(
-            self._position_in_source(position), self._first_generation + generation
-        )
-
-    def _position_in_source(self, position: int) -> int:
-        if not 0 <= position < self._size:
-            raise IndexError(f"SlicedDataSource: there is no sample {position} in a slice of {self._size}")
-        return self._slice_start + position
-
-    def _first_generation_for_slices(self) -> int | None:
-        return None if self._first_generation is None else self._generation
-
-    def _makes_order_in_reset(self) -> bool:
-        return self._data_source._makes_order_in_reset()
-
-    def reset(self) -> None:
-        if self._first_generation is None:
-            with self._data_source._lock:
-                self._data_source.reset()
-        elif self._position > 0 and self._makes_order_in_reset():
-            self._generation += 1
-        super().reset()
-
-    def apply_order(self) -> None:
-        if self._first_generation is not None and not self._makes_order_in_reset():
-            self._generation += 1
 
 
 def checked_source(caller: str, data_source: Any) -> DataSource:

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
+def replacing(path: str | os.PathLike[str], flush: bool = True) -> Iterator[str]:
     """The path of a temporary file beside `path`, which takes its place when the block ends without an error.
 
-    The data is flushed to the disk before the file is renamed. After an error the temporary file is removed and
-    what stood at `path` is unchanged.
+    With `flush`, the data is on the disk before the file is renamed, so that it survives a crash of the machine. After
+    an error the temporary file is removed and what stood at `path` is unchanged.
 
     Raises:
         FileNotFoundError: the directory does not exist.
@@ -26,8 +26,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
     os.close(handle)
     try:
         yield temporary
-        with open(temporary, "rb+") as written:
-            os.fsync(written.fileno())
+        if flush:
+            with open(temporary, "rb+") as written:
+                os.fsync(written.fileno())
         # mkstemp makes private files; give the new one the permissions that any new file would have.
         os.chmod(temporary, _default_mode(target))
         os.replace(temporary, target)

@@ -1,14 +1,21 @@
-"""Door to `nnabla.data.sources`."""
+"""Door to `nnabla.data.sources` and the caches."""
 
 from ..config import nnabla_config
-from ..data.sources import DataSource, DataSourceWithMemoryCache, EpochOrders, SlicedDataSource, checked_source
+from ..data.file_cache import DataSourceWithFileCache, DataSourceWithFileCacheError
+from ..data.file_reader import FileReader
+from ..data.memory_cache import DataSourceWithMemoryCache
+from ..data.slices import SlicedDataSource
+from ..data.sources import DataSource, EpochOrders, checked_source
 from ..logger import logger
 from ..progress import progress
 
 __all__ = [
     "DataSource",
+    "DataSourceWithFileCache",
+    "DataSourceWithFileCacheError",
     "DataSourceWithMemoryCache",
     "EpochOrders",
+    "FileReader",
     "SlicedDataSource",
     "checked_source",
     "logger",

@@ -1,0 +1,29 @@
+"""Door to `nnabla.data.audio`."""
+
+from ...data.audio import (
+    auload,
+    auread,
+    auresize,
+    ausave,
+    auwrite,
+    backend_manager,
+    get_available_backends,
+    get_backend,
+    minmax_auto_scale,
+    rescale_intensity,
+    set_backend,
+)
+
+__all__ = [
+    "auload",
+    "auread",
+    "auresize",
+    "ausave",
+    "auwrite",
+    "backend_manager",
+    "get_available_backends",
+    "get_backend",
+    "minmax_auto_scale",
+    "rescale_intensity",
+    "set_backend",
+]

@@ -1,0 +1,1 @@
+"""Doors to the backends in `nnabla.data.images`."""
