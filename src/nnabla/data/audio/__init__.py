@@ -26,9 +26,9 @@ import numpy as np
 from ...errors import ArgumentError
 from ...files.atomic import replacing
 from ..file_reader import ResourceFileReader, get_file_extension
-from ..images.values import rescale_pixel_intensity
 from . import wav
 from .backends import backend_manager, sound_file
+from .values import minmax_auto_scale, rescale_intensity
 
 __all__ = [
     "auload",
@@ -43,9 +43,6 @@ __all__ = [
     "rescale_intensity",
     "set_backend",
 ]
-
-# The same arithmetic as for pixels.
-rescale_intensity = rescale_pixel_intensity
 
 _RAW_TYPES = {1: np.dtype("u1"), 2: np.dtype("<i2"), 4: np.dtype("<i4")}
 
@@ -179,17 +176,6 @@ def auresize(audio_arr: np.ndarray, size: Sequence[int], channel_first: bool = F
         values = np.floor(values)
     resized = values.astype(samples.dtype)
     return np.ascontiguousarray(resized.T) if channel_first else resized
-
-
-def minmax_auto_scale(audio_arr: np.ndarray, out_datatype: Any) -> np.ndarray:
-    """The samples in another type, the least mapped to the least that the type can hold, the largest to the largest."""
-    dtype = np.dtype(out_datatype)
-    limits = np.iinfo(dtype) if dtype.kind in "ui" else np.finfo(dtype)
-    low, high = float(audio_arr.min()), float(audio_arr.max())
-    # In steps, since the width of the range of a float is no float.
-    share = rescale_pixel_intensity(audio_arr.astype(np.float64), low, high, 0.0, 1.0)
-    scaled = share * float(limits.max) + (1 - share) * float(limits.min)
-    return np.floor(scaled).astype(dtype) if dtype.kind in "ui" and low < 0 else scaled.astype(dtype)
 
 
 def _checked(function: str, audio_arr: Any, channel_first: bool) -> np.ndarray:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from ...errors import ArgumentError
+from . import auread as read_audio
+
+
+def auread(
+    source: Any, channel_first: bool = False, raw_format_param: Mapping[str, int] | None = None
+) -> np.ndarray:
+    """See `nnabla.data.audio.auread`."""
+    return read_audio(source, channel_first, raw_format_param)
 
 
 def get_nparray_from_pydub(audio_segment: Any) -> np.ndarray:

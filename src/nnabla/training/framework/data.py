@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...data.iterators import data_iterator
+from ...data.making_iterators import data_iterator
 from ...data.sources import DataSource
 
 __all__ = ["Data", "DataSource", "data_iterator"]
@@ -27,7 +27,7 @@ class Data:
         ...         return self._data_iterator.next()
         ...     def size(self):
         ...         return self._data_iterator.size
-        >>> from nnabla.data.iterators import data_iterator_simple
+        >>> from nnabla.data.making_iterators import data_iterator_simple
         >>> squares = Squares()
         >>> squares.size(), [values.tolist() for values in squares.next()]
         (4, [[0.0, 1.0], [0.0, 1.0]])

@@ -1,6 +1,5 @@
-"""Door to `nnabla.data.images.values`, whose arithmetic serves audio, too."""
+"""Door to `nnabla.data.audio.values`."""
 
-from ...data.images.values import normalize_pixel_intensity as normalize_intensity
-from ...data.images.values import rescale_pixel_intensity as rescale_intensity
+from ...data.audio.values import normalize_intensity, rescale_intensity
 
 __all__ = ["normalize_intensity", "rescale_intensity"]
