@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -294,3 +297,23 @@ def test_imperative_mode_computes_at_once():
 
 def test_a_new_array_reads_as_zeros():
     assert not np.any(nn.NdArray((100, 100)).data)
+
+
+def test_copies_have_memory_of_their_own():
+    a = array([1.0, 2.0])
+    waiting, view = nn.NdArray((2,)), a.view((2, 1))
+    waiting.zero()
+    for copied in (copy.copy, copy.deepcopy):
+        b = copied(a)
+        b.data[0] = 5
+        np.testing.assert_array_equal(a.data, [1, 2])
+        np.testing.assert_array_equal(b.data, [5, 2])
+        np.testing.assert_array_equal(F.add_scalar(b, 1).data, [6, 3])
+        assert copied(waiting).zeroing
+        c = copied(view)
+        c.data[0] = 7
+        np.testing.assert_array_equal(view.data, [[1], [2]])
+    both = copy.deepcopy([a, a])
+    assert both[0] is both[1] is not a
+    with pytest.raises(TypeError, match="an NdArray cannot be pickled"):
+        pickle.dumps(a)

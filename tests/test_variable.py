@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import pickle
 import weakref
 
 import numpy as np
@@ -598,3 +600,47 @@ def test_calls_are_checked_like_python_calls():
         F.relu(x, x=x)
     with pytest.raises(TypeError, match="positional arguments"):
         F.relu(x, False, -1, None, 5)
+
+
+def test_copies():
+    """NNabla 1.39 refuses all; here those are made that make sense."""
+    x = nn.Variable.from_numpy_array([1.0, 2.0], grad=[3.0, 4.0], need_grad=True)
+    x.apply(name="x", persistent=True, info=[1])
+    other = x.get_unlinked_variable()
+    same = copy.copy(x)
+    assert same == x and same is not x and (same.name, same.need_grad, same.persistent) == ("x", True, True)
+    assert same.info is x.info
+    F.exp(same)
+    assert x.function_references == []
+    own, of_other = copy.deepcopy([x, other])
+    assert own == of_other and own != x
+    assert (own.name, own.need_grad, own.persistent, own.info) == ("x", True, True, [1]) and own.info is not x.info
+    own.d, own.g = 5, 6
+    np.testing.assert_array_equal([x.d, x.g], [[1, 2], [3, 4]])
+    y = F.exp(x)
+    for copied in (copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="a Variable that a function made cannot be copied"):
+            copied(y)
+    for variable in (x, y):
+        with pytest.raises(TypeError, match="a Variable cannot be pickled; save parameters with"):
+            pickle.dumps(variable)
+
+
+def test_a_copy_of_a_derived_class():
+    class Named(nn.Variable):
+        pass
+
+    x = Named((2,))
+    x.notes = [1]
+    same, own = copy.copy(x), copy.deepcopy(x)
+    assert type(same) is type(own) is Named
+    assert same.notes is x.notes is not own.notes == [1]
+
+
+def test_names():
+    """As in NNabla 1.39: of the variable, not of what it shares; parameters in graphs have theirs."""
+    x = nn.Variable((2, 3)).apply(name="x")
+    assert x.get_unlinked_variable().name == ""
+    y = PF.affine(x, 2, name="layer")
+    assert [v.name for v in y.parent.inputs] == ["x", "W", "b"]
+    assert [v.name for v in nn.get_parameters().values()] == ["", ""]

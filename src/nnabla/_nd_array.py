@@ -501,6 +501,22 @@ class NdArray:
     def __dlpack_device__(self) -> tuple[int, int]:
         return self._realize().__dlpack_device__()
 
+    # ---- copies ------------------------------------------------------------------------------------------
+
+    def __copy__(self) -> NdArray:
+        """An array with the same values in memory of its own."""
+        tensor = self._tensor
+        twin = NdArray._new(self._shape, None if tensor is None else tensor.clone())
+        twin._fill, twin._dtype, twin._cleared = self._fill, self._dtype, self._cleared
+        return twin
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> NdArray:
+        memo[id(self)] = twin = self.__copy__()
+        return twin
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError("an NdArray cannot be pickled; use the NumPy array that `data` is")
+
     # ---- identity and display ----------------------------------------------------------------------------
 
     # Two arrays are equal if they are the same one; element-wise comparison is F.equal.

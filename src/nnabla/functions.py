@@ -16,6 +16,7 @@ from .graph.call import public_call, public_calls
 from .graph.modes import get_auto_forward  # noqa: F401  (found here by scripts)
 from .graph.operator import registry
 from .graph.refusal import explained as _explained
+from .operators.batch_normalization import BatchNormalizationInOutAdapter as BatchNormalizationInOutAdapter
 
 
 def _all_calls() -> dict[str, Callable[..., Any]]:

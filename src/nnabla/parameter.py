@@ -297,7 +297,9 @@ def get_parameter_or_create(
     if param.need_grad != need_grad:
         param.need_grad = need_grad
     trained = need_grad if as_need_grad is None else bool(as_need_grad)
-    return param.get_unlinked_variable(trained and not modes.no_grad)
+    variable = param.get_unlinked_variable(trained and not modes.no_grad)
+    variable.name = name.rpartition("/")[2]
+    return variable
 
 
 def _created(
@@ -326,7 +328,6 @@ def _created(
     param.data.data = values
     if need_grad:
         param.grad.zero()
-    param.name = name.split("/")[-1]
     return param
 
 
@@ -491,7 +492,6 @@ def register_stored(loaded: list[StoredParameter], function: str, replace: bool 
         param = get_parameter(name)
         if param is None or param.shape != values.shape:
             param = Variable(values.shape, need_grad=need_grad)
-            param.name = name.split("/")[-1]
             set_parameter(name, param)
         param.data.data = values
         param.need_grad = need_grad

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import weakref
 from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -348,7 +349,6 @@ class Variable:
         """
         variable = Variable._on(self._buffers)
         variable._need_grad = self.need_grad if need_grad is None else bool(need_grad)
-        variable.name = self.name
         return variable
 
     unlinked = get_unlinked_variable
@@ -485,6 +485,36 @@ class Variable:
         graph.backward.run_backward(
             self, grad, clear_buffer, communicator_callbacks, function_pre_hook, function_post_hook
         )
+
+    # ---- copies ------------------------------------------------------------------------------------------
+
+    def _copied(self, buffers: Buffers) -> Variable:
+        if self._parent is not None:
+            raise TypeError("a Variable that a function made cannot be copied; copy its data, or build the graph again")
+        twin: Variable = object.__new__(type(self))
+        twin._link(buffers, None)
+        twin._need_grad, twin._persistent, twin._recompute = self._need_grad, self._persistent, self._recompute
+        twin.name = self.name
+        return twin
+
+    def __copy__(self) -> Variable:
+        """A variable on the same data and gradient, with the same flags."""
+        twin = self._copied(self._buffers)
+        twin.info = self.info
+        if hasattr(self, "__dict__"):  # of a derived class
+            twin.__dict__.update(self.__dict__)
+        return twin
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
+        """A variable with copies of data and gradient, and the same flags."""
+        twin = memo[id(self)] = self._copied(deepcopy(self._buffers, memo))
+        twin.info = deepcopy(self.info, memo)
+        if hasattr(self, "__dict__"):
+            twin.__dict__.update(deepcopy(self.__dict__, memo))
+        return twin
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError("a Variable cannot be pickled; save parameters with nnabla.save_parameters, or its data")
 
     # ---- identity and display ----------------------------------------------------------------------------
 
