@@ -123,6 +123,14 @@ def test_set_and_pop():
         parameter.set_parameter("x", 3)
     assert parameter.pop_parameter("m/n") is v
     assert parameter.pop_parameter("m/n") is None
+    for key in ("", "nothing/at/all"):
+        assert parameter.pop_parameter(key) is None
+    # As on NNabla 1.39: a scope goes with all that it holds.
+    parameter.set_parameter("outer/inner/w", v)
+    parameter.set_parameter("outer/inner/v", v)
+    assert parameter.pop_parameter("outer/inner/w/x") is None
+    assert list(parameter.pop_parameter("outer/inner").items()) == [("w", v), ("v", v)]
+    assert "outer" not in parameter.root_scope
     assert len(nn.get_current_parameter_scope()) == 0
 
 
@@ -260,3 +268,8 @@ def test_the_type_of_first_values():
     solver.update()
     assert w.data.dtype == np.float32
     np.testing.assert_allclose(w.d, [0.8, 0.0], rtol=1e-6)
+
+
+def test_a_number_as_the_shape():
+    create = nn.parameter.get_parameter_or_create
+    assert create("w", 3).shape == create("w", (3,)).shape == create("w", [3.0]).shape == (3,)

@@ -644,3 +644,11 @@ def test_names():
     y = PF.affine(x, 2, name="layer")
     assert [v.name for v in y.parent.inputs] == ["x", "W", "b"]
     assert [v.name for v in nn.get_parameters().values()] == ["", ""]
+
+
+def test_forward_all_of_one():
+    x = nn.Variable.from_numpy_array([[1.0], [2.0]])
+    y = F.exp(x)
+    nn.forward_all(y)
+    np.testing.assert_allclose(y.d, np.exp(x.d), rtol=1e-6)
+    assert y.function_references == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ContextDecorator
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from ._nd_array import integers
 from .context import current
 from .errors import ArgumentError, ShapeError
 from .graph.modes import modes, no_grad
@@ -220,38 +221,34 @@ def set_parameter(key: str, param: Variable) -> None:
         _registered.append((scope, names[-1]))
 
 
-def pop_parameter(key: str) -> Variable | None:
+def pop_parameter(key: str) -> Any:
     """Remove the parameter `key` of the current scope, and return it; None if there is none.
 
-    Scopes that are left empty are removed as well.
+    Where `key` is a scope, it is removed and returned with all that it holds. Scopes that are left empty are removed
+    as well.
     """
     names = _names(key, "pop_parameter")
     chain: list[tuple[Scope, str]] = []
-    scope = current_scope
+    entry: Any = current_scope
     for name in names:
-        chain.append((scope, name))
-        inner = scope.get(name)
-        if isinstance(inner, Variable):
-            break
-        if inner is None:
+        if not isinstance(entry, OrderedDict) or name not in entry:
             return None
-        scope = inner
-    if not chain or len(chain) != len(names):
+        chain.append((entry, name))
+        entry = entry[name]
+    if not chain:
         return None
     scope, name = chain.pop()
-    if not isinstance(scope.get(name), Variable):
-        return None
-    param = scope.pop(name)
+    del scope[name]
     for scope, name in reversed(chain):
         if scope[name]:
             break
         del scope[name]
-    return param
+    return entry
 
 
 def get_parameter_or_create(
     name: str,
-    shape: tuple[int, ...] | None = None,
+    shape: Sequence[int] | int | None = None,
     initializer: Callable[..., Any] | np.ndarray | None = None,
     need_grad: bool = True,
     as_need_grad: bool | None = None,
@@ -286,10 +283,10 @@ def get_parameter_or_create(
     if type(param) is not Variable:
         param = get_parameter(name)
     if param is None:
-        wanted = None if shape is None else tuple(int(d) for d in shape)
+        wanted = None if shape is None else integers(shape)
         param = _created(name, wanted, initializer, need_grad)
         set_parameter(name, param)
-    elif shape is not None and param.shape != shape and param.shape != (wanted := tuple(int(d) for d in shape)):
+    elif shape is not None and param.shape != shape and param.shape != (wanted := integers(shape)):
         raise ShapeError(
             f"get_parameter_or_create: the size of existing parameter {name!r} {param.shape} is different from the "
             f"size of new parameter {wanted}; to clear all parameters, call nn.clear_parameters()"

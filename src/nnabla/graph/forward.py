@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -54,7 +54,7 @@ def run_forward(
 
 
 def forward_all(
-    variables: Sequence[Variable],
+    variables: Variable | Iterable[Variable],
     clear_buffer: bool = False,
     clear_no_need_grad: bool = False,
     function_pre_hook: Hook | None = None,
@@ -63,13 +63,14 @@ def forward_all(
     """Compute several variables at once; what they share is computed once.
 
     Args:
-        variables: none of them is freed by the clear options. One that no function made has its values already.
+        variables: one or several; none of them is freed by the clear options. One that no function made has its values
+            already.
         clear_buffer: as in `Variable.forward`.
         clear_no_need_grad: as in `Variable.forward`.
         function_pre_hook: as in `Variable.forward`.
         function_post_hook: as in `Variable.forward`.
     """
-    variables = list(variables)
+    variables = [variables] if isinstance(variables, Variable) else list(variables)
     for i, root in enumerate(variables):
         if not isinstance(root, Variable):
             raise TypeError(f"forward_all: variables[{i}] must be a Variable, not {type(root).__name__}")
