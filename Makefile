@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= auto
 
-.PHONY: demo test check quick bench bench-functions sweep docs format lint clean
+.PHONY: demo test check quick bench bench-functions sweep docs format stubs lint clean
 
 demo: $(VENV)/.examples
 	$(BIN)/python examples/train_digits.py --output demo-output
@@ -42,6 +42,10 @@ docs: $(VENV)/.docs
 format: $(VENV)/.lint
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# What editors and type checkers read of nnabla.functions.
+stubs: $(VENV)/.test
+	$(BIN)/python tools/make_stubs.py
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff format --check .

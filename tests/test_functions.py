@@ -70,7 +70,7 @@ def test_the_stub_is_up_to_date():
     spec = importlib.util.spec_from_file_location("make_stubs", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert module.TARGET.read_text(encoding="utf-8") == module.stub(), "run: python tools/make_stubs.py"
+    assert module.TARGET.read_text(encoding="utf-8") == module.stub(), "run: make stubs"
 
 
 def leaf(shape):

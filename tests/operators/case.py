@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -56,6 +57,8 @@ class Case:
         tolerance: against the record.
         beyond: why the original is no judge of this case (it refuses what this package can do, or computes
             nonsense); such a case has no record, and only the other suites run it.
+        judge: NumPy, given the inputs in float64 and the arguments by name, for a function that the original lacks.
+            Such a case is beyond, and counts for what the cases of a function must cover.
         dtype: what the inputs hold their values in.
         category: name of the table.
         number: counts the function's cases in the table.
@@ -69,6 +72,7 @@ class Case:
     updates: tuple[int, ...]
     tolerance: Tolerance
     beyond: str
+    judge: Callable[..., Any] | None = None
     dtype: str = "float32"
     category: str = ""
     number: int = 0
@@ -112,16 +116,19 @@ def case(
     updates: tuple[int, ...] = (),
     tolerance: Tolerance = STRICT,
     beyond: str = "",
+    judge: Callable[..., Any] | None = None,
     dtype: str = "float32",
 ) -> Case:
     """A case of `function`; `grad` defaults to every real input, except those that the function updates."""
+    if judge is not None and not beyond:
+        beyond = "the original has no such function"
     if tolerance != STRICT and not tolerance.reason:
         raise ValueError(f"{function}: a tolerance of its own needs a reason")
     if grad is None:
         real = [i for i, spec in enumerate(inputs) if spec is not None and spec.real]
         grad = tuple(i for i in real if i not in updates)
     frozen = tuple(sorted((args or {}).items()))
-    return Case(function, inputs, frozen, grad, derivative, updates, tolerance, beyond, dtype)
+    return Case(function, inputs, frozen, grad, derivative, updates, tolerance, beyond, judge, dtype)
 
 
 def numbered(category: str, cases: list[Case]) -> list[Case]:
