@@ -324,7 +324,7 @@ def _h5_layouts(stream: BinaryIO, path: str, variables: Sequence[str]) -> list[H
 
     size = stream.seek(0, os.SEEK_END)
     with _h5_errors(path), h5py.File(stream, "r") as file:
-        found = dict(hdf5.datasets(file, f"cache: {path}"))
+        found = dict(hdf5.Reader(file, f"cache: {path}").datasets())
         layouts = []
         for name in variables:
             dataset = found.get(name)
@@ -347,11 +347,12 @@ def _read_h5(source: Any, path: str | None = None, variables: Sequence[str] | No
     source = _opened(source) if isinstance(source, str) and scheme_of(source) != "file" else source
     where = f"cache: {path}"
     with _h5_errors(path), h5py.File(source, "r") as file:
-        found = dict(hdf5.datasets(file, where))
+        reader = hdf5.Reader(file, where)
+        found = dict(reader.datasets())
         missing = [name for name in variables or () if name not in found]
         if missing:
             raise FormatError(f"{where} has no array {missing[0]!r}")
-        return {name: hdf5.read_values(f"{where}: {name!r}", found[name]) for name in variables or found}
+        return {name: reader.values(found[name], name) for name in variables or found}
 
 
 @contextlib.contextmanager
@@ -360,7 +361,7 @@ def _h5_errors(path: str) -> Iterator[None]:
         yield
     except (FormatError, FileNotFoundError):
         raise
-    except (OSError, RuntimeError, TypeError, KeyError, ValueError) as error:
+    except hdf5.DAMAGE as error:
         raise FormatError(f"cache: {path} is damaged: {error}") from error
 
 
