@@ -20,6 +20,11 @@ VERSION = "0.1"
 """Of the archives, as their member ``nnp_version.txt`` says."""
 
 
+def nnp_version() -> str:
+    """The version of the archives that are written."""
+    return VERSION
+
+
 class Contents(NamedTuple):
     """What a model file holds."""
 

@@ -198,6 +198,11 @@ class ProtoGraph:
             graph.executors[message.name] = ProtoExecutor.from_proto(message)
         return graph
 
+    def expand_loop_control(self) -> None:
+        """Write out the loops of all networks, see `ProtoNetwork.expand_loop_control`."""
+        for name, network in self.networks.items():
+            self.networks[name] = network.expand_loop_control()
+
     def register(self, loaded: list[StoredParameter], function: str) -> None:
         """Set values and flags of parameters; one of another shape is replaced. Errors name `function`."""
         with parameter.parameter_scope("", self.parameter_scope):

@@ -14,6 +14,7 @@ from ..context import Context, context_scope
 from ..graph.variable import Variable
 from .from_messages import read_network
 from .in_force import in_force
+from .loops import expand, has_loops
 from .proto_function import ProtoFunction
 from .proto_variable import PARAMETER, ProtoVariable, Shape
 from .to_messages import network_message
@@ -41,6 +42,7 @@ class ProtoNetwork:
         parameters: parameters by name.
         functions: functions by name.
         repeat_info: how often loops are gone through, by their names; expanding them empties it.
+        copies: by the name of a variable in loops, what it became when they were expanded.
         func_names, var_names: how often each name was needed, to number functions and variables.
 
     Example:
@@ -62,6 +64,7 @@ class ProtoNetwork:
         self.parameters: OrderedDict[str, ProtoVariable] = OrderedDict()
         self.functions: OrderedDict[str, ProtoFunction] = OrderedDict()
         self.repeat_info: dict[str, int] = {}
+        self.copies: dict[str, list[str]] = {}
         self.func_names: dict[str, int] = {}
         self.var_names: dict[str, int] = {}
         # Names here of variables of other networks that this one reads.
@@ -215,6 +218,7 @@ class ProtoNetwork:
         for name, function in self.functions.items():
             copy.functions[name] = function.clone(copy)
         copy.repeat_info = dict(self.repeat_info)
+        copy.copies = dict(self.copies)
         copy.func_names = dict(self.func_names)
         copy.var_names = dict(self.var_names)
         return copy
@@ -273,6 +277,18 @@ class ProtoNetwork:
         network = ProtoNetwork(owner, proto.name, batch_size)
         read_network(network, proto, rng)
         return network
+
+    def expand_loop_control(self) -> ProtoNetwork:
+        """This network, or where it has loops one with the same owner in which they are written out.
+
+        Raises:
+            ValueError: loops do not fit together, or become too large.
+        """
+        if not has_loops(self):
+            return self
+        expanded = ProtoNetwork(self.owner, self.name, self.batch_size)
+        expand(self, expanded)
+        return expanded
 
     def save(
         self,

@@ -96,6 +96,7 @@ def graph_of(
         graph = ProtoGraph(parameter_scope=parameter_scope)
     else:
         graph = ProtoGraph.from_proto(_without_parameters(model), batch_size, parameter_scope, rng)
+        graph.expand_loop_control()
     if not exclude_parameter:
         graph.register(stored, function)
     return graph

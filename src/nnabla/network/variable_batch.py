@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import ArgumentError, ShapeError
 from ..logger import logger
+from .loops import has_loops
 from .proto_variable import PARAMETER
 
 Shape = tuple[int, ...]
@@ -49,6 +50,8 @@ def variable_batch_size(network: Any) -> None:
     Args:
         network: a `ProtoNetwork`, which is changed.
     """
+    if has_loops(network):
+        return
     batch = batch_of(network)
     if batch is None:
         return

@@ -1,6 +1,7 @@
 """Door to `nnabla.converters.nnp.loading`."""
 
 from ..converters.nnp.datasets import create_dataset as _create_dataset
+from ..converters.nnp.file_handles import get_initial_file_loader, load_files
 from ..converters.nnp.loading import link_components, load, restore_optimizer_state
 from ..converters.nnp.loading import load as base_load
 from ..initializer import ConstantInitializer, NormalInitializer, RangeInitializer, UniformInitializer
@@ -27,8 +28,10 @@ __all__ = [
     "UniformInitializer",
     "_create_dataset",
     "base_load",
+    "get_initial_file_loader",
     "link_components",
     "load",
+    "load_files",
     "logger",
     "restore_optimizer_state",
 ]

@@ -17,6 +17,7 @@ from ...graph.variable import Variable
 from ...logger import logger
 from ...network import ProtoNetwork, ProtoVariable
 from ...network.initializers import StoredInitializer
+from ...network.loops import KEPT
 from ...network.saved_graphs import files_of, graph_of, read_files
 from ...rewriting.graph_optimizer import IdentityRemover
 from .contents import (
@@ -32,9 +33,6 @@ from .contexts import context_of
 from .datasets import dataset_of
 from .solver_settings import decay_of, scheduler_of, solver_of
 from .solver_states import SHARED_MEMBER, own_member, restore_states
-
-KEPT_IDENTITIES = "$EC$/"
-"""What the names of Identity functions begin with that are not removed."""
 
 GENERATORS = ("Normal", "Uniform", "Range", "Constant")
 
@@ -81,7 +79,7 @@ def load(
         exclude_parameter,
         parameter_only,
     )
-    info.optimizer_states_checkpoint = _checkpoints(states, model)
+    info.optimizer_states_checkpoint = checkpoints(states, model)
     graph = graph_of(
         model, stored, batch_size, exclude_parameter, parameter_only, info.parameter_scope, function="load"
     )
@@ -120,7 +118,7 @@ def _known_files(given: list[Any], extension: str) -> list[Any]:
     return known
 
 
-def _checkpoints(states: list[tuple[str, bytes]], model: Any) -> OrderedDict[str, tuple[str, Any]]:
+def checkpoints(states: list[tuple[str, bytes]], model: Any) -> OrderedDict[str, tuple[str, Any]]:
     """Format and contents of files of solver states, by name of the optimizer."""
     by_name = {os.path.basename(name): data for name, data in states}
     found: OrderedDict[str, tuple[str, Any]] = OrderedDict()
@@ -148,7 +146,7 @@ def training_config_of(message: Any) -> TrainingConfig:
 
 def build(network: ProtoNetwork, renamed: dict[str, str]) -> None:
     """Build the graph of a network, without its Identity functions; its parameters get `need_grad`."""
-    remover = IdentityRemover(renamed, lambda function: not str(function.name).startswith(KEPT_IDENTITIES))
+    remover = IdentityRemover(renamed, lambda function: not str(function.name).startswith(KEPT))
     network.execute_on_proto(remover)
     for described in network.parameters.values():
         described.need_grad = True
@@ -228,10 +226,9 @@ def matching_parameters(name: str, network: ProtoNetwork) -> list[str]:
     """
     if name in network.parameters:
         return [name]
-    copies = [each for each in network.parameters if each.startswith(f"{name}_") and each.endswith("]")]
-    if not copies:
+    if name not in network.copies:
         raise ValueError(f'Variable "{name}" is not found.')
-    return copies
+    return network.copies[name]
 
 
 def _optimizer(info: Info, message: Any) -> Optimizer:
