@@ -7,6 +7,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ContextDecorator
+from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -44,8 +45,24 @@ root_scope: Scope = OrderedDict()
 current_scope: Scope = root_scope
 
 
+# What NNabla has in this module, too; it is made of what stands above.
+_FILE_HANDLES = (
+    "FileHandlerContext",
+    "get_file_handle_save",
+    "get_parameter_file_loader",
+    "get_parameter_file_savers",
+    "load_files",
+    "save_files",
+)
+
+
 class _ParameterModule(ModuleType):
     """Shows `nnabla.no_grad`'s state where scripts read it and set it, as an attribute of this module."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _FILE_HANDLES:
+            return getattr(import_module("nnabla.utils.get_file_handle"), name)
+        raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
 
     @property
     def current_no_grad(self) -> bool:

@@ -4,6 +4,8 @@ from ..converters.nnp.datasets import create_dataset as _create_dataset
 from ..converters.nnp.file_handles import get_initial_file_loader, load_files
 from ..converters.nnp.loading import link_components, load, restore_optimizer_state
 from ..converters.nnp.loading import load as base_load
+from ..data.create_cache import CreateCache
+from ..data.making_iterators import data_iterator_cache, data_iterator_csv_dataset
 from ..initializer import ConstantInitializer, NormalInitializer, RangeInitializer, UniformInitializer
 from ..logger import logger
 from ..rewriting.graph_optimizer import IdentityRemover
@@ -18,6 +20,7 @@ from ..solvers.learning_rates import (
 __all__ = [
     "ConstantInitializer",
     "CosineScheduler",
+    "CreateCache",
     "ExponentialScheduler",
     "IdentityRemover",
     "LinearWarmupScheduler",
@@ -28,6 +31,8 @@ __all__ = [
     "UniformInitializer",
     "_create_dataset",
     "base_load",
+    "data_iterator_cache",
+    "data_iterator_csv_dataset",
     "get_initial_file_loader",
     "link_components",
     "load",

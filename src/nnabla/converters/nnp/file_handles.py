@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from ... import parameter
 from ...files import model_files
@@ -88,7 +88,7 @@ def get_file_handle_save(path: Any, ext: str) -> Iterator[Any]:
 
 
 @contextmanager
-def _opened(file: Any, ext: str, mode: str) -> Iterator[Any]:
+def _opened(file: Any, ext: str, mode: Literal["r", "w"]) -> Iterator[Any]:
     if ext == ".h5":
         import h5py
 
