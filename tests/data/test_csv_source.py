@@ -30,9 +30,7 @@ def table(tmp_path):
 
 def plain(path, batch_size=1, **arguments):
     """An iterator without caches."""
-    return D.data_iterator_csv_dataset(
-        path, batch_size, with_memory_cache=False, with_file_cache=False, **arguments
-    )
+    return D.data_iterator_csv_dataset(path, batch_size, with_memory_cache=False, with_file_cache=False, **arguments)
 
 
 # Errors

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -194,3 +195,5 @@ _load_functions: dict[str, Callable[..., np.ndarray]] = {
     ".npy": load_npy,
     ".wav": load_audio,
 }
+
+pydub_available = importlib.util.find_spec("pydub") is not None

@@ -11,9 +11,7 @@ from ...errors import ArgumentError
 from . import auread as read_audio
 
 
-def auread(
-    source: Any, channel_first: bool = False, raw_format_param: Mapping[str, int] | None = None
-) -> np.ndarray:
+def auread(source: Any, channel_first: bool = False, raw_format_param: Mapping[str, int] | None = None) -> np.ndarray:
     """See `nnabla.data.audio.auread`."""
     return read_audio(source, channel_first, raw_format_param)
 

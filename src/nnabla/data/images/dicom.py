@@ -18,7 +18,7 @@ class DicomBackend(ImageUtilsBackend):
     """Reads DICOM files.
 
     Values pass through the file's modality table (rescale slope and intercept) and its window, if it has these, and are
-    then scaled by the number of bits that are allocated: 2 to that power becomes 256. ``MONOCHROME1``, where small
+    then scaled by the number of bits that are allocated: their largest number becomes 255. ``MONOCHROME1``, where small
     values are bright, is inverted.
     """
 
@@ -68,6 +68,7 @@ def _pixels(path: Source, as_uint16: bool) -> np.ndarray:
         bits, kind = dataset.BitsAllocated, dataset.PhotometricInterpretation
     except (InvalidDicomError, AttributeError, ValueError, NotImplementedError, RuntimeError) as error:
         raise FormatError(f"imread: {name_of(path)} is no DICOM image that pydicom can read: {error}") from error
-    scaled = np.asarray(values, np.float64) / 2.0**bits * largest
+    # Fractions are cut off, but not those that are errors of rounding.
+    scaled = np.asarray(values, np.float64) * (largest / (2.0**bits - 1)) + 1e-6
     img = converted(scaled.clip(0, largest), dtype)
     return largest - img if kind == "MONOCHROME1" else img

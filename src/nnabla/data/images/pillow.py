@@ -100,13 +100,10 @@ class PilBackend(ImageUtilsBackend):
                     array = _deep(image, path, grayscale, as_uint16)
                     array = array if size is None else self.pil_resize_from_ndarray(array, size, resample)
                 else:
-                    # As a number of 16 bits, white is not 1.
+                    # Zeros and ones are for 8 bits only.
                     bright = grayscale or (as_uint16 and image.mode == "1")
-                    chosen = self.convert_pil(image, bright, num_channels, return_palette_indices)
-                    array = np.asarray(chosen if size is None else chosen.resize(size, resample=resample))
-                    # Zeros and ones, and what 1.39 made of more than 8 bits: the lower ones.
-                    array = array if array.dtype == np.uint8 else converted(array, np.uint8)
-                    array = upscale_uint8_image(array, as_uint16)
+                    chosen = self.convert_pil(image, bright, -1 if as_uint16 else num_channels, return_palette_indices)
+                    array = upscale_uint8_image(_pixels(chosen, size, resample), as_uint16)
         except FileNotFoundError:
             raise
         except (OSError, SyntaxError, ValueError) as error:
@@ -159,6 +156,17 @@ class PilBackend(ImageUtilsBackend):
             channels = [self.pil_resize_from_ndarray(img[:, :, i], size, resample) for i in range(img.shape[2])]
             resized = np.stack(channels, axis=2)
         return laid_out(resized, channel_first)
+
+
+def _pixels(image: Any, size: tuple[int, int] | None, resample: Any) -> np.ndarray:
+    """The pixels in 8 bits; of one bit zeros and ones; of more than 8 the lower ones, as NNabla 1.39 had them."""
+    if image.mode == "1" and size is not None:
+        return (np.asarray(image.convert("L").resize(size, resample=resample)) > 127).astype(np.uint8)
+    array = np.asarray(image)
+    if array.dtype != np.uint8:
+        array = converted(array, np.uint8)
+        return array if size is None else PilBackend.pil_resize_from_ndarray(array, size, resample)
+    return array if size is None else np.asarray(image.resize(size, resample=resample))
 
 
 def _opened(source: Source) -> Any:
