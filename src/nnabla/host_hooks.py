@@ -36,11 +36,11 @@ callback_list = _modules(module_list)
 module = module_list[-1]
 
 
-def _call(name: str, default: Any, *args: Any, **kwargs: Any) -> Any:
+def _call(name: str, default: Any, *args: Any) -> Any:
     for host in callback_list:
         hook: Callable[..., Any] | None = getattr(host, name, None)
         if hook is not None:
-            return hook(*args, **kwargs)
+            return hook(*args)
     return default
 
 
@@ -65,7 +65,7 @@ def update_time_train(prediction: float | None = None) -> None:
     Args:
         prediction: seconds that all of the training will take; ``None`` if not known.
     """
-    _call("update_time_train", None, prediction=prediction)
+    _call("update_time_train", None, prediction)
 
 
 def save_train_snapshot() -> None:
@@ -81,7 +81,7 @@ def update_status(state: Any = None, start: bool = False, start_time: float | No
         start: whether the work begins.
         start_time: when it began, in seconds since 1970.
     """
-    _call("update_status", None, state=state, start=start, start_time=start_time)
+    _call("update_status", None, state, start, start_time)
 
 
 def add_train_command_arg(subparser: argparse.ArgumentParser) -> None:

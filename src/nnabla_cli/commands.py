@@ -12,10 +12,14 @@ from typing import Any
 
 # What each subcommand calls, once it is there: a function of the parsed arguments that returns whether it succeeded.
 COMMANDS = {
+    "train": "nnabla.cli.train:train_command",
+    "infer": "nnabla.cli.infer:infer_command",
     "encode_param": "nnabla.cli.parameters:encode_param_command",
     "decode_param": "nnabla.cli.parameters:decode_param_command",
+    "dump": "nnabla.cli.dump:dump_command",
     "plot_series": "nnabla.cli.plot:plot_series_command",
     "plot_timer": "nnabla.cli.plot:plot_timer_command",
+    "draw_graph": "nnabla.cli.draw_graph:draw_graph_command",
     "version": "nnabla.cli.version:version_command",
 }
 

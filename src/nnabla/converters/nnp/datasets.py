@@ -58,12 +58,16 @@ def create_dataset(
         dataset_index: seed of the order.
     """
     normalize = not no_image_normalization
-    rng = np.random.RandomState(dataset_index)
+
+    # Each iterator draws from a generator of its own: where several share one, the order of the samples depends on
+    # which of them begins an epoch first.
+    def rng() -> np.random.RandomState:
+        return np.random.RandomState(dataset_index)
 
     def open_cache() -> Any:
         from ...data.making_iterators import data_iterator_cache
 
-        return data_iterator_cache(cache_dir, batch_size, shuffle, rng=rng, normalize=normalize)
+        return data_iterator_cache(cache_dir, batch_size, shuffle, rng=rng(), normalize=normalize)
 
     def open_dataset() -> Any:
         from ...data.create_cache import CreateCache
@@ -73,10 +77,10 @@ def create_dataset(
         if there and not overwrite_cache:
             return open_cache()
         if cache_dir and create_cache_explicitly:
-            CreateCache(uri, rng=np.random.RandomState(dataset_index), shuffle=shuffle).create(cache_dir, normalize)
+            CreateCache(uri, rng=rng(), shuffle=shuffle).create(cache_dir, normalize)
             return open_cache()
         return data_iterator_csv_dataset(
-            uri, batch_size, shuffle, rng=rng, normalize=normalize, cache_dir=cache_dir or None
+            uri, batch_size, shuffle, rng=rng(), normalize=normalize, cache_dir=cache_dir or None
         )
 
     return Dataset(

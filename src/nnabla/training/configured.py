@@ -1,0 +1,304 @@
+"""Running a training configuration, as ``nnabla_cli train`` does."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+
+from .. import host_hooks, progress
+from ..context import context_scope
+from ..errors import ArgumentError, FormatError
+from ..logger import ALWAYS, logger
+from .feeding import Feed
+from .results import ResultFiles, last_results, random_states, read_report, read_resume, set_random_states
+
+SECONDS_BETWEEN_SAVES = 180
+EPOCHS_BETWEEN_SAVES = 10
+EPOCHS_ALWAYS_MONITORED = 5
+JUDGE = "valid_error"
+"""The monitor whose smallest value says which results are the best."""
+
+
+class TimeInfo:
+    """Seconds of a training so far and altogether, for hosts.
+
+    Attributes:
+        past_time: since the start.
+        estimate_time: of all of the training, by what it took so far.
+        last_past_time: what the epochs before a resumption took.
+    """
+
+    def __init__(self, last_past_time: float = 0.0) -> None:
+        self.start = time.monotonic()
+        self.last_past_time = last_past_time
+        self.past_time = last_past_time
+        self.estimate_time = 0.0
+
+    def update(self, share: float) -> None:
+        """Note the time; `share` of the training is done."""
+        self.past_time = self.last_past_time + time.monotonic() - self.start
+        self.estimate_time = self.past_time / share if share > 0 else 0.0
+
+
+class _Optimizing:
+    """One optimizer of a configuration, with its data."""
+
+    def __init__(self, optimizer: Any) -> None:
+        self.optimizer = optimizer
+        for loss in optimizer.loss_variables:
+            loss.variable_instance.persistent = True
+        self.feed = Feed(optimizer.data_iterators, optimizer.dataset_assign, optimizer.generator_assign)
+
+    def step(self, iteration: int) -> float | None:
+        """Train on a batch; the sum of the losses, or None outside of the iterations that it is for."""
+        o = self.optimizer
+        if iteration < o.start_iter or 0 < o.end_iter <= iteration:
+            return None
+        self.feed.next()
+        within = iteration % o.update_interval
+        o.target.forward(clear_no_need_grad=True)
+        cost = sum(float(np.mean(loss.variable_instance.d)) for loss in o.loss_variables)
+        if within == 0:
+            o.solver.zero_grad()
+        o.target.backward(clear_buffer=True)
+        if within == o.update_interval - 1:
+            if o.weight_decay > 0:
+                o.solver.weight_decay(o.weight_decay)
+            if o.scheduler is not None:
+                o.solver.set_learning_rate(o.scheduler.get_learning_rate(iteration))
+            o.solver.update()
+        return cost
+
+
+class _Monitoring:
+    """One monitor of a configuration, with its data, which it goes through from evaluation to evaluation."""
+
+    def __init__(self, monitor: Any) -> None:
+        self.monitor = monitor
+        for variable in monitor.monitor_variables:
+            variable.variable_instance.persistent = True
+        self.feed = Feed(monitor.data_iterators, monitor.dataset_assign, monitor.generator_assign)
+
+    def evaluate(self, name: str) -> float:
+        """The mean of the monitored variables over as many whole batches as the data set has."""
+        batches = max(self.feed.size // self.feed.batch_size, 1)
+        total = 0.0
+        for i in range(batches):
+            self.feed.next()
+            self.monitor.target.forward(clear_buffer=True)
+            total += sum(float(np.mean(v.variable_instance.d)) for v in self.monitor.monitor_variables)
+            if i > 0:
+                progress.progress(f'Evaluating "{name}" : error={total / (i + 1):.6f}', self.feed.progress)
+        return total / batches
+
+
+class ConfiguredTraining:
+    """A training configuration, loaded and ready to run.
+
+    Args:
+        config: what `nnabla.utils.load.load` returned.
+        args: of ``nnabla_cli train``: ``outdir`` and ``resume``; passed on to hosts.
+        config_name: of the member of the results with the configuration.
+        config_text: what is in it.
+
+    Raises:
+        ArgumentError: the configuration does not say how to train.
+    """
+
+    def __init__(self, config: Any, args: argparse.Namespace, config_name: str, config_text: bytes) -> None:
+        if config.training_config is None or not config.optimizers:
+            raise ArgumentError("train: the configuration has no training_config or no optimizer")
+        self.config = config
+        self.args = args
+        self.context = config.global_config.default_context if config.global_config else None
+        ordered = sorted(config.optimizers.items(), key=lambda item: item[1].order)
+        self.files = ResultFiles(
+            args.outdir, config_name, config_text, [(name, o.proto.solver.type, o.solver) for name, o in ordered]
+        )
+        self._optimizing = [_Optimizing(optimizer) for _, optimizer in ordered]
+        self._monitoring = {name: _Monitoring(m) for name, m in config.monitors.items()}
+        self.max_epoch = config.training_config.max_epoch
+        self.iterations = config.training_config.iter_per_epoch
+        if self.max_epoch > 0 and self.iterations <= 0:
+            feed = self._optimizing[0].feed
+            self.iterations = max(feed.size // feed.batch_size, 1)
+        self.best_error: float | None = None
+        self.best_epoch: int | None = None
+        self.report: dict[int, dict[str, float]] = {}
+        self.timelimit = host_hooks.get_timelimit(args)
+        config.timelimit = self.timelimit
+        self._time = TimeInfo()
+        self._saved_at = (-float("inf"), -EPOCHS_BETWEEN_SAVES - 1)
+
+    # ---- the loop ----------------------------------------------------------------------------------------
+
+    def run(self) -> bool:
+        """Train from where the results in the output folder end, or from the start."""
+        first = self._resume() if self.args.resume else 1
+        host_hooks.update_status(("epoch.max", self.max_epoch))
+        host_hooks.update_status(("epoch.current", first))
+        host_hooks.update_status("processing", True, time.time())
+        logger.log(ALWAYS, "Training epoch %d of %d begin", first, self.max_epoch)
+        epoch = first - 1
+        states: dict[str, Any] | None = None
+        try:
+            with nullcontext() if self.context is None else context_scope(self.context):
+                for epoch in range(first, self.max_epoch + 1):
+                    states = self._run_epoch(epoch)
+                    if not self._goes_on(epoch):
+                        break
+        finally:
+            self.close()
+        if epoch == 0 or states is None:
+            self._save_best(epoch)
+        else:
+            self._save_current(epoch, states, forced=True)
+        host_hooks.update_status("finished")
+        return True
+
+    def close(self) -> None:
+        """Close the data sets."""
+        for feed in [part.feed for part in self._optimizing] + [part.feed for part in self._monitoring.values()]:
+            feed.close()
+
+    def _run_epoch(self, epoch: int) -> dict[str, Any]:
+        cost = self._train(epoch)
+        line = f"epoch {epoch} of {self.max_epoch} cost={cost:.6f}  "
+        values: dict[str, float] = {"cost": cost}
+        errors = self._evaluate(epoch) if self._is_monitored(epoch) else {}
+        values.update(errors)
+        if errors:
+            line += "{" + ", ".join(f"{name}={error:.6f}" for name, error in errors.items()) + "} "
+        if self._is_monitored(epoch):
+            self._judge(epoch, errors.get(JUDGE, 0.0))
+        host_hooks.update_status((["monitoring_report", epoch, "cost"], cost))
+        self.report[epoch - 1] = values
+        self.files.write_report(self.report)
+        states = random_states()
+        self._save_current(epoch, states)
+        self._time.update(epoch / self.max_epoch)
+        logger.log(ALWAYS, "%stime=(%.1fs /%.1fs) ", line, self._time.past_time, self._time.estimate_time)
+        host_hooks.update_status(("epoch.current", epoch))
+        host_hooks.update_status()
+        return states
+
+    def _train(self, epoch: int) -> float:
+        """One epoch; the mean over its iterations of the losses of all optimizers."""
+        total, counted = 0.0, 0
+        for i in range(self.iterations):
+            if i > 0:
+                progress.progress(f"Training : cost={total / max(counted, 1):.6f}", i / self.iterations)
+            costs = [part.step((epoch - 1) * self.iterations + i) for part in self._optimizing]
+            active = [cost for cost in costs if cost is not None]
+            if active:
+                total += sum(active)
+                counted += 1
+            if not np.isfinite(total):
+                logger.warning("The cost is %s in epoch %d, iteration %d.", total, epoch, i + 1)
+            self._time.update(((epoch - 1) + (i + 1) / self.iterations) / self.max_epoch)
+            host_hooks.update_time_train(self._time.estimate_time)
+        return total / counted if counted else 0.0
+
+    # ---- monitors ----------------------------------------------------------------------------------------
+
+    def _is_monitored(self, epoch: int) -> bool:
+        return epoch % self.config.training_config.monitor_interval == 0 or epoch <= EPOCHS_ALWAYS_MONITORED
+
+    def _evaluate(self, epoch: int) -> dict[str, float]:
+        errors = {}
+        for name, monitoring in self._monitoring.items():
+            errors[name] = error = monitoring.evaluate(name)
+            host_hooks.update_status((["monitoring_report", epoch, name], error))
+            host_hooks.update_status((["last", name], error))
+        return errors
+
+    def _judge(self, epoch: int, error: float) -> None:
+        if self.best_error is not None and self.config.training_config.save_best and error > self.best_error:
+            return
+        self.best_error, self.best_epoch = error, epoch
+        host_hooks.update_status((f"best.{JUDGE}", error))
+        host_hooks.update_status(("best.epoch", epoch))
+        self._save_best(epoch)
+
+    # ---- results -----------------------------------------------------------------------------------------
+
+    def _save_best(self, epoch: int) -> None:
+        outdir = self.args.outdir
+        base = host_hooks.result_base(os.path.join(outdir, f"results_best_{epoch}"), "best", outdir)
+        self.files.save(base or os.path.join(outdir, "results"), None)
+        host_hooks.save_train_snapshot()
+
+    def _save_current(self, epoch: int, states: dict[str, Any], forced: bool = False) -> None:
+        outdir = self.args.outdir
+        usual = os.path.join(outdir, f"results_current_{epoch}")
+        base = host_hooks.result_base(usual, "current", outdir) or usual
+        now = time.monotonic()
+        saved_time, saved_epoch = self._saved_at
+        if not forced and now - saved_time <= SECONDS_BETWEEN_SAVES and epoch - saved_epoch <= EPOCHS_BETWEEN_SAVES:
+            return
+        self._saved_at = (now, epoch)
+        resume = {
+            "epoch": epoch,
+            "random": states,
+            "batches": {
+                "optimizers": [part.feed.batches for part in self._optimizing],
+                "monitors": {name: part.feed.batches for name, part in self._monitoring.items()},
+            },
+            "best": [self.best_error, self.best_epoch],
+            "seconds": self._time.past_time,
+        }
+        path = self.files.save(base, resume)
+        self.files.remove_others(path)
+        host_hooks.save_train_snapshot()
+
+    def _goes_on(self, epoch: int) -> bool:
+        if not host_hooks.check_training_time(self.args, self.config, self._time, epoch, self.max_epoch):
+            logger.log(ALWAYS, "Training ends after epoch %d: the host says so.", epoch)
+            return False
+        if 0 < self.timelimit <= self._time.past_time:
+            logger.log(ALWAYS, "Training ends after epoch %d: the time limit of %g s.", epoch, self.timelimit)
+            return False
+        return True
+
+    def _resume(self) -> int:
+        """Set states of random numbers, data sets and the best so far; the first epoch to train.
+
+        Parameters and states of solvers were loaded with the configuration.
+        """
+        last = last_results(self.args.outdir)
+        if last is None:
+            return 1
+        epoch, path = last
+        self.report = {number: values for number, values in read_report(self.args.outdir).items() if number < epoch}
+        logger.log(ALWAYS, "Load training resume states: %s", path)
+        self.best_error, self.best_epoch = host_hooks.get_best_from_status(self.args)
+        resume = read_resume(path)
+        if resume is None:
+            logger.warning("%s says nothing of random numbers and data sets: they start anew.", path)
+            errors = [values[JUDGE] for values in self.report.values() if JUDGE in values]
+            if self.best_error is None and errors:
+                self.best_error = min(errors)
+        else:
+            self._take(resume, path)
+        logger.log(ALWAYS, "Resume from epoch %d", epoch + 1)
+        return epoch + 1
+
+    def _take(self, resume: dict[str, Any], path: str) -> None:
+        try:
+            optimizers, monitors = resume["batches"]["optimizers"], resume["batches"]["monitors"]
+            for part, batches in zip(self._optimizing, optimizers, strict=True):
+                part.feed.skip(int(batches))
+            for name, monitoring in self._monitoring.items():
+                monitoring.feed.skip(int(monitors[name]))
+            if self.best_error is None:
+                self.best_error, self.best_epoch = resume["best"]
+            self._time = TimeInfo(float(resume["seconds"]))
+            states = resume["random"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise FormatError(f"train: {path!r} does not fit the configuration: {error}") from None
+        set_random_states(states)
