@@ -256,7 +256,7 @@ class _RowsOfFile:
 
     def _read(self, layout: Header, rows: Sequence[int]) -> np.ndarray:
         result = np.empty((len(rows), *layout.shape[1:]), layout.dtype)
-        memory = memoryview(result.reshape(-1).view(np.uint8)) if result.size else memoryview(b"")
+        memory = result.reshape(-1).view(np.uint8).data if result.size else memoryview(b"")
         size = result[:1].nbytes
         assert self._stream is not None
         if isinstance(rows, range):

@@ -71,7 +71,7 @@ class CsvDataSource(DataSource):
         sample: list[Any] = []
         for variable, cells in enumerate(self._table.cells(row)):
             values = [
-                cell if isinstance(cell, float) else self._value(cell, row, variable, element)
+                self._value(cell, row, variable, element) if isinstance(cell, str) else cell
                 for element, cell in enumerate(cells)
             ]
             alone = len(values) == 1 and not self._table.is_vector(variable) and isinstance(values[0], np.ndarray)

@@ -25,7 +25,7 @@ class ColumnName(NamedTuple):
     """A cell of the header."""
 
     name: str
-    index: str | None
+    element: str | None
     label: str | None
 
 
@@ -143,7 +143,7 @@ class CsvTable:
         if variable is None:
             return text
         column = dict(self.columns)[self._variables[variable].columns[element]]
-        name = column.name if column.index is None else f"{column.name}__{column.index}"
+        name = column.name if column.element is None else f"{column.name}__{column.element}"
         return f"{text}, column {name!r}"
 
 
@@ -159,7 +159,7 @@ def _variables(columns: Sequence[tuple[int, ColumnName]], filename: str) -> list
     found: OrderedDict[str, _Variable] = OrderedDict()
     for at, column in columns:
         before = found.get(column.name)
-        if column.index is None:
+        if column.element is None:
             # Of two columns of one name the last counts.
             found[column.name] = _Variable(column.name, (at,), False)
         elif before is None:
@@ -167,7 +167,9 @@ def _variables(columns: Sequence[tuple[int, ColumnName]], filename: str) -> list
         elif before.is_vector:
             found[column.name] = before._replace(columns=(*before.columns, at))
         else:
-            raise FormatError(f"{filename}: column {column.name}__{column.index} stands behind a column {column.name}")
+            raise FormatError(
+                f"{filename}: column {column.name}__{column.element} stands behind a column {column.name}"
+            )
     return list(found.values())
 
 

@@ -229,8 +229,10 @@ class CachedSamples(DataSource):
     def _new_order(self, generation: int) -> Sequence[int]:
         if not self._shuffle:
             return range(self._size)
+
         files, rows = self._drawn()
-        return np.concatenate([np.empty(0, np.int64), *(self._starts[file] + rows[file] for file in files)])
+        order: Any = np.concatenate([np.empty(0, np.int64), *(self._starts[file] + rows[file] for file in files)])
+        return order
 
     def _get_data(self, position: int) -> Sample:
         return self._get_data_of_generation(position, self._generation)

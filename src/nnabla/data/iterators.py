@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
@@ -166,7 +167,7 @@ class DataIterator:
         slice_pos: int | None = None,
         slice_start: int | None = None,
         slice_end: int | None = None,
-        cache_dir: str | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
         use_cache: bool = False,
         drop_last: bool = False,
     ) -> DataIterator:

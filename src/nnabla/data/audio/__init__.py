@@ -44,7 +44,7 @@ __all__ = [
     "set_backend",
 ]
 
-_RAW_TYPES = {1: np.dtype("u1"), 2: np.dtype("<i2"), 4: np.dtype("<i4")}
+_RAW_TYPES: dict[int, np.dtype] = {1: np.dtype("u1"), 2: np.dtype("<i2"), 4: np.dtype("<i4")}
 
 
 def get_available_backends() -> list[str]:

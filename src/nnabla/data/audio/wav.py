@@ -11,7 +11,7 @@ import numpy as np
 from ...errors import ArgumentError, FormatError
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
-_TYPES = {
+_TYPES: dict[tuple[int, int], np.dtype] = {
     (_PCM, 8): np.dtype("u1"),
     (_PCM, 16): np.dtype("<i2"),
     (_PCM, 32): np.dtype("<i4"),

@@ -31,7 +31,7 @@ class DicomBackend(ImageUtilsBackend):
         """``"OK"`` for reading ``.dcm``."""
         return "OK" if ext in (".dcm", ".dicom") and operator == "load" else "NG"
 
-    def imread(
+    def imread(  # type: ignore[override]  # an option that this backend lacks is a TypeError
         self,
         path: Source,
         grayscale: bool = False,
@@ -59,7 +59,7 @@ class DicomBackend(ImageUtilsBackend):
 def _pixels(path: Source, as_uint16: bool) -> np.ndarray:
     import pydicom
     from pydicom.errors import InvalidDicomError
-    from pydicom.pixels import apply_modality_lut, apply_voi_lut
+    from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 
     largest, dtype = (65535, np.uint16) if as_uint16 else (255, np.uint8)
     try:

@@ -66,7 +66,7 @@ class Cv2Backend(ImageUtilsBackend):
         """``"NG"`` for formats that OpenCV lacks."""
         return "NG" if operator == "load" and ext in ("", ".dcm", ".gif") else "OK"
 
-    def imread(
+    def imread(  # type: ignore[override]  # an option that this backend lacks is a TypeError
         self,
         path: Source,
         grayscale: bool = False,
@@ -82,7 +82,7 @@ class Cv2Backend(ImageUtilsBackend):
 
         checked_channels("imread", grayscale, num_channels)
         size = None if size is None else checked_size("imread", size)
-        interpolation = None if size is None else _filter("imread", interpolate)
+        interpolation = 0 if size is None else _filter("imread", interpolate)
         data = np.frombuffer(_bytes_of(path), np.uint8)
         flag = cv2.IMREAD_GRAYSCALE if grayscale else cv2.IMREAD_UNCHANGED
         img = cv2.imdecode(data, flag) if data.size else None

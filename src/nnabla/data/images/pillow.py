@@ -78,7 +78,7 @@ class PilBackend(ImageUtilsBackend):
         # Some filters overshoot.
         return converted(resized.clip(0, 65535), np.uint16) if arr.dtype == np.uint16 else resized
 
-    def imread(
+    def imread(  # type: ignore[override]  # an option that this backend lacks is a TypeError
         self,
         path: Source,
         grayscale: bool = False,
@@ -218,13 +218,15 @@ def _format_of(path: str | os.PathLike[str] | BinaryIO) -> str:
 
 def bits_of(source: Source) -> int:
     """Bits per channel of a file: 1, 8, 16 or 32."""
-    start = None if isinstance(source, (str, os.PathLike)) else source.seek(0)
+    stream = None if isinstance(source, (str, os.PathLike)) else source
+    if stream is not None:
+        stream.seek(0)
     with _opened(source) as image:
         bits = (
             16
             if png16.is_16_bit(image) or image.mode.startswith("I;16")
             else {"1": 1, "I": 32, "F": 32}.get(image.mode, 8)
         )
-    if start is not None:
-        source.seek(0)
+    if stream is not None:
+        stream.seek(0)
     return bits

@@ -65,7 +65,7 @@ class PngBackend(ImageUtilsBackend):
         """``"OK"`` for reading and writing PNG."""
         return "OK" if ext == ".png" and operator in ("load", "save") else "NG"
 
-    def imread(
+    def imread(  # type: ignore[override]  # an option that this backend lacks is a TypeError
         self,
         path: Source,
         grayscale: bool = False,
