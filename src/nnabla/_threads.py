@@ -1,15 +1,36 @@
 """How many threads kernels compute with.
 
-A process that was forked computes on one. OpenMP's other threads do not live on in a child, and GNU's runtime would
-wait for them forever. Workers that shall have several threads are started by `multiprocessing`'s method ``spawn``.
+Threads that wait for each other at the end of every kernel make a network of small kernels slower than one thread
+does, and many times slower where something else runs on the machine: a data loader, a notebook, a second job. Which
+is faster, one thread or all, depends on the network and on the moment. So what repeats is measured: the replays of a
+plan, the updates of a solver (`ThreadChoice`). At first it runs on one thread and on all in turns, and then on what was
+faster. After each repetition the clock is read once; where the time between repetitions has changed, and from time to
+time, the choice is looked at again. Work on small arrays alone is not measured and runs on one thread (`OneThread`).
+
+"All" is what `torch.get_num_threads` says: what ``OMP_NUM_THREADS`` or the user's `torch.set_num_threads` allows. Where
+that is one thread, there is nothing to choose, and no clock is read. Outside of what is measured it stays as it was.
+
+Threads that share a sum round it differently from one that computes it alone. With the choice, two runs of a program
+may therefore differ in the last digits. With ``NNABLA_THREADS=all`` in the environment, or after
+``nnabla_ext.cpu.set_thread_choice("all")``, everything runs on all threads and gives the same digits in every run.
+
+A process that was forked computes on one thread. OpenMP's other threads do not live on in a child, and GNU's runtime
+would wait for them forever. Workers that shall have several are started by `multiprocessing`'s method ``spawn``.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from math import inf
+from statistics import median
+from time import perf_counter as clock
 
-from torch import set_num_threads
+from torch import get_num_threads, set_num_threads
+
+from .errors import ArgumentError
+
+# ---- forked children -----------------------------------------------------------------------------------------------
 
 _forked = False
 
@@ -33,3 +54,267 @@ def _compute_on_one() -> None:
 
 
 in_forked_child(_compute_on_one)
+
+
+# ---- one thread or all ---------------------------------------------------------------------------------------------
+
+CHOICES = ("measured", "all")
+
+# Elements. Waking a second thread takes longer than it saves on arrays smaller than this, but matrix products and
+# convolutions do it all the same; and it takes very long when the other core is busy.
+_WORTH_A_THREAD = 1 << 12
+
+# Elements. torch's element-wise kernels divide larger arrays among threads. What has none is first run on one thread.
+_DIVIDED = 1 << 15
+
+# Repetitions in a row on one thread or on all. The first is not counted: threads sleep, kernels are to be compiled.
+_BLOCK = 3
+
+# By how much one must be slower than the other to be given up after so many repetitions of each; later, by nothing.
+_CLEAR = {1: 4.0, 2: 1.5, 3: 1.25, 4: 1.2, 5: 1.15, 6: 1.15, 7: 1.15}
+
+# Seconds after which two of each must do.
+_ENOUGH = 1.0
+
+# At first, one thread may take this times as long: it leaves the others to other work, and what others do does not
+# disturb it. Later, what was chosen may.
+_AS_FAST = 1.03
+
+# How many times between repetitions tell what is usual, by what factor others may differ, and how many more of those
+# that do than of those that do not make a change.
+_USUAL, _UNUSUAL, _CHANGE = 9, 1.6, 8
+
+# Seconds after which a choice is looked at again for the first time, and at the latest; it is twice as long each time.
+_SOON, _LATE = 2.0, 120.0
+
+# Repetitions on what is slower take up to this part of the time, 1 / n, where times change; where they do not.
+_OFTEN, _SELDOM = 20, 100
+
+
+class _Process:
+    """When anything of this process was last measured, and whether anything is."""
+
+    __slots__ = ("choice", "last")
+
+    def __init__(self) -> None:
+        self.choice = os.environ.get("NNABLA_THREADS", CHOICES[0])
+        if self.choice not in CHOICES:
+            raise ArgumentError(f"environment: NNABLA_THREADS must be one of {list(CHOICES)}, not {self.choice!r}")
+        self.last = 0.0
+
+
+_process = _Process()
+
+
+def set_thread_choice(choice: str) -> None:
+    """How many threads the functions of a graph and the updates of solvers compute with.
+
+    Args:
+        choice: ``"measured"`` (the default) to measure whether one thread or all are faster, which may show in the last
+            digits of results; ``"all"`` to use all, with the same results in every run. All are as many as
+            `torch.get_num_threads` says.
+
+    Raises:
+        ArgumentError: it is something else.
+    """
+    if choice not in CHOICES:
+        raise ArgumentError(f"set_thread_choice: choice must be one of {list(CHOICES)}, not {choice!r}")
+    _process.choice = choice
+
+
+def get_thread_choice() -> str:
+    """What `set_thread_choice` has set, else the environment variable ``NNABLA_THREADS``, else ``"measured"``."""
+    return _process.choice
+
+
+class OneThread:
+    """One thread, unless all are asked for: for work that is too small to measure."""
+
+    __slots__ = ()
+
+    def start(self, threads: int) -> None:
+        if _process.choice == "measured":
+            set_num_threads(1)
+
+    def stop(self, threads: int) -> None:
+        put_back(threads)
+
+
+class _Look:
+    """Repetitions on one thread and on all in turns, and what they say.
+
+    Args:
+        one: whether to begin with one.
+    """
+
+    __slots__ = ("began", "first", "left", "one", "seconds")
+
+    def __init__(self, one: bool) -> None:
+        self.first = self.one = one
+        self.left = _BLOCK
+        self.began = 0.0
+        self.seconds: dict[bool, list[float]] = {True: [], False: []}
+
+    def take(self, seconds: float) -> bool:
+        """Note what a repetition took; whether that is enough."""
+        self.left -= 1
+        if self.left < _BLOCK - 1:
+            self.seconds[self.one].append(seconds)
+            if self._is_clear():
+                return True
+        if self.left == 0:
+            self.one = not self.one
+            self.left = _BLOCK
+        return False
+
+    def _is_clear(self) -> bool:
+        one, every = self.seconds[True], self.seconds[False]
+        count = min(len(one), len(every))
+        if count == 0:
+            return False
+        if count > max(_CLEAR) or (count > 1 and sum(one) + sum(every) > _ENOUGH):
+            return True
+        faster, slower = (one, every) if _cost(one) < _cost(every) else (every, one)
+        return _cost(slower) > _CLEAR[count] * _cost(faster) and max(faster) < min(slower)
+
+    def verdict(self, favoured: bool) -> tuple[bool, float]:
+        """Whether one thread is to be taken, and the seconds that were lost on what is slower.
+
+        Args:
+            favoured: whether one thread is where there is little between them.
+        """
+        one, every = _cost(self.seconds[True]), _cost(self.seconds[False])
+        best = one <= _AS_FAST * every if favoured else _AS_FAST * one < every
+        return best, abs(one - every) * len(self.seconds[not best]) * _BLOCK / (_BLOCK - 1)
+
+
+def _cost(seconds: list[float]) -> float:
+    """Their mean without the longest one in four, which something else may have interrupted."""
+    kept = sorted(seconds)[: len(seconds) - len(seconds) // 4]
+    return sum(kept) / len(kept)
+
+
+class ThreadChoice:
+    """Whether one thread or all do work that repeats; see the module.
+
+    `start` and `stop` stand around each repetition where there is more than one thread, see `Chosen`.
+
+    Args:
+        one: whether to begin with one thread.
+    """
+
+    __slots__ = (
+        "_high",
+        "_look",
+        "_look_at",
+        "_low",
+        "_mode",
+        "_odd",
+        "_patience",
+        "_threads",
+        "_times",
+        "_wary",
+        "one",
+    )
+
+    def __init__(self, one: bool) -> None:
+        self.one = one
+        self._look: _Look | None = None
+        self._threads = 0
+        self._mode = ""
+
+    def start(self, threads: int) -> None:
+        """Switch to the number of threads that this repetition is to run on.
+
+        Args:
+            threads: all.
+        """
+        if threads != self._threads or self._mode is not _process.choice:
+            self._begin(threads)
+        if self.one:
+            set_num_threads(1)
+        if self._look is not None:
+            self._look.began = clock()
+
+    def stop(self, threads: int) -> None:
+        """Switch back."""
+        if self.one:
+            put_back(threads)
+        now = clock()
+        look = self._look
+        if look is not None:
+            if look.take(now - look.began):
+                self._settle(look, now)
+            else:
+                self.one = look.one
+        elif self._low < now - _process.last < self._high and now < self._look_at:
+            if self._odd:
+                self._odd -= 1
+        else:
+            self._wonder(now)
+        _process.last = now
+
+    def _begin(self, threads: int) -> None:
+        self._threads, self._mode = threads, _process.choice
+        self._low, self._high, self._look_at = -inf, inf, inf
+        self._odd = 0
+        self._patience = _SOON / 2
+        if self._mode == "measured":
+            self._look, self._look_at = _Look(self.one), -inf
+        else:
+            self._look, self.one = None, False
+
+    def _settle(self, look: _Look, now: float) -> None:
+        first = self._look_at == -inf
+        self.one, lost = look.verdict(first or look.first)
+        self._look = None
+        self._patience = min(2 * self._patience, _LATE) if self.one is look.first else _SOON
+        self._look_at = now + max(self._patience, _SELDOM * lost)
+        self._wary = now + _OFTEN * lost
+        self._low, self._high = inf, -inf
+        self._times: list[float] = []
+        self._odd = 0
+
+    def _wonder(self, now: float) -> None:
+        """Learn what times are usual, or look again: because they have changed, or because it is time to."""
+        if len(self._times) < _USUAL:
+            self._times.append(now - _process.last)
+            if len(self._times) == _USUAL:
+                usual = median(self._times)
+                self._low, self._high = usual / _UNUSUAL, usual * _UNUSUAL
+            return
+        self._odd += 1
+        if now >= self._look_at or (self._odd >= _CHANGE and now >= self._wary):
+            self._look = _Look(self.one)
+
+
+def choice_for(sizes: Iterable[int]) -> OneThread | ThreadChoice:
+    """For work on arrays of these sizes.
+
+    Args:
+        sizes: in elements.
+    """
+    largest = max(sizes, default=0)
+    return OneThread() if largest < _WORTH_A_THREAD else ThreadChoice(one=largest < _DIVIDED)
+
+
+class Chosen:
+    """Context of one repetition.
+
+    Args:
+        choice: of the work within.
+    """
+
+    __slots__ = ("_choice", "_threads")
+
+    def __init__(self, choice: OneThread | ThreadChoice) -> None:
+        self._choice = choice
+
+    def __enter__(self) -> None:
+        self._threads = get_num_threads()
+        if self._threads > 1:
+            self._choice.start(self._threads)
+
+    def __exit__(self, *error: object) -> None:
+        if self._threads > 1:
+            self._choice.stop(self._threads)

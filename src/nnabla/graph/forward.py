@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
+from torch import get_num_threads
 
 from .._nd_array import NdArray
+from .._threads import choice_for
 from ..errors import ArgumentError, GraphError, ShapeError
 from .binder import Binder
 from .callback import Callback
@@ -168,6 +170,12 @@ def _run(operator: Operator, arrays: Sequence[NdArray], results: Sequence[NdArra
         tensors = with_gaps(operator, tensors)
     if operator.view:
         kernel = copied(kernel)
+    choice, threads = None, get_num_threads()
+    if threads > 1 and operator.prototype is not None:
+        choice = operator.prototype.threads
+        if choice is None:
+            choice = operator.prototype.threads = choice_for([a.size for a in (*arrays, *results)])
+        choice.start(threads)
     try:
         outputs = kernel(*tensors)
     except (ShapeError, ArgumentError, GraphError) as error:
@@ -175,6 +183,9 @@ def _run(operator: Operator, arrays: Sequence[NdArray], results: Sequence[NdArra
     except (RuntimeError, IndexError) as error:
         message = str(error).splitlines()[0] if str(error) else repr(error)
         raise GraphError(f"{operator.declaration.type_name}: {message}{described(operator, arrays)}") from error
+    finally:
+        if choice is not None:
+            choice.stop(threads)
     for result, tensor in zip(results, outputs if len(results) > 1 else (outputs,), strict=True):
         result._tensor = tensor
         result._fill = None

@@ -6,11 +6,11 @@ from collections.abc import Callable, Hashable, Sequence
 from threading import Lock
 from typing import Any, ClassVar, NoReturn
 
-from torch import get_num_threads, set_num_threads
+from torch import get_num_threads
 
 from .._memory import large_blocks_apart
 from .._nd_array import NdArray
-from .._threads import in_forked_child, put_back
+from .._threads import Chosen, choice_for, in_forked_child
 from ..errors import ArgumentError, GraphError, ShapeError
 from .binder import Binder
 from .callback import Callback
@@ -32,23 +32,12 @@ _KEPT_STEPS = 1 << 16
 # goes back and forth between a few.
 _KEPT_PLANS = 8
 
-# Elements. Waking a second thread takes longer than it saves on smaller tensors than this, but matrix products and
-# convolutions do it all the same; and it takes very long when the other core is busy.
-_WORTH_A_THREAD = 1 << 12
-
 # Elements, and by how much a plan must be larger than those before: a network that is built anew for each batch must
 # not pay for a first run each time.
 _WORTH_SETTLING, _GROWTH = 1 << 22, 1.25
 
 # Steps. Going below autograd's dispatch takes 0.5 microseconds and saves 0.1 to 0.3 a call.
 _WORTH_A_GUARD = 4
-
-
-def _is_small(function: Function) -> bool:
-    """Whether all tensors of a function are so small that one thread computes it as fast as several."""
-    return all([b.data.size < _WORTH_A_THREAD for b in function._outputs]) and all(
-        [v.size < _WORTH_A_THREAD for v in function._inputs]
-    )
 
 
 class Plan:
@@ -66,9 +55,13 @@ class Plan:
         self.freed = binder.freed
         self.short = len(self.steps) < _WORTH_A_GUARD
         computed = [binder.order[position] for position in self.positions if position is not None]
-        self.small = all([_is_small(function) for function in computed])
-        # Elements that the functions put out, until the first run.
-        self.extent = 0 if self.small else sum([b.data.size for function in computed for b in function._outputs])
+        put_out = [b.data.size for function in computed for b in function._outputs]
+        # Elements that the functions put out, until the first run, if there are many.
+        self.extent = sum(put_out)
+        if self.extent < _WORTH_SETTLING:
+            self.extent = 0
+        # All graphs of the form run on as many threads.
+        self.threads = choice_for([*put_out, *[v.size for function in computed for v in function._inputs]])
 
     def bind(self, order: Sequence[Function]) -> BoundPlan:
         """What runs it in the graph of these functions."""
@@ -83,7 +76,7 @@ class BoundPlan:
         order: the functions of the graph.
     """
 
-    __slots__ = ("_is_new", "_short", "_small", "frame", "functions", "leaves", "plan", "steps")
+    __slots__ = ("_is_new", "_short", "_threads", "frame", "functions", "leaves", "plan", "steps")
 
     # Elements that the functions of the largest plan that has run put out.
     _largest: ClassVar[int] = 0
@@ -99,7 +92,7 @@ class BoundPlan:
             self.frame[i]._cleared = True
         self._is_new = plan.extent > 0
         self._short = plan.short
-        self._small = plan.small
+        self._threads = plan.threads
 
     def run(self) -> None:
         """Replay."""
@@ -107,14 +100,14 @@ class BoundPlan:
             self._settle(self.run)
             return
         frame = self.frame
-        for leaf in self.leaves:
-            if leaf.buffers.data._tensor is not leaf.source:
-                leaf.load()
-        threads = get_num_threads() if self._small else 1
-        if threads > 1:
-            set_num_threads(1)
         step: Step | None = None
+        threads = get_num_threads()
+        if threads > 1:
+            self._threads.start(threads)
         try:
+            for leaf in self.leaves:
+                if leaf.buffers.data._tensor is not leaf.source:
+                    leaf.load()
             if self._short:
                 for step in self.steps:
                     step(frame)
@@ -126,7 +119,7 @@ class BoundPlan:
             self._go_on(step, error)
         finally:
             if threads > 1:
-                put_back(threads)
+                self._threads.stop(threads)
 
     def run_with_hooks(
         self,
@@ -137,6 +130,14 @@ class BoundPlan:
         if self._is_new:
             self._settle(lambda: self.run_with_hooks(pre_hook, post_hook))
             return
+        with Chosen(self._threads):
+            self._run_with_hooks(pre_hook, post_hook)
+
+    def _run_with_hooks(
+        self,
+        pre_hook: Callable[[Function], Any] | None,
+        post_hook: Callable[[Function], Any] | None,
+    ) -> None:
         for leaf in self.leaves:
             leaf.load()
         ran: Function | None = None
@@ -165,7 +166,7 @@ class BoundPlan:
         kind = type(self)
         extent, self.plan.extent = self.plan.extent, 0
         self._is_new = False
-        if extent > max(_WORTH_SETTLING, _GROWTH * kind._largest):
+        if extent > _GROWTH * kind._largest:
             kind._largest = extent
             with large_blocks_apart():
                 run()

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from .._threads import OneThread, ThreadChoice
 from .operator import Operator, Shape
 
 # For each class of operators. Sequences of ever new lengths would otherwise pile up.
@@ -21,7 +22,7 @@ class Prototype:
         shapes: of its outputs.
     """
 
-    __slots__ = ("cls", "resolved", "shapes", "state")
+    __slots__ = ("cls", "resolved", "shapes", "state", "threads")
 
     def __init__(self, operator: Operator, shapes: list[Shape]) -> None:
         self.cls = type(operator)
@@ -30,6 +31,8 @@ class Prototype:
         # The address of the context is part of the key. Where another context is at it now, or where that one was
         # changed in place, this is another object.
         self.resolved = operator.context.resolved
+        # How many threads such calls run on when they compute at once.
+        self.threads: OneThread | ThreadChoice | None = None
 
     def copy(self) -> Any:
         """An operator like that one, for a node of its own."""

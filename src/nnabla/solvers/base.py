@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from .._nd_array import NdArray
+from .._threads import Chosen, OneThread, ThreadChoice, choice_for
 from ..errors import ArgumentError, ShapeError
 from ..files import solver_messages
 from ..graph.hooks import combined, solver_post_hooks, solver_pre_hooks
@@ -79,7 +80,9 @@ class Solver:
         self._states: OrderedDict[str, SolverState] = OrderedDict()
         # What the calls of every step go through, in order of the names.
         self._entries: list[_Entry] = []
-        self._size = 0
+        self._sizes: list[int] = []
+        # How many threads each kind of work runs on, by its name.
+        self._threads: dict[str, OneThread | ThreadChoice] = {}
         # Tensors as last checked: contiguous, of one type, on one device. The states' one after the other.
         self._settled: Tensors = []
         self._settled_grads: Tensors = []
@@ -152,7 +155,8 @@ class Solver:
 
     def _bind(self) -> None:
         self._entries = [_Entry(param._buffers, self._states[key]) for key, param in self._params.items()]
-        self._size = sum(param.size for param in self._params.values())
+        self._sizes = [param.size for param in self._params.values()]
+        self._threads = {}
         self._settled, self._settled_grads, self._settled_states = [], [], []
 
     def _new_state(self, param: Variable) -> SolverState:
@@ -321,7 +325,11 @@ class Solver:
             Whether it did.
         """
         if pre_hook is None and post_hook is None and not solver_pre_hooks and not solver_post_hooks:
-            return bool(work(*self._computed()))
+            choice = self._threads.get(work.__qualname__)
+            if choice is None:
+                choice = self._threads[work.__qualname__] = choice_for(self._sizes)
+            with Chosen(choice):
+                return bool(work(*self._computed()))
         before = combined(pre_hook, solver_pre_hooks, before=True)
         after = combined(post_hook, solver_post_hooks)
         for entry in self._entries:
@@ -444,7 +452,7 @@ class Solver:
             ]
             self._settled_states = [tensor for tensors in states for tensor in tensors]
         t = entries[0].state.t
-        if self.in_pieces and self._size > piece_size() and params[0].is_cpu:
+        if self.in_pieces and sum(self._sizes) > piece_size() and params[0].is_cpu:
             for piece, of_grads, *of_states in zip(*map(pieces, (params, grads, *states)), strict=True):
                 self._step(piece, of_grads, of_states, t)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nnabla._init import array_classes, clear_memory_cache, device_synchronize, get_device_count, get_devices
+from nnabla._threads import get_thread_choice, set_thread_choice
 from nnabla.context import TYPE_CONFIGS, Context
 from nnabla.errors import ArgumentError
 
@@ -15,6 +16,8 @@ __all__ = [
     "device_synchronize",
     "get_device_count",
     "get_devices",
+    "get_thread_choice",
+    "set_thread_choice",
     "synchronize",
 ]
 
