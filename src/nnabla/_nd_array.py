@@ -12,7 +12,14 @@ import torch
 
 from .context import Context, current
 from .dtypes import NUMPY_FROM_TORCH, torch_dtype, whole_numbers
-from .errors import ArgumentError, ShapeError
+from .errors import ArgumentError, GraphError, ShapeError
+from .logger import logger
+
+# Whether the values of an array were given up: not, by its user, by a clear option of forward or backward.
+KEPT, CLEARED, FREED = 0, 1, 2
+
+# Whether a warning about reading a cleared array was given.
+_told = False
 
 # A fill value is kept as float64, which is exact for integers up to this.
 _LARGEST_EXACT_FILL = 2**53
@@ -84,8 +91,9 @@ class NdArray:
     # _tensor: the memory, or None; then _fill is the value that all elements have, or None for no value yet. It is a
     # float where it comes from `fill`, and the integer 0 where it comes from `zero`.
     # _dtype: torch type that a filled or new array will get. _view: the last NumPy view that was made, and the
-    # tensor that it belongs to.
-    __slots__ = ("__weakref__", "_cleared", "_dtype", "_fill", "_shape", "_tensor", "_view")
+    # tensor that it belongs to. _cleared: who gave up the values, where there are none; see below. _adopted: whether a
+    # variable that no function made was given this array, so that clear options leave it alone.
+    __slots__ = ("__weakref__", "_adopted", "_cleared", "_dtype", "_fill", "_shape", "_tensor", "_view")
 
     _show: ClassVar[Callable[..., NdArray]]
     """`ArrayView`, which derives from this class and is set where it is defined."""
@@ -98,7 +106,8 @@ class NdArray:
         self._tensor = None
         self._fill = None
         self._dtype: torch.dtype | None = None
-        self._cleared = False
+        self._cleared = KEPT
+        self._adopted = False
         self._view: tuple[torch.Tensor, np.ndarray] | None = None
 
     @staticmethod
@@ -109,7 +118,8 @@ class NdArray:
         array._tensor = tensor
         array._fill = None
         array._dtype = None
-        array._cleared = False
+        array._cleared = KEPT
+        array._adopted = False
         array._view = None
         return array
 
@@ -173,6 +183,8 @@ class NdArray:
         """The tensor, made now if it is only promised. Elements without a value are 0."""
         tensor = self._tensor
         if tensor is None:
+            if self._cleared and self._fill is None:
+                self._tell_cleared()
             dtype = self._dtype or torch.float32
             tensor = torch.full(self._shape, self._fill or 0, dtype=dtype)
             self._fill = None
@@ -189,6 +201,8 @@ class NdArray:
         An array without memory is made in `dtype`. One that lives on another device moves there for good.
         """
         if self._tensor is None:
+            if self._cleared and self._fill is None:
+                self._tell_cleared()
             if self._dtype is None:
                 self._dtype = dtype
             self._tensor = torch.full(self._shape, self._fill or 0, dtype=self._dtype, device=device)
@@ -198,6 +212,19 @@ class NdArray:
         if self._tensor.dtype is dtype:
             return self._tensor
         return whole_numbers(self._tensor) if dtype is torch.int64 else self._tensor.to(dtype)
+
+    def _tell_cleared(self) -> None:
+        """Say that there are no values to be read any more."""
+        global _told
+        if self._cleared == FREED:
+            raise GraphError(
+                "this array has no values any more: a clear option (clear_buffer or clear_no_need_grad of forward, "
+                "clear_buffer of backward) freed them. To keep them, set persistent=True on the variable; to write new "
+                "ones, assign to .d (or .g, .data)"
+            )
+        if not _told:
+            _told = True
+            logger.warning("An array is read whose values were given up by clear(): it has zeros now.")
 
     def _whole_type(self) -> torch.dtype | None:
         """The type of the values if they are integers."""
@@ -222,8 +249,16 @@ class NdArray:
             if math.prod(shape) == math.prod(self._shape):
                 self._tensor = self._tensor.reshape(shape)
             else:
-                self.clear()
+                self._drop()
         self._shape = shape
+
+    def _drop(self) -> None:
+        """Give up the memory and the values, as if there had never been any. The type stays."""
+        tensor = self._tensor
+        if tensor is not None:
+            self._dtype = tensor.dtype
+            self._tensor = None
+        self._fill = None
 
     def get_data(self, mode: str = "rw", dtype: np.typing.DTypeLike | None = None) -> np.ndarray:
         """The values as a NumPy array on the array's own memory.
@@ -239,8 +274,11 @@ class NdArray:
         if mode not in ("r", "w", "rw"):
             raise ArgumentError(f"get_data: mode must be 'r', 'w' or 'rw', not {mode!r}")
         wanted = None if dtype is None else torch_dtype(dtype)
-        if self._tensor is None and wanted is not None:
-            self._dtype = wanted
+        if self._tensor is None:
+            if wanted is not None:
+                self._dtype = wanted
+            if mode == "w" and self._fill is None:
+                self._fill = 0
         tensor = self._realize()
         if wanted is None and tensor.dtype is torch.bfloat16:
             wanted = torch.float32
@@ -352,18 +390,14 @@ class NdArray:
         return self._tensor is None and type(self._fill) is int
 
     def clear(self) -> None:
-        """Give up the memory and the values. The type stays."""
-        tensor = self._tensor
-        if tensor is not None:
-            self._dtype = tensor.dtype
-            self._tensor = None
-        self._fill = None
-        self._cleared = True
+        """Give up the memory and the values. The type stays. Who reads the array nevertheless finds zeros."""
+        self._drop()
+        self._cleared = CLEARED
 
     @property
     def clear_called(self) -> bool:
         """Whether the array was cleared and not written since."""
-        return self._cleared and self._tensor is None and self._fill is None
+        return self._cleared != KEPT and self._tensor is None and self._fill is None
 
     @property
     def modification_count(self) -> int:
@@ -471,8 +505,9 @@ class NdArray:
     def masked_fill(self, mask: NdArray | np.ndarray, value: float) -> NdArray:
         """Set the elements where `mask` (broadcast to this shape) is not 0 to `value`; returns this array."""
         selected = torch.as_tensor(np.asarray(mask)) != 0
+        tensor = self._realize()
         try:
-            self._realize().masked_fill_(selected.to(self._realize().device), value)
+            tensor.masked_fill_(selected.to(tensor.device), value)
         except RuntimeError:
             raise ShapeError(
                 f"NdArray.masked_fill: cannot broadcast a mask of shape {tuple(selected.shape)} to {self.shape}"
@@ -536,5 +571,7 @@ class NdArray:
         """Representation in a notebook: type, shape and the values, shortened."""
         from html import escape
 
+        if self.clear_called:
+            return f"<code>NdArray {self.shape} {self.dtype}, freed</code>"
         values = np.array2string(self.get_data("r"), threshold=100, precision=4)
         return f"<code>NdArray {self.shape} {self.dtype}</code><pre>{escape(values)}</pre>"

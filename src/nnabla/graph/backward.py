@@ -252,7 +252,6 @@ class _Backward:
         binder = self.binder
         schedule = self._schedule()
         dying = self._dying(schedule)
-        binder.free(dying.get(-1, ()))
         for place, (function, again) in enumerate(schedule):
             position = self.position[function]
             if again:
@@ -435,7 +434,7 @@ class _Backward:
     def _dying(self, schedule: Sequence[tuple[Function, bool]]) -> dict[int, list[tuple[int, int]]]:
         """For each place in `schedule` the arrays that nothing needs any more once that function has run, and sizes.
 
-        Under -1 those that no gradient has to do with.
+        As in NNabla, what comes from a function that no gradient goes through is kept.
         """
         free: Any = self.free if self.clear_buffer else self.recomputed
         if not free:
@@ -457,14 +456,13 @@ class _Backward:
                         arrays.append((binder.output_grad(self.position[function], i), data.size))
             for variable in function._inputs:
                 data = variable._buffers.data
-                if id(data) in free and id(data) not in seen:
+                if id(data) not in free or id(data) in seen:
+                    continue
+                if self.producer[id(data)] in self.active or id(data) in self.recomputed:
                     seen.add(id(data))
                     arrays.append((binder.data(data), data.size))
             if arrays:
                 dying[place] = arrays
-        if self.clear_buffer and len(seen) < len(free):
-            rest = [b.data for f in self.order for b in f._outputs if id(b.data) in free.keys() - seen]
-            dying[-1] = [(binder.data(data), data.size) for data in rest]
         return dying
 
     @staticmethod

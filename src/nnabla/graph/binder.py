@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import compress, islice
 from typing import Any
 
 import torch
@@ -27,7 +28,7 @@ from .function import Function
 from .hooks import function_freed_hooks
 from .meeting import with_gaps
 from .operator import Kind
-from .steps import NO_SLOT, GatheredSlot, Step, cast_step, free_step
+from .steps import NO_SLOT, GatheredSlot, PresentSlot, Step, cast_step, free_step
 from .variable import Variable
 
 ANY_TYPE = object()
@@ -172,11 +173,21 @@ class Binder:
         operator = function._operator
         return operator.wiring.arguments(
             dys,
-            lambda i: self.read(position, i),
+            lambda i: self._read_again(position, i),
             lambda i: self.data(function._outputs[i].data),
             None if all(operator.present) else self.constant(NO_SLOT),
             self._gathered,
         )
+
+    def _read_again(self, position: int, i: int) -> int:
+        """An input that a gradient reads."""
+        number = self.read(position, i)
+        function = self.order[position]
+        declared = function._operator.declaration.inputs
+        if declared[0].variadic or not self.is_produced(function._inputs[i]):
+            return number
+        (input_,) = islice(compress(declared, function._operator.present), i, i + 1)
+        return self.entry(CALL, more=lambda order, frame: PresentSlot(frame[number])) if input_.optional else number
 
     def _gathered(self, numbers: list[int]) -> int:
         """One entry for the inputs of a function that takes any number."""

@@ -65,6 +65,8 @@ def form_of(order: Sequence[Function], roots: Sequence[Variable], readers: bool)
             if found is None:
                 numbers[id(buffers)] = len(numbers)
                 arrays.append(buffers.data)
+            if buffers.data._adopted:
+                add("adopted")
             output = reference()
             if output is None:
                 add("dropped")

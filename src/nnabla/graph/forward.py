@@ -18,7 +18,7 @@ from .epoch import epoch
 from .frame import CALL, KERNEL
 from .function import Function
 from .hooks import combined, function_post_hooks, function_pre_hooks
-from .kernels import ForwardKernel, kernel_of, python_forward
+from .kernels import ForwardKernel, kernel_of, open_to_users, python_forward
 from .liveness import freed_after_forward, unshared
 from .meeting import described, wanted_inputs, with_gaps
 from .operator import Kind, Operator
@@ -196,7 +196,8 @@ def _run(operator: Operator, arrays: Sequence[NdArray], results: Sequence[NdArra
 def run_imperative(operator: Operator, arrays: Sequence[NdArray], results: Sequence[NdArray]) -> None:
     """Compute `results` from `arrays`; nothing is kept for a gradient."""
     if isinstance(operator, Callback):
-        operator.user.forward_impl([_variable(a) for a in arrays], [_variable(a) for a in results])
+        with open_to_users(results):
+            operator.user.forward_impl([_variable(a) for a in arrays], [_variable(a) for a in results])
         return
     _run(operator, arrays, results, operator.infer or operator.forward)
     if operator.keeps:
@@ -225,7 +226,8 @@ def run_function(
         for hook in [*function_pre_hooks.values()]:
             hook(function)
     if isinstance(operator, Callback):
-        operator.user.forward_impl(list(inputs), list(outputs))
+        with open_to_users([v._buffers.data for v in outputs]):
+            operator.user.forward_impl(list(inputs), list(outputs))
     else:
         kernel = operator.recompute if recompute else kernel_of(operator, inputs, keep)
         _run(operator, [v._buffers.data for v in inputs], [v._buffers.data for v in outputs], kernel)
@@ -242,7 +244,8 @@ def run_function_backward(
 ) -> None:
     """Compute gradients of `inputs` with `need_grad` from those of `outputs`; see `Function.backward`."""
     if isinstance(operator, Callback):
-        operator.user.backward_impl(list(inputs), list(outputs), [v.need_grad for v in inputs], list(accum))
+        with open_to_users([v._buffers.grad for v in inputs]):
+            operator.user.backward_impl(list(inputs), list(outputs), [v.need_grad for v in inputs], list(accum))
         return
     wants = wanted_inputs(operator, inputs)
     grads: Sequence[Any] = ()

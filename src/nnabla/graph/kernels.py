@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 
-from .._nd_array import NdArray
+from .._nd_array import KEPT, NdArray
 from .callback import Callback
 from .derivative import autograd_on, derived_grad, recorded
 from .function import Function
@@ -59,6 +60,19 @@ class ForwardKernel(NamedTuple):
         return copied(kernel) if self.copies else kernel
 
 
+@contextmanager
+def open_to_users(arrays: Sequence[NdArray]) -> Iterator[None]:
+    """Context in which arrays may be read although their values were freed: a user's code writes to what it reads."""
+    marks = [array._cleared for array in arrays]
+    for array in arrays:
+        array._cleared = KEPT
+    try:
+        yield
+    finally:
+        for array, mark in zip(arrays, marks, strict=True):
+            array._cleared = mark
+
+
 def python_forward(function: Function) -> Callable[[], None]:
     """Calls a user's forward_impl. It may do anything, so autograd's dispatch is back in place meanwhile."""
     assert isinstance(function._operator, Callback)
@@ -69,7 +83,7 @@ def python_forward(function: Function) -> Callable[[], None]:
     arrays = [y._buffers.data for y in outputs]
 
     def call() -> None:
-        with autograd_on():
+        with autograd_on(), open_to_users(arrays):
             user.forward_impl(inputs, outputs)
         for variable, array in zip(outputs, arrays, strict=True):
             given = variable._buffers.data
@@ -150,8 +164,8 @@ def python_backward(
             kept[i]._tensor = kept[i]._realize().clone(memory_format=torch.contiguous_format)
         for variable, want, accum in zip(inputs, wants, accumulate, strict=True):
             if want and not accum:
-                variable._buffers.grad.clear()
-        with autograd_on():
+                variable._buffers.grad._drop()
+        with autograd_on(), open_to_users(kept):
             user.backward_impl(inputs, outputs, wants, accumulate)
         for i, maker in onward:
             buffers = inputs[i]._buffers

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from itertools import accumulate
+from itertools import accumulate, compress
 
 from .._array_view import shown_by
 from .._nd_array import NdArray
@@ -25,7 +25,20 @@ def read_by_gradients(order: Iterable[Function]) -> set[int]:
         for i, buffers in enumerate(function._outputs):
             if function.auto_grad_depends_output_data(0, i):
                 needed.add(id(buffers.data))
+        if function._operator.held:
+            needed.update([id(array) for array in _held(function)])
     return needed
+
+
+def _held(function: Function) -> list[NdArray]:
+    """The arrays of a function that are kept because NNabla keeps them."""
+    operator = function._operator
+    names = [i.name for i in operator.declaration.inputs]
+    given = names * len(function._inputs) if operator.declaration.variadic else compress(names, operator.present)
+    found = [v._buffers.data for name, v in zip(given, function._inputs, strict=True) if name in operator.held]
+    # Some functions have their last outputs only where they are asked for.
+    outputs = zip(operator.outputs, function._outputs, strict=False)
+    return found + [buffers.data for name, buffers in outputs if name in operator.held]
 
 
 def read_by_backward(order: Sequence[Function]) -> set[int]:
@@ -42,7 +55,7 @@ def intermediate(order: Sequence[Function], roots: Sequence[Variable]) -> dict[i
     """The arrays that may be freed at all: outputs of functions that are neither asked for nor persistent.
 
     Nor, as in NNabla, those that somebody holds and no function in `order` reads: the last state of an LSTM, say, with
-    which the next sequence is to begin.
+    which the next sequence is to begin; nor those that were given to another variable, which begins it.
 
     Maps the array's address to its variable, or to None where nobody holds the variable any more.
     """
@@ -53,9 +66,13 @@ def intermediate(order: Sequence[Function], roots: Sequence[Variable]) -> dict[i
     # What a view of it reads as well.
     kept.update([id(shown_by(array)) for array in inputs if type(array) is not NdArray])
     for function in order:
+        if function._operator.protects_inputs:
+            kept.update([id(v._buffers.data) for v in function._inputs])
         for buffers, reference in zip(function._outputs, function._output_refs, strict=True):
             variable = reference()
-            if variable is not None and (variable._persistent or id(buffers.data) not in read):
+            if buffers.data._adopted or (
+                variable is not None and (variable._persistent or id(buffers.data) not in read)
+            ):
                 kept.add(id(buffers.data))
             else:
                 found[id(buffers.data)] = variable

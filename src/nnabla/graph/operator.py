@@ -117,6 +117,11 @@ class Operator:
     grad_aliases: bool = False
     # Inputs broadcast against each other; the engine sums gradients back to each input's shape.
     broadcast: ClassVar[bool] = False
+    # Inputs and outputs by name that NNabla's gradient reads and ours does not: they are kept all the same, since
+    # scripts look at what NNabla keeps.
+    held: ClassVar[tuple[str, ...]] = ()
+    # Whether the clear options leave values and gradients of the inputs alone.
+    protects_inputs: ClassVar[bool] = False
     # Output shapes are known only after forward ran.
     dynamic_shape: ClassVar[bool] = False
 
@@ -284,6 +289,9 @@ def _declare(cls: type[Operator], type_name: str, name: str, number: int) -> Dec
                 raise TypeError(f"{type_name}.grad: {parameter!r} is none of {sorted(known)}")
             roles.append(known[parameter])
         grad_roles = ALL_GRADIENTS if all_gradients else tuple(roles)
+    unknown = set(cls.held) - {i.name for i in inputs} - set(cls.outputs)
+    if unknown:
+        raise TypeError(f"{type_name}.held: {sorted(unknown)} are names of neither inputs nor outputs")
     usual = Kind.WHOLE if cls.whole else Kind.COMPUTE
     kinds = tuple(
         Kind.INDEX if i.name in cls.indices else Kind.UPDATED if i.name in cls.updated else usual for i in inputs

@@ -9,13 +9,13 @@ from typing import Any, ClassVar, NoReturn
 from torch import get_num_threads
 
 from .._memory import large_blocks_apart
-from .._nd_array import NdArray
+from .._nd_array import FREED, NdArray
 from .._threads import Chosen, choice_for, in_forked_child
 from ..errors import ArgumentError, GraphError, ShapeError
 from .binder import Binder
 from .callback import Callback
 from .derivative import below_autograd
-from .epoch import epoch
+from .epoch import advance, epoch
 from .form import form_of
 from .frame import make_frame
 from .function import Function
@@ -89,7 +89,7 @@ class BoundPlan:
         self.leaves: list[LeafSlot] = [self.frame[i] for i in plan.leaves]
         # Only a read without values asks whether an array was cleared, so this can be said in advance.
         for i in plan.freed:
-            self.frame[i]._cleared = True
+            self.frame[i]._cleared = FREED
         self._is_new = plan.extent > 0
         self._short = plan.short
         self._threads = plan.threads
@@ -348,8 +348,10 @@ def setup_again(order: Sequence[Function]) -> None:
         shapes = tuple([v.shape for v in function._inputs])
         if shapes != function._setup_shapes:
             found = output_shapes(function._operator, function._inputs)
-            for variable, shape in zip(function.outputs, found, strict=True):
-                variable.reset_shape(shape, True)
+            for buffers, shape in zip(function._outputs, found, strict=True):
+                if buffers.data._shape != shape:
+                    buffers.resize(shape)
+                    advance()
             function._setup_shapes = shapes
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from ..dtypes import whole_numbers
+from ..errors import GraphError
 from .epoch import advance
 from .operator import Kind
 from .variable import Buffers
@@ -101,6 +102,22 @@ class GatheredSlot:
     @property
     def _tensor(self) -> tuple[Any, ...]:
         return tuple([s._tensor for s in self._slots])
+
+
+class PresentSlot:
+    """Shows another slot that must have a tensor: where an input is optional, none would mean that it was not given."""
+
+    __slots__ = ("_array",)
+
+    def __init__(self, array: Slot) -> None:
+        self._array = array
+
+    @property
+    def _tensor(self) -> torch.Tensor:
+        tensor = self._array._tensor
+        if tensor is None:
+            raise GraphError("values are read that were freed by a clear option; run forward() without it")
+        return tensor
 
 
 def cast_step(source: int, target: int, dtype: torch.dtype) -> Step:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import graph
-from .._nd_array import NdArray, checked_shape, size_from_axis
+from .._nd_array import KEPT, NdArray, checked_shape, size_from_axis
 from ..errors import ShapeError
 from .epoch import advance, epoch
 from .hooks import function_post_hooks, function_pre_hooks
@@ -40,6 +40,12 @@ class Buffers:
     @grad.setter
     def grad(self, grad: NdArray) -> None:
         self._grad = grad
+
+    def resize(self, shape: tuple[int, ...]) -> None:
+        """Change the shape; values are kept where their number stays the same."""
+        self.data._resize(shape)
+        if self._grad is not None:
+            self._grad._resize(shape)
 
 
 class _SignatureOf:
@@ -200,16 +206,23 @@ class Variable:
                 "pass force=True to give up the values"
             )
         if new != self.shape:
-            self._buffers.data._resize(new)
-            if self._buffers._grad is not None:
-                self._buffers._grad._resize(new)
+            if count != self.size:
+                # Nothing is left to be freed.
+                for array in (self._buffers.data, self._buffers._grad):
+                    if array is not None:
+                        array._cleared = KEPT
+            self._buffers.resize(new)
             advance()
 
     # ---- values ------------------------------------------------------------------------------------------
 
     @property
     def data(self) -> NdArray:
-        """The values, as an NdArray. Setting it makes the variable use that array (not a copy)."""
+        """The values, as an NdArray. Setting it makes the variable use that array (not a copy).
+
+        Where no function made this variable, the clear options keep the values of that array, also if it is the array
+        of another variable, which some function made.
+        """
         return self._buffers.data
 
     @data.setter
@@ -217,6 +230,10 @@ class Variable:
         self._buffers.data = self._checked_array(value, "data")
         if self._parent is not None:
             advance()
+        elif not value._adopted:
+            value._adopted = True
+            if value._cleared:  # There may be a plan that frees it.
+                advance()
 
     @property
     def grad(self) -> NdArray:

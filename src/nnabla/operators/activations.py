@@ -99,6 +99,8 @@ class Swish(Elementwise):
     Functions.
     """
 
+    held = ("y",)
+
     def forward(self, x: Tensor) -> Tensor:
         return functional.silu(x)
 
@@ -130,6 +132,8 @@ class GELU(Elementwise):
     Source: NNabla function reference, ``GELU``; Hendrycks and Gimpel 2016, Gaussian Error Linear Units,
     section 2.
     """
+
+    held = ("y",)
 
     def forward(self, x: Tensor) -> Tensor:
         return functional.gelu(x, approximate="tanh")
@@ -269,6 +273,7 @@ class TanhShrink(Elementwise):
     """
 
     keeps = True
+    held = ("x",)
 
     def forward(self, x: Tensor) -> Tensor:
         self.kept = torch.tanh(x)

@@ -172,6 +172,7 @@ class Div2(Binary):
     """
 
     inplace = Bool(False, _INPLACE)
+    held = ("x0",)
 
     def forward(self, x0: Tensor, x1: Tensor) -> Tensor:
         return x0 / x1
@@ -294,6 +295,8 @@ class MulN(_Several):
 
     Source: NNabla function reference, ``MulN``. The gradient is right where factors are zero, too.
     """
+
+    held = ("y",)
 
     def forward(self, *x: Tensor) -> Tensor:
         if self.mask is not None:
@@ -539,6 +542,7 @@ class RPowScalar(_WithNumber):
     """
 
     val = Float(1, "Base.")
+    held = ("x",)
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.pow(self.val, x)

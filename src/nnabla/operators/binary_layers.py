@@ -138,6 +138,7 @@ class BinaryConnectAffine(BinaryWeights):
 
     base_axis = Int(1, BASE_AXIS)
     quantize_zero_to = Single(1.0, _ZERO)
+    held = ("binary_weight",)
 
     def output_shape(self, x: Shape, weight: Shape, binary_weight: Shape, bias: Shape | None = None) -> Shape:
         return self.lay_out(affine_layer(self), x, weight, binary_weight, bias, None)
@@ -187,6 +188,7 @@ class BinaryConnectConvolution(BinaryWeights):
     dilation = Sizes(None, DILATION)
     group = Int(1, GROUP, check=positive)
     quantize_zero_to = Single(1.0, _ZERO)
+    held = ("binary_weight",)
 
     def output_shape(self, x: Shape, weight: Shape, binary_weight: Shape, bias: Shape | None = None) -> Shape:
         layer = convolution_layer(self)

@@ -69,6 +69,7 @@ class Maximum2(_OfPairs):
 
     _pick = staticmethod(torch.maximum)
     _is_first = staticmethod(torch.gt)
+    held = ("x0", "x1")
 
 
 @operator("Minimum2", "minimum2", 1080)
@@ -93,6 +94,7 @@ class Minimum2(_OfPairs):
 
     _pick = staticmethod(torch.minimum)
     _is_first = staticmethod(torch.lt)
+    held = ("x0", "x1")
 
 
 @operator("MaximumScalar", "maximum_scalar", 1083)
@@ -114,6 +116,7 @@ class MaximumScalar(Elementwise):
     """
 
     val = Float(1.0, "Smallest result.")
+    held = ("x",)
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.clamp_min(x, self.val)
@@ -141,6 +144,7 @@ class MinimumScalar(Elementwise):
     """
 
     val = Float(1.0, "Largest result.")
+    held = ("x",)
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.clamp_max(x, self.val)

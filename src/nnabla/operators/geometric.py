@@ -104,6 +104,7 @@ class AffineGrid(Operator):
     outputs = ("grid",)
     # Positions of pixels are not exact in half precision.
     full_precision = True
+    held = ("theta",)
 
     def output_shape(self, theta: Shape) -> Shape:
         n = len(self.size)

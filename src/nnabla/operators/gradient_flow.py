@@ -67,6 +67,7 @@ class Sink(Operator):
 
     one_input_grad = Bool(True, "Whether backward sets the gradient of each input to 1.")
     grad_aliases = True
+    protects_inputs = True
 
     # Where the gradients of the inputs are, which backward reads and sets.
     buffers: tuple[Buffers, ...] = ()

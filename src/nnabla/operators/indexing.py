@@ -233,6 +233,7 @@ class GatherNd(Operator):
     constants = ("indices",)
     # Of the rows chosen.
     keeps = grad_is_differentiable = True
+    held = ("indices",)
 
     def output_shape(self, x: Shape, indices: Shape) -> Shape:
         self._x = x

@@ -38,6 +38,7 @@ class Mod2(Binary):
     fmod = Bool(False, "For integers: the sign of the dividend, not of the divisor.")
     grad_aliases = True
     whole = True
+    held = ("y",)
 
     def forward(self, x0: Tensor, x1: Tensor) -> Tensor:
         if x0.is_floating_point():

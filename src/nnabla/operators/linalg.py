@@ -236,6 +236,8 @@ class BatchDet(SquareMatrices):
         array([8.], dtype=float32)
     """
 
+    held = ("y",)
+
     def output_shape(self, x: Shape) -> Shape:
         return self.square(x)[:1]
 
@@ -299,6 +301,7 @@ class BatchCholesky(SquareMatrices):
     """
 
     upper = Bool(False, "Return the upper factor.")
+    held = ("y",)
 
     def output_shape(self, x: Shape) -> Shape:
         return self.square(x)

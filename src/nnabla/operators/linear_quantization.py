@@ -64,6 +64,7 @@ class QuantizeLinear(Operator):
     round_mode = Str("HALF_AWAY_FROM_ZERO", "How halves are rounded.", choices=("HALF_AWAY_FROM_ZERO", "HALF_TO_EVEN"))
     narrow_range = Bool(False, "Whether to leave out the smallest integer.")
     dtype = Int(1, "Number of the integer type in NumPy.", choices=(1, 2))
+    held = ("x", "zero_point")
 
     def output_shape(self, x: Shape, scale: Shape, zero_point: Shape) -> Shape:
         broadcast_parameters("quantize_linear", x, scale, zero_point)

@@ -69,6 +69,7 @@ class SoftmaxCrossEntropy(Operator):
     full_precision = True
     indices = ("target",)
     keeps = True
+    held = ("target",)
 
     def output_shape(self, x: Shape, target: Shape) -> Shape:
         self.axis, self._axis, shape = labelled_axis(self.axis, x, target, "softmax_cross_entropy")
@@ -129,6 +130,7 @@ class CategoricalCrossEntropy(Operator):
     full_precision = True
     indices = ("target",)
     keeps = True
+    held = ("target",)
 
     def output_shape(self, x: Shape, target: Shape) -> Shape:
         self.axis, self._axis, shape = labelled_axis(self.axis, x, target, "categorical_cross_entropy")

@@ -62,6 +62,7 @@ class BoolGather(Operator):
     constants = ("mask",)
     dynamic_shape = True
     count: int | None = None
+    held = ("input",)
 
     def output_shape(self, input: Shape, mask: Shape) -> Shape:
         checked_mask(mask, input, "input", "bool_gather")
@@ -168,6 +169,7 @@ class BoolFill(Operator):
 
     value = Single(0.0, "The number.")
     constants = ("mask",)
+    held = ("data",)
 
     def output_shape(self, data: Shape, mask: Shape) -> Shape:
         if broadcast_shape(data, mask, "bool_fill") != data:

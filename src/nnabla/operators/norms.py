@@ -209,6 +209,7 @@ class SpectralNorm(Operator):
     constants = ("u",)
     updated = ("u",)
     keeps = True
+    held = ("u", "w_sn")
 
     def output_shape(self, w: Shape, u: Shape) -> Any:
         refuse_empty(w, "spectral_norm", "w")

@@ -332,6 +332,7 @@ class MinMaxQuantize(Operator):
     updated = ("qr_min", "qr_max")
     keeps = True
     grad_aliases = True
+    held = ("qr_min", "qr_max", "ql_min", "ql_max")
 
     def output_shape(self, x: Shape, qr_min: Shape, qr_max: Shape, ql_min: Shape, ql_max: Shape) -> Shape:
         refuse_empty(x, "min_max_quantize")

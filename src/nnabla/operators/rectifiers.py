@@ -213,6 +213,7 @@ class ELU(_Exponential):
 
     alpha = Float(1.0, "Factor of the exponential.")
     keeps = True
+    held = ("x",)
 
     def output_shape(self, x: Shape) -> Shape:
         return x
@@ -250,6 +251,7 @@ class SELU(Elementwise):
     scale = Float(1.05070098735548, "Factor of the output.")
     alpha = Float(1.673263242354377, "Factor of the exponential.")
     keeps = True
+    held = ("x",)
 
     def forward(self, x: Tensor) -> Tensor:
         # The sign of the output is that of the input, unless a factor is negative or zero.
@@ -291,6 +293,7 @@ class CReLU(Operator):
     """
 
     axis = Int(1, "Axis to concatenate along.")
+    held = ("x",)
 
     def output_shape(self, x: Shape) -> Shape:
         self._axis = normalized(self.axis, len(x), "crelu")
@@ -333,6 +336,7 @@ class CELU(_Exponential):
     alpha = Float(1.0, "Factor of the exponential.")
     axis = Int(1, "Axis to concatenate along.")
     keeps = True
+    held = ("x",)
 
     def output_shape(self, x: Shape) -> Shape:
         self._axis = normalized(self.axis, len(x), "celu")

@@ -58,6 +58,7 @@ class RoiAlign(Operator):
     spatial_scale = Floats((1.0, 1.0), "Factors of the coordinates, vertical and horizontal.")
     sampling_ratio = Int(None, "Sampling points along each side of a cell; 0 or less: by its size.")
     channel_last = Bool(None, "Channels are the last axis of input and the result.")
+    held = ("input", "boxes", "y")
 
     constants = ("boxes",)
     keeps = True

@@ -53,6 +53,7 @@ class ScatterNd(Operator):
     constants = ("indices",)
     grad_aliases = True
     keeps = grad_is_differentiable = True
+    held = ("indices",)
 
     def output_shape(self, data: Shape, indices: Shape, out: Shape | None = None) -> Shape:
         if out is not None:

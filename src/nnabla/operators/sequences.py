@@ -60,6 +60,7 @@ class PackPaddedSequence(Operator):
     constants = ("lengths",)
     dynamic_shape = True
     total: int | None = None
+    held = ("batch_sizes",)
 
     def output_shape(self, padded_sequence: Shape, lengths: Shape) -> list[Shape]:
         if len(padded_sequence) < 2:

@@ -71,6 +71,8 @@ class Tan(Elementwise):
     Source: NNabla function reference, ``Tan``.
     """
 
+    held = ("x",)
+
     def forward(self, x: Tensor) -> Tensor:
         return torch.tan(x)
 

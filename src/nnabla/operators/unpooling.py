@@ -141,6 +141,7 @@ class MaxPoolingBackward(MaxPooling):
 
     outputs = ("dx",)
     infer = None  # type: ignore[assignment]
+    held = ("dy", "x")
 
     def output_shape(self, dy: Shape, x: Shape) -> Shape:  # type: ignore[override]
         expected = super().output_shape(x)
