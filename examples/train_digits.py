@@ -247,9 +247,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     add("--learning-rate", type=float, default=0.005, metavar="A", help="first and largest rate of Adam")
     add("--seed", type=int, default=0, metavar="S", help="of the split, weights, order and shifts")
     add("--max-error", type=float, default=3.0, metavar="P", help="largest test error allowed, percent")
-    add(
-        "--threads", type=positive_int, default=1, metavar="N", help="CPU threads; images this small need one"
-    )
+    add("--threads", type=positive_int, default=1, metavar="N", help="CPU threads; images this small need one")
     add("--context", default="cpu", metavar="NAME", help="extension that computes, such as cpu or cudnn")
     add("--device-id", default="0", metavar="ID", help="device of that extension")
     return parser.parse_args(argv)
@@ -260,9 +258,7 @@ def loss_difference(histories: dict[str, History]) -> float:
     return float(np.abs(np.subtract(histories["static"].loss, histories["dynamic"].loss)).max())
 
 
-def print_summary(
-    histories: dict[str, History], reloaded: float, split: Split, args: argparse.Namespace
-) -> None:
+def print_summary(histories: dict[str, History], reloaded: float, split: Split, args: argparse.Namespace) -> None:
     """Print the three test errors and where the files are."""
     count = len(split.test_labels)
     print(f"\n{'':12s}{'test error':>12s}{'wrong digits':>20s}{'training':>14s}{'per step':>12s}")
@@ -315,10 +311,7 @@ def main(argv: list[str] | None = None) -> dict[str, float | bool]:
     if not restored:
         print("FAILED: the reloaded network does not answer as the saved one did")
     verdict = "at most" if largest <= args.max_error else "FAILED: above"
-    print(
-        f"Largest test error {largest:.2f} %, {verdict} the {args.max_error:g} % allowed; "
-        f"{seconds:.1f} s in all"
-    )
+    print(f"Largest test error {largest:.2f} %, {verdict} the {args.max_error:g} % allowed; {seconds:.1f} s in all")
     return {
         **{f"{name}_error": error for name, error in errors.items()},
         "initial_loss": histories["static"].loss[0],

@@ -69,9 +69,7 @@ def save_learning_curves(histories: dict[str, History], path: Path) -> None:
             (panels[1], history.error, history.test_error),
         ):
             label = f"training (mean of {SMOOTHING} minibatches), {mode}"
-            axes.plot(
-                *running_mean(training, SMOOTHING), color=colors["training"], label=label, **styles[mode]
-            )
+            axes.plot(*running_mean(training, SMOOTHING), color=colors["training"], label=label, **styles[mode])
             marker = "o" if mode == "dynamic" else None
             label = f"test, {mode}"
             axes.plot(
@@ -113,9 +111,7 @@ def save_learning_curves(histories: dict[str, History], path: Path) -> None:
     plt.close(figure)
 
 
-def save_predictions(
-    split: Split, scores: np.ndarray, seed: int, path: Path, rows: int = 6, columns: int = 12
-) -> None:
+def save_predictions(split: Split, scores: np.ndarray, seed: int, path: Path, rows: int = 6, columns: int = 12) -> None:
     """Write test digits with their predictions into one PNG: the wrong ones in red, then a random choice.
 
     Args:

@@ -89,9 +89,7 @@ def test_siamese_pairs_match_exactly_where_labels_do() -> None:
 
 
 def test_logistic_regression(tmp_path: Path) -> None:
-    result = example("by_examples_logistic_regression").main(
-        ["--output", str(tmp_path), "--iterations", "300"]
-    )
+    result = example("by_examples_logistic_regression").main(["--output", str(tmp_path), "--iterations", "300"])
     assert result["final_loss"] < result["initial_loss"] / 4
     assert result["error"] < 0.3
     assert result["dynamic_loss"] < result["initial_loss"] / 4

@@ -101,9 +101,7 @@ def test_shape_and_dtype(initializer, dtype, shape):
     assert values.flags.c_contiguous
 
 
-@pytest.mark.parametrize(
-    "initializer", [I.ConstantInitializer(), I.NormalInitializer(), I.UniformInitializer()]
-)
+@pytest.mark.parametrize("initializer", [I.ConstantInitializer(), I.NormalInitializer(), I.UniformInitializer()])
 def test_scalar_and_integer_shapes(initializer):
     assert initializer(()).shape == ()
     assert initializer(3).shape == (3,)

@@ -223,13 +223,7 @@ def test_an_array_changes_in_place_or_is_made_anew(sign: str) -> None:
     ):
         a = array(LEFT)
         view = a.data
-        number = (
-            other.d
-            if isinstance(other, nn.Variable)
-            else other.data
-            if isinstance(other, nn.NdArray)
-            else other
-        )
+        number = other.d if isinstance(other, nn.Variable) else other.data if isinstance(other, nn.NdArray) else other
         y = compute(a, other)
         wanted = BINARY[sign][0](LEFT, number)
         np.testing.assert_allclose(y.data, wanted, rtol=1e-6)
@@ -463,13 +457,9 @@ def test_dot_of_a_scalar_variable_has_a_gradient() -> None:
 def test_dot_refuses_what_does_not_fit() -> None:
     """Shapes, kinds of operands, and the place for the result."""
     dot = nn.functions.dot
-    with pytest.raises(
-        ShapeError, match=r"dot: the last axis of \(2, 3\) and the last but one axis of \(4, 3\)"
-    ):
+    with pytest.raises(ShapeError, match=r"dot: the last axis of \(2, 3\) and the last but one axis of \(4, 3\)"):
         dot(variable(np.ones((2, 3))), variable(np.ones((4, 3))))
-    with pytest.raises(
-        ShapeError, match=r"dot: out must have the shape of the result, \(2, 4\), not \(4, 2\)"
-    ):
+    with pytest.raises(ShapeError, match=r"dot: out must have the shape of the result, \(2, 4\), not \(4, 2\)"):
         dot(array(np.ones((2, 3))), array(np.ones((3, 4))), out=nn.NdArray((4, 2)))
     with pytest.raises(TypeError, match="dot: out must be a NdArray, as the result is, not Variable"):
         dot(array(np.ones((2, 3))), array(np.ones((3, 4))), out=nn.Variable((2, 4)))

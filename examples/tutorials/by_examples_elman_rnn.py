@@ -106,9 +106,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     rows = []
     for number, (step, state) in enumerate(zip(steps, states, strict=True), start=1):
         rows += [(f"input {number}", step.d[0, 0]), (f"state {number}", state.d[0].reshape(-1, 8))]
-    save_responses(
-        [*rows, ("scores of 0 to 9", scores.d[0].reshape(1, -1))], args.output / "elman_rnn_responses.png"
-    )
+    save_responses([*rows, ("scores of 0 to 9", scores.d[0].reshape(1, -1))], args.output / "elman_rnn_responses.png")
 
     def read(all_images: nn.Variable) -> nn.Variable:
         # A Variable is sliced as an array is: the slices become functions of the graph.

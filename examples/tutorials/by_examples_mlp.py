@@ -29,9 +29,7 @@ LEARNING_RATE = 1e-2
 WEIGHT_DECAY = 1e-5
 
 
-def perceptron(
-    image: nn.Variable, widths: Sequence[int] = (16, 32, 16)
-) -> tuple[nn.Variable, list[nn.Variable]]:
+def perceptron(image: nn.Variable, widths: Sequence[int] = (16, 32, 16)) -> tuple[nn.Variable, list[nn.Variable]]:
     """Scores of shape ``(B, 10)`` and the hidden layers, one of shape ``(B, width)`` for each width."""
     layers: list[nn.Variable] = []
     below = image

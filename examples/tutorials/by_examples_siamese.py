@@ -85,9 +85,7 @@ def save_map(points: np.ndarray, labels: np.ndarray, path: Path) -> None:
                 va="center",
                 bbox={"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": plt.cm.tab10(digit)},
             )
-    axes.set(
-        title=f"{len(points)} digits in the plane", xlabel="first coordinate", ylabel="second coordinate"
-    )
+    axes.set(title=f"{len(points)} digits in the plane", xlabel="first coordinate", ylabel="second coordinate")
     axes.grid(alpha=0.3)
     axes.legend(title="digit", ncols=2)
     figure.savefig(path, dpi=120)

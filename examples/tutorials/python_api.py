@@ -225,9 +225,7 @@ def save_contours(points: np.ndarray, estimate: np.ndarray, path: Path) -> None:
     plt.close(figure)
 
 
-def train_length_network(
-    iterations: int, random: np.random.RandomState, output: Path
-) -> dict[str, float | bool]:
+def train_length_network(iterations: int, random: np.random.RandomState, output: Path) -> dict[str, float | bool]:
     """Train, draw, save and reload the network that estimates lengths."""
     heading("Training a network that knows how long a vector is")
     nn.clear_parameters()

@@ -13,9 +13,7 @@ def tutorial_parser(description: str | None, iterations: int) -> argparse.Argume
         description: text above the option list, usually the module docstring of the tutorial.
         iterations: default number of parameter updates.
     """
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--output",
         type=Path,

@@ -58,9 +58,7 @@ def _root_shows(record: logging.LogRecord) -> bool:
     """Whether the root logger writes this record to the console."""
     consoles = (sys.stderr, sys.stdout, sys.__stderr__, sys.__stdout__)
     return any(
-        isinstance(handler, logging.StreamHandler)
-        and handler.stream in consoles
-        and handler.level <= record.levelno
+        isinstance(handler, logging.StreamHandler) and handler.stream in consoles and handler.level <= record.levelno
         for handler in logging.getLogger().handlers
     )
 

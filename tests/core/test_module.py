@@ -156,10 +156,12 @@ def test_dynamic() -> None:
 
 def test_containers() -> None:
     model = Model(
-        lambda self, x: self.head(self.blocks[1](self.blocks[0](x)))
-        + self.table["left"][1](x)
-        + self.table["right"](x)
-        + self.table[3](x),
+        lambda self, x: (
+            self.head(self.blocks[1](self.blocks[0](x)))
+            + self.table["left"][1](x)
+            + self.table["right"](x)
+            + self.table[3](x)
+        ),
         blocks=[Dense(4), Dense(2)],
         table={"left": (None, Dense(2)), "right": Dense(2), 3: Dense(2), "text": "x"},
         head=Dense(2),

@@ -72,9 +72,7 @@ def images(*shape, seed=0):
 
 def test_series_writes_means_of_intervals(monitor, logged):
     series = M.MonitorSeries("train loss  x.Y", monitor, interval=3)
-    for index, value in enumerate(
-        [1, 2.5, np.float32(3.3), np.array(4.0), np.array([5.0]), np.array([[6.0, 7.0]]), 8]
-    ):
+    for index, value in enumerate([1, 2.5, np.float32(3.3), np.array(4.0), np.array([5.0]), np.array([[6.0, 7.0]]), 8]):
         series.add(index, value)
     assert files(monitor) == ["train-loss--x.Y.series.txt"]
     assert text(monitor, "train-loss--x.Y.series.txt") == "2 2.26667\n5 5.16667\n"
@@ -212,9 +210,7 @@ def test_turns_of_images(monitor, kind):
 
 
 def test_number_of_images_is_limited_before_they_are_scaled(monitor):
-    M.MonitorImage("x", monitor, num_images=2, verbose=False).add(
-        0, images(3, 1, 2, 3) * [[[[1]]], [[[1]]], [[[99]]]]
-    )
+    M.MonitorImage("x", monitor, num_images=2, verbose=False).add(0, images(3, 1, 2, 3) * [[[[1]]], [[[1]]], [[[99]]]])
     assert files(monitor) == ["x/000000-000.png", "x/000000-001.png"]
     assert pixels(monitor, "x/000000-001.png")[1][0][2] == 255
 
@@ -266,9 +262,7 @@ def test_normalize_method_sees_the_images_to_be_written(monitor):
         shapes.append(x.shape)
         return x
 
-    M.MonitorImage("x", monitor, verbose=False, num_images=2, normalize_method=keep).add(
-        0, images(5, 4, 2, 3)
-    )
+    M.MonitorImage("x", monitor, verbose=False, num_images=2, normalize_method=keep).add(0, images(5, 4, 2, 3))
     M.MonitorImageTile("t", monitor, verbose=False, normalize_method=keep).add(0, images(5, 2, 4, 2, 3))
     assert shapes == [(2, 4, 2, 3), (10, 4, 2, 3)]
 
@@ -393,9 +387,7 @@ def test_every_image_is_found_in_its_tile(batch, channels, size, padsize):
     for i in range(n * n):
         top, left = i // n * high, i % n * wide
         tile = tiled[top : top + size[0], left : left + size[1]]
-        assert np.array_equal(
-            tile, data[i].transpose(1, 2, 0) if i < batch else np.full((*size, channels), -1)
-        )
+        assert np.array_equal(tile, data[i].transpose(1, 2, 0) if i < batch else np.full((*size, channels), -1))
     assert np.count_nonzero(tiled == -1) == tiled.size - data.size
 
 
@@ -404,9 +396,7 @@ def test_every_image_is_found_in_its_tile(batch, channels, size, padsize):
     [((2, 2, 2), {}), ((1, 1, 2, 2), {"padsize": -1}), ((1, 3, 2, 2), {"padval": (1, 2, 3)})],
 )
 def test_tile_images_refuses(shape, arguments):
-    with pytest.raises(
-        ArgumentError, match=r"tile_images: need data of shape \(batch, channels, height, width\)"
-    ):
+    with pytest.raises(ArgumentError, match=r"tile_images: need data of shape \(batch, channels, height, width\)"):
         M.tile_images(np.zeros(shape), **arguments)
 
 
@@ -459,14 +449,10 @@ def test_plot_of_a_series_without_lines(monitor, axes):
 def test_bad_files_are_not_plotted(tmp_path, axes):
     path = tmp_path / "s.series.txt"
     path.write_text("1 2\n3 x\n")
-    with pytest.raises(
-        ArgumentError, match=r"plot_series: '.*s\.series\.txt', line 2: expected at least 2 numbers"
-    ):
+    with pytest.raises(ArgumentError, match=r"plot_series: '.*s\.series\.txt', line 2: expected at least 2 numbers"):
         M.plot_series(path)
     path.write_text("1 2\n")
-    with pytest.raises(
-        ArgumentError, match=r"plot_time_elapsed: .* line 1: expected at least 4 numbers, not '1 2"
-    ):
+    with pytest.raises(ArgumentError, match=r"plot_time_elapsed: .* line 1: expected at least 4 numbers, not '1 2"):
         M.plot_time_elapsed(path, elapsed=True)
     with pytest.raises(FileNotFoundError):
         M.plot_series(tmp_path / "none")

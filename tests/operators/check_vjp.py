@@ -66,6 +66,5 @@ def check_vjp(
     # The last term is the rounding error of the difference.
     allowed = tol * (abs(numeric) + float(np.abs(terms).sum())) + 8 * np.finfo(dtype).eps * (1 + size) / eps
     assert abs(numeric - analytic) <= allowed, (
-        f"backward gives {analytic!r} along a random direction, "
-        f"differences give {numeric!r} (allowed: {allowed:.1e})"
+        f"backward gives {analytic!r} along a random direction, differences give {numeric!r} (allowed: {allowed:.1e})"
     )

@@ -87,9 +87,7 @@ def load(path: Path) -> dict[str, Record]:
         graph = [(type_name, args) for type_name, args in entry["graph"]]
         seen = Observation(refused=entry["refused"], graph=graph)
         for name in FIELDS:
-            arrays = [
-                flat[at : at + int(np.prod(shape, dtype=int))].reshape(shape) for at, shape in entry[name]
-            ]
+            arrays = [flat[at : at + int(np.prod(shape, dtype=int))].reshape(shape) for at, shape in entry[name]]
             setattr(seen, name, arrays)
         records[definition] = Record(entry["dtypes"], seen)
     return records

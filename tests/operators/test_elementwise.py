@@ -138,9 +138,7 @@ def test_products_with_zeros_have_gradients(values: list[float], expected: list[
 def test_rounding_is_exact_in_every_type(config: str) -> None:
     """Halves go away from zero, and the number before one half does not."""
     with nn.context_scope(get_extension_context("cpu", type_config=config)):
-        dtype = {"float": np.float32, "double": np.float64, "half": np.float16, "bfloat16": np.float32}[
-            config
-        ]
+        dtype = {"float": np.float32, "double": np.float64, "half": np.float16, "bfloat16": np.float32}[config]
         below = 0.5 - 2.0**-9 if config == "bfloat16" else float(np.nextafter(dtype(0.5), dtype(0)))
         x = np.array([0.5, 1.5, -2.5, below, -below, 100.5, np.inf, -np.inf, 0.0], dtype)
         y = F.round(nn.NdArray.from_numpy_array(x)).data.astype(np.float64)

@@ -42,9 +42,7 @@ def test_shifts_are_numpys(dtype: str) -> None:
 def test_what_is_refused() -> None:
     """Another direction, and shapes that do not fit."""
     x = nn.Variable((2, 3))
-    with pytest.raises(
-        ArgumentError, match=r"bit_shift: direction must be one of \['LEFT', 'RIGHT'\], not 'UP'"
-    ):
+    with pytest.raises(ArgumentError, match=r"bit_shift: direction must be one of \['LEFT', 'RIGHT'\], not 'UP'"):
         F.bit_shift(x, x, direction="UP")
     for function in (F.bit_shift, F.mod2):
         with pytest.raises(ShapeError, match="must have the same number of axes, not 2 and 1"):

@@ -80,9 +80,7 @@ def test_static_mode_equals_the_original(case: Case) -> None:
     found += differences("outputs", seen.outputs, expected.outputs, case.tolerance)
     found += differences("updates", seen.updates, expected.updates, case.tolerance)
     found += differences("grads", seen.grads, expected.grads, case.tolerance, any_for_nan=True)
-    found += differences(
-        "accumulated", seen.accumulated, expected.accumulated, case.tolerance, any_for_nan=True
-    )
+    found += differences("accumulated", seen.accumulated, expected.accumulated, case.tolerance, any_for_nan=True)
     found += kinds(seen, entry.dtypes)
     assert not found, "\n".join(found)
 
@@ -100,9 +98,7 @@ def untouched(case: Case, seen: Observation) -> None:
 def kinds(seen: Observation, dtypes: list[str]) -> list[str]:
     """Outputs of another kind than recorded; a real number must be float32, an index any integer type."""
     found = []
-    for i, (y, name) in enumerate(
-        zip(seen.outputs, dtypes, strict=False)
-    ):  # their number was compared before
+    for i, (y, name) in enumerate(zip(seen.outputs, dtypes, strict=False)):  # their number was compared before
         right = y.dtype.name == name if name.startswith("float") else y.dtype.kind in "iu"
         if not right:
             found.append(f"outputs[{i}]: dtype {y.dtype.name} instead of {name}")
@@ -154,9 +150,7 @@ def test_refusal_leaves_the_inputs_alone(case: Case) -> None:
                 y.forward()
     held = [None if x is None else x.d for x in xs], [None if z is None else z.data for z in zs]
     for after in held:
-        assert all(
-            a is None or np.array_equal(a, b, equal_nan=True) for a, b in zip(before, after, strict=True)
-        )
+        assert all(a is None or np.array_equal(a, b, equal_nan=True) for a, b in zip(before, after, strict=True))
 
 
 def test_a_wrong_record_fails() -> None:
@@ -173,9 +167,7 @@ def test_a_wrong_record_fails() -> None:
     node = [("Sum", {"axes": [0], "keep_dims": False})]
     assert not graph_differences(node, node)
     assert graph_differences([("Mean", node[0][1])], node) == ["functions ['Mean'] instead of ['Sum']"]
-    assert graph_differences([("Sum", {"axes": [0], "keep_dims": 0})], node) == [
-        "Sum.keep_dims: 0 instead of False"
-    ]
+    assert graph_differences([("Sum", {"axes": [0], "keep_dims": 0})], node) == ["Sum.keep_dims: 0 instead of False"]
     assert graph_differences([("Sum", {"axes": [0, 1], "keep_dims": False})], node) == [
         "Sum.axes: [0, 1] instead of [0]"
     ]

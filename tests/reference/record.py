@@ -22,9 +22,7 @@ VERSION = "1.39.0"
 
 def main() -> None:
     """Records the tables named on the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("table", nargs="*", help=f"tables to record, of {', '.join(TABLES)}; all without")
     parser.add_argument("--again", action="store_true", help="record all cases of the tables, not only new ones")
     given = parser.parse_args()
@@ -32,9 +30,7 @@ def main() -> None:
     if not set(names) <= set(TABLES):
         parser.error(f"the tables are {', '.join(TABLES)}; got {', '.join(names)}")
     if nn.__version__ != VERSION or not hasattr(nn, "_version"):
-        parser.error(
-            f"the reference is the original NNabla {VERSION}; this is {nn.__version__} at {nn.__file__}"
-        )
+        parser.error(f"the reference is the original NNabla {VERSION}; this is {nn.__version__} at {nn.__file__}")
     for name in names:
         path = FOLDER / f"{name}.npz"
         cases = {case.definition: case for case in TABLES[name] if not case.beyond}

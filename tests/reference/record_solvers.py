@@ -56,10 +56,25 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
         {"alpha": 0.1, "wd": 0.02, "fixed_decay": True},
         {"alpha": 0.1, "rectify": True},
         {"alpha": 0.1, "beta1": 0.8, "beta2": 0.9, "rectify": True},
-        {"alpha": 0.1, "beta2": 0.7, "eps": 1e-3, "wd": 0.02, "amsgrad": True, "weight_decouple": True,
-         "fixed_decay": True, "rectify": True},
-        {"alpha": 0.1, "beta2": 0.99, "eps": 1e-3, "wd": 0.02, "amsgrad": True, "weight_decouple": True,
-         "rectify": True},
+        {
+            "alpha": 0.1,
+            "beta2": 0.7,
+            "eps": 1e-3,
+            "wd": 0.02,
+            "amsgrad": True,
+            "weight_decouple": True,
+            "fixed_decay": True,
+            "rectify": True,
+        },
+        {
+            "alpha": 0.1,
+            "beta2": 0.99,
+            "eps": 1e-3,
+            "wd": 0.02,
+            "amsgrad": True,
+            "weight_decouple": True,
+            "rectify": True,
+        },
     ],
     "RMSprop": [{"lr": 0.1, "decay": 0.5, "eps": 1e-2}],
     "RMSpropGraves": [{"lr": 0.1, "decay": 0.5, "momentum": 0.3, "eps": 1e-2}],
@@ -246,9 +261,7 @@ def trained(solver: str) -> Any:
 
 # Rules with no, one, two and three states.
 FILES = [
-    f"{solver}{extension}"
-    for solver in ("Sgd", "Momentum", "Adam", "AMSGRAD")
-    for extension in (".h5", ".protobuf")
+    f"{solver}{extension}" for solver in ("Sgd", "Momentum", "Adam", "AMSGRAD") for extension in (".h5", ".protobuf")
 ]
 
 

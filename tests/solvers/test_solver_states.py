@@ -144,9 +144,7 @@ def test_round_trip(tmp_path, name, extension):
 @settings(max_examples=30, deadline=None)
 def test_any_names_and_shapes_come_back(tmp_path_factory, extension, names, seed):
     rng = np.random.RandomState(seed)
-    states = {
-        name: (int(rng.randint(2**31)), rng.randn(*rng.randint(0, 4, rng.randint(4)))) for name in names
-    }
+    states = {name: (int(rng.randint(2**31)), rng.randn(*rng.randint(0, 4, rng.randint(4)))) for name in names}
     solver = solver_with(states)
     path = str(tmp_path_factory.getbasetemp() / f"any{extension}")
     solver.save_states(path)

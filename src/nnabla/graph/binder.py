@@ -195,9 +195,7 @@ class Binder:
 
     # ---- memory ------------------------------------------------------------------------------------------
 
-    def free(
-        self, arrays: Sequence[tuple[int, int]], operators: Sequence[int] = (), slots: Sequence[int] = ()
-    ) -> None:
+    def free(self, arrays: Sequence[tuple[int, int]], operators: Sequence[int] = (), slots: Sequence[int] = ()) -> None:
         """Have memory given up here, or a little later: small arrays wait until they are worth a step.
 
         Args:

@@ -89,9 +89,7 @@ def _connected(arrays: Sequence[NdArray]) -> Hashable:
     """Which arrays are the same, or views of the same."""
     numbers: dict[int, int] = {}
     number = numbers.setdefault
-    return tuple([
-        (type(a), number(id(a), len(numbers)), number(id(shown_by(a)), len(numbers))) for a in arrays
-    ])
+    return tuple([(type(a), number(id(a), len(numbers)), number(id(shown_by(a)), len(numbers))) for a in arrays])
 
 
 def _flags(v: Variable) -> tuple[bool | None, ...]:

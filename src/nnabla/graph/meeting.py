@@ -168,5 +168,3 @@ def described(operator: Operator, inputs: Sequence[Variable | NdArray]) -> str:
     lines = [f"\n  in {operator!r}"]
     lines += [f"\n  {name}: {x.shape}" for name, x in zip(names, inputs, strict=False)]
     return "".join(lines)
-
-

@@ -71,9 +71,7 @@ class MonitorSeries:
         TypeError: `interval` is not a number, or `monitor` is not a Monitor.
     """
 
-    def __init__(
-        self, name: str, monitor: Monitor | None = None, interval: float = 1, verbose: bool = True
-    ) -> None:
+    def __init__(self, name: str, monitor: Monitor | None = None, interval: float = 1, verbose: bool = True) -> None:
         self.name = name
         self.interval = _interval(type(self).__name__, interval)
         self.verbose = verbose
@@ -118,9 +116,7 @@ class MonitorTimeElapsed:
         TypeError: `interval` is not a number, or `monitor` is not a Monitor.
     """
 
-    def __init__(
-        self, name: str, monitor: Monitor | None = None, interval: float = 100, verbose: bool = True
-    ) -> None:
+    def __init__(self, name: str, monitor: Monitor | None = None, interval: float = 100, verbose: bool = True) -> None:
         self.name = name
         self.interval = _interval(type(self).__name__, interval)
         self.verbose = verbose

@@ -143,9 +143,7 @@ class Mul2(Binary):
     def forward(self, x0: Tensor, x1: Tensor) -> Tensor:
         return x0 * x1
 
-    def grad(
-        self, need: tuple[bool, ...], dy: Tensor, x0: Tensor, x1: Tensor
-    ) -> tuple[Tensor | None, Tensor | None]:
+    def grad(self, need: tuple[bool, ...], dy: Tensor, x0: Tensor, x1: Tensor) -> tuple[Tensor | None, Tensor | None]:
         return (dy * x1 if need[0] else None), (dy * x0 if need[1] else None)
 
 
@@ -236,9 +234,7 @@ class _Several(Operator):
     def output_shape(self, *x: Shape) -> Shape:
         for i, shape in enumerate(x):
             if shape != x[0]:
-                raise ShapeError(
-                    f"{self.declaration.name}: x{i} must have the shape of x0, {x[0]}, not {shape}"
-                )
+                raise ShapeError(f"{self.declaration.name}: x{i} must have the shape of x0, {x[0]}, not {shape}")
         self._count = len(x)
         return x[0]
 

@@ -110,8 +110,6 @@ class CumProd(_Running):
         else:
             # The first product is 1, and no product has the last factor.
             rest = x.shape[axis] - 1
-            dx = cumprod_backward(
-                dy.narrow(axis, 1, rest), x.narrow(axis, 0, rest), axis, y.narrow(axis, 1, rest)
-            )
+            dx = cumprod_backward(dy.narrow(axis, 1, rest), x.narrow(axis, 0, rest), axis, y.narrow(axis, 1, rest))
             dx = torch.constant_pad_nd(dx, [0, 0] * (x.ndim - 1 - axis) + [0, 1])
         return dx.flip(axis) if self.reverse else dx

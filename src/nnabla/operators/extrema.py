@@ -170,9 +170,7 @@ class _Extremum(Reduction):
     def output_shape(self, x: Shape) -> Any:
         y = super().output_shape(x)
         if self._count == 0 and 0 not in y:
-            raise ShapeError(
-                f"{self.declaration.name}: there is nothing to reduce over axes {self._axes} of {x}"
-            )
+            raise ShapeError(f"{self.declaration.name}: there is nothing to reduce over axes {self._axes} of {x}")
         self.settle_one_axis()
         self.differentiable = not self.only_index
         self._pairs = self.with_index and not self.only_index
@@ -280,9 +278,7 @@ class Min(_Extremum):
 
 
 @public
-def max(
-    x: Array, axis: Axes = None, keepdims: bool = False, with_index: bool = False, only_index: bool = False
-) -> Any:
+def max(x: Array, axis: Axes = None, keepdims: bool = False, with_index: bool = False, only_index: bool = False) -> Any:
     r"""Largest element over axes, :math:`y = \max_i x_i`; of equal ones the first counts.
 
     Inputs:
@@ -309,9 +305,7 @@ def max(
 
 
 @public
-def min(
-    x: Array, axis: Axes = None, keepdims: bool = False, with_index: bool = False, only_index: bool = False
-) -> Any:
+def min(x: Array, axis: Axes = None, keepdims: bool = False, with_index: bool = False, only_index: bool = False) -> Any:
     r"""Smallest element over axes, :math:`y = \min_i x_i`; of equal ones the first counts.
 
     Inputs:

@@ -46,9 +46,7 @@ class Mod2(Binary):
         kernel = torch.fmod if self.fmod else torch.remainder
         return kernel(x0.long(), x1.long()).to(x0.dtype)
 
-    def grad(
-        self, need: tuple[bool, ...], dy: Tensor, x0: Tensor, x1: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
+    def grad(self, need: tuple[bool, ...], dy: Tensor, x0: Tensor, x1: Tensor) -> tuple[Tensor, Tensor | None]:
         return dy, (-(dy * torch.trunc(x0 / x1)) if need[1] else None)
 
 

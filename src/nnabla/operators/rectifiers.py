@@ -155,18 +155,14 @@ class PReLU(Operator):
         elif x1 == (x0[axis],):
             self._slopes = tuple([d if i == axis else 1 for i, d in enumerate(x0)])
         else:
-            raise ShapeError(
-                f"prelu: x1 must have one element or shape ({x0[axis]},), axis {axis} of x0, not {x1}"
-            )
+            raise ShapeError(f"prelu: x1 must have one element or shape ({x0[axis]},), axis {axis} of x0, not {x1}")
         self._x1 = x1
         return x0
 
     def forward(self, x0: Tensor, x1: Tensor) -> Tensor:
         return aten._prelu_kernel(x0, x1.view(self._slopes))
 
-    def grad(
-        self, need: tuple[bool, ...], dy: Tensor, x0: Tensor, x1: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
+    def grad(self, need: tuple[bool, ...], dy: Tensor, x0: Tensor, x1: Tensor) -> tuple[Tensor, Tensor | None]:
         # The kernel takes the slope for the derivative at 0, where it is to be 1.
         above = x0 + _least(x0)
         dx0, dx1 = aten._prelu_kernel_backward(dy, above, x1.view(self._slopes))

@@ -218,9 +218,7 @@ class ATan2(Binary):
     def forward(self, x0: Tensor, x1: Tensor) -> Tensor:
         return torch.atan2(x0, x1)
 
-    def grad(
-        self, need: tuple[bool, ...], dy: Tensor, x0: Tensor, x1: Tensor
-    ) -> tuple[Tensor | None, Tensor | None]:
+    def grad(self, need: tuple[bool, ...], dy: Tensor, x0: Tensor, x1: Tensor) -> tuple[Tensor | None, Tensor | None]:
         scaled = dy / (torch.square(x0) + torch.square(x1))
         return (scaled * x1 if need[0] else None), (-(scaled * x0) if need[1] else None)
 

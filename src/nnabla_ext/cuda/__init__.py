@@ -26,9 +26,7 @@ logger.info("Initializing CUDA extension...")
 def gpu_context(ext_name: str, device_id: str | int = "0", type_config: str = "float") -> Context:
     """A context on GPU `device_id`; shared by the ``cuda`` and ``cudnn`` extensions."""
     if type_config not in TYPE_CONFIGS:
-        raise ArgumentError(
-            f"{ext_name}.context: type_config must be one of {list(TYPE_CONFIGS)}, not {type_config!r}"
-        )
+        raise ArgumentError(f"{ext_name}.context: type_config must be one of {list(TYPE_CONFIGS)}, not {type_config!r}")
     count = get_device_count()
     if count == 0:
         raise ExtensionError(

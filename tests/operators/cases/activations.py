@@ -5,9 +5,7 @@ from ..case import WIDE_RANGE, Case, Tolerance, case
 
 SHAPES = [(2, 3), (), (1,), (2, 1, 3), (2, 3, 2, 2)]
 
-ONE_PLUS = Tolerance(
-    absolute=1e-6, reason="the original loses digits in log(1 + exp(x)) where exp(x) is small"
-)
+ONE_PLUS = Tolerance(absolute=1e-6, reason="the original loses digits in log(1 + exp(x)) where exp(x) is small")
 
 QUOTIENT = Tolerance(absolute=1e-6, reason="the gradient at 0.1 is a difference of two numbers near 10")
 

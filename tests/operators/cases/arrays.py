@@ -222,12 +222,8 @@ CLIP = [
     case("clip_by_value", normal(2, 5).avoiding(-0.5, 0.5), args={"min": -0.5, "max": 0.5}),
     case("clip_by_value", normal(2, 5).avoiding(0.0, 1.0), args={"min": 0, "max": 1}),
     case("clip_by_value", normal().avoiding(-0.1, 0.1), args={"min": -0.1, "max": 0.1}),
-    case(
-        "clip_by_value", normal(2, 3), normal(2, 3, mean=-1.0, scale=0.5), normal(2, 3, mean=1.0, scale=0.5)
-    ),
-    case(
-        "clip_by_value", normal(2, 3), normal(1, 3, mean=-1.0, scale=0.5), normal(2, 1, mean=1.0, scale=0.5)
-    ),
+    case("clip_by_value", normal(2, 3), normal(2, 3, mean=-1.0, scale=0.5), normal(2, 3, mean=1.0, scale=0.5)),
+    case("clip_by_value", normal(2, 3), normal(1, 3, mean=-1.0, scale=0.5), normal(2, 1, mean=1.0, scale=0.5)),
     case("clip_by_value", normal(2, 3), normal(1, 1, mean=-1.0, scale=0.5), args={"max": 0.5}, grad=(0,)),
     case(
         "clip_by_value",

@@ -66,9 +66,7 @@ CONVOLUTION = [
     convolution((2, 3, 5, 6), (4, 3, 3, 3), grad=(1,)),
     convolution((2, 3, 5, 6), (4, 3, 3, 3), grad=(2,)),
     convolution((2, 5, 6, 3), (4, 3, 3, 3), channel_last=True, beyond=CHANNEL_LAST),
-    convolution(
-        (2, 5, 6, 4), (4, 3, 2, 2), channel_last=True, group=2, pad=(1, 1), stride=(2, 1), beyond=CHANNEL_LAST
-    ),
+    convolution((2, 5, 6, 4), (4, 3, 2, 2), channel_last=True, group=2, pad=(1, 1), stride=(2, 1), beyond=CHANNEL_LAST),
     convolution((2, 2, 4, 5, 4), (3, 2, 2, 3, 2), pad=(1, 0, 1)),
     convolution((1, 2, 5, 4, 4), (2, 1, 3, 2, 2), bias=False, stride=(2, 1, 1), group=2),
     convolution((1, 2, 5, 5, 4), (2, 2, 2, 2, 2), dilation=(2, 1, 2), pad=(1, 1, 1)),

@@ -88,10 +88,7 @@ CASES = [
     *shapes("log", positive),
     special("log", 0.0, -1.0, 1e-30, 1e30, inf, nan),
     *(c for name in ("sin", "cos", "sinh", "cosh", "atan", "asinh") for c in shapes(name)),
-    *(
-        special(name, -100.0, -1.0, 0.0, 3.0, 100.0, nan)
-        for name in ("sin", "cos", "sinh", "cosh", "atan", "asinh")
-    ),
+    *(special(name, -100.0, -1.0, 0.0, 3.0, 100.0, nan) for name in ("sin", "cos", "sinh", "cosh", "atan", "asinh")),
     *shapes("tan", narrow),
     special("tan", -1.5, 0.0, 1.5),
     *shapes("asin", inside),

@@ -23,11 +23,7 @@ def running(function: str) -> list[Case]:
 
 CASES: list[Case] = [
     *(case(name, normal(2, 3), args={"axis": ()}) for name in ("sum", "mean", "prod")),
-    *(
-        case(name, normal(2, 3).avoiding(0.0), args={"axis": (), "p": p})
-        for name in ("norm",)
-        for p in (1, 2, 3)
-    ),
+    *(case(name, normal(2, 3).avoiding(0.0), args={"axis": (), "p": p}) for name in ("norm",) for p in (1, 2, 3)),
     *(case(name, distinct(2, 3), args={"axis": ()}) for name in ("max", "min")),
     *(case(name, distinct(2, 3), args={"axis": (), "with_index": True}) for name in ("max", "min")),
     *(case(name, distinct(), args={"with_index": True}) for name in ("max", "min")),
@@ -38,9 +34,7 @@ CASES: list[Case] = [
         for keepdims in (False, True)
     ),
     *(
-        case(
-            name, explicit([[[1, 3], [3, 1]], [[0, 0], [0, 2]]]), args={"axis": axis}, derivative="undefined"
-        )
+        case(name, explicit([[[1, 3], [3, 1]], [[0, 0], [0, 2]]]), args={"axis": axis}, derivative="undefined")
         for name in ("max", "min")
         for axis in (None, 0, 1, 2, (0, 2), (1, 2))
     ),
@@ -48,11 +42,7 @@ CASES: list[Case] = [
     case("norm", explicit([0.0, 3.0, -4.0]), args={"p": 1.5}, derivative="undefined"),
     *running("cumsum"),
     *running("cumprod"),
-    *(
-        case("reduce", normal(*shape), args={"op": op})
-        for op in ("sum", "mean")
-        for shape in ((2, 3), (), (4,))
-    ),
+    *(case("reduce", normal(*shape), args={"op": op}) for op in ("sum", "mean") for shape in ((2, 3), (), (4,))),
     case("reduce", normal(2, 3)),
     case("reduce", normal(2, 3), args={"op": "prod"}),
 ]

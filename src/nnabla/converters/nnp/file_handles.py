@@ -139,9 +139,7 @@ def _load_states(ctx: FileHandlerContext, file_loaders: Any, nnp: Any, filename:
 
 def get_initial_file_loader() -> OrderedDict[str, Loader]:
     """Loaders of models, by extensions."""
-    return OrderedDict(
-        {".nntxt,.prototxt": _load, ".protobuf,.h5": _load, ".nnp": _load, ".optimizer": _load_states}
-    )
+    return OrderedDict({".nntxt,.prototxt": _load, ".protobuf,.h5": _load, ".nnp": _load, ".optimizer": _load_states})
 
 
 def get_parameter_file_loader() -> OrderedDict[str, Loader]:
