@@ -17,6 +17,8 @@ DEFAULTS = {
         "data_source_file_cache_size": "100",
         "data_source_file_cache_location": "",
         "data_source_buffer_max_size": "1073741824",
+        "compat_139": "False",
+        "allow_files_outside": "False",
     },
     "LOG": {
         "log_file_name": "",

@@ -20,6 +20,7 @@ def reported(outdir: str) -> Iterator[None]:
     def tell(state: str | None, share: float) -> None:
         host_hooks.update_progress(f"{state} ({share * 100:.2f}%)")
 
+    before = progress.state_file_name, progress.state_callback
     progress.configure_progress(os.path.join(outdir, "progress.txt"), tell)
     try:
         yield
@@ -28,3 +29,4 @@ def reported(outdir: str) -> Iterator[None]:
         raise
     finally:
         progress.progress(None)
+        progress.state_file_name, progress.state_callback = before

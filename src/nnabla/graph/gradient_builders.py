@@ -67,7 +67,7 @@ def register(func_name: str, func: Builder) -> None:
     Example:
         >>> import nnabla as nn, nnabla.functions as F
         >>> def straight_through(grad_inputs, inputs, input_shapes, outputs, output_shapes):
-        ...     return grad_inputs[0]
+        ...     return F.identity(grad_inputs[0])
         >>> register("Round", straight_through)
         >>> x = nn.Variable.from_numpy_array([0.2, 1.7])
         >>> (g,) = nn.grad(F.round(x), x)

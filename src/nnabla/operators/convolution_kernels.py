@@ -201,6 +201,8 @@ def _outside_of_windows(length: int, size: int, k: int, s: int, p: int, d: int) 
     if d == 1 and s <= k:
         # Windows overlap or touch.
         return size + p > s * (length - 1) + k
+    if size > length * k:
+        return True  # there are fewer elements in windows
     missed = bytearray(b"\1") * size
     for first in range(-p, d * (k - 1) - p + 1, d):
         # Windows put their elements here and every s further, those that are within y.
