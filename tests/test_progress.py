@@ -78,9 +78,14 @@ def test_callback_gets_every_call_and_stays_until_replaced(tmp_path):
     assert others == [(None, 0.0), ("c", 1.0)]
 
 
-def test_missing_directory_is_an_error_at_once(tmp_path):
+def test_missing_directory_is_an_error_at_once_and_changes_nothing(tmp_path):
+    calls = []
+    P.configure_progress(tmp_path / "state.txt", lambda *arguments: calls.append(arguments))
     with pytest.raises(FileNotFoundError, match="nowhere"):
-        P.configure_progress(tmp_path / "nowhere" / "state.txt")
+        P.configure_progress(tmp_path / "nowhere" / "state.txt", lambda *arguments: None)
+    P.progress("later", 0.5)
+    assert calls[-1] == ("later", 0.5)
+    assert (tmp_path / "state.txt").read_text() == ""
 
 
 def test_file_that_is_being_read_is_tried_again(tmp_path, monkeypatch, clock):

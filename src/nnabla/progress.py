@@ -42,13 +42,18 @@ def configure_progress(
             Default: the callback that was set before, if any.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: the file cannot be written; file and callback remain those that were set before.
     """
     global state_file_name, state_callback
+    before = state_file_name, state_callback
     state_file_name = file_name or ""
     if cb is not None:
         state_callback = cb
-    progress(None)
+    try:
+        progress(None)
+    except OSError:
+        state_file_name, state_callback = before
+        raise
 
 
 def progress(state: str | None, progress: float = 0.0) -> None:
