@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ import nnabla.functions as F
 from nnabla.operators import convolution_kernels
 from nnabla.operators.convolution_kernels import Geometry, sees_padding_only
 
+from .test_layers import variable
 from .trilinear import Convolution
 
 
@@ -195,6 +198,86 @@ def test_which_windows_see_padding_only() -> None:
     assert len(seen) == 4
 
 
+# ---- axes of length 1 ------------------------------------------------------------------------------------------
+
+
+def odd_strides(values: torch.Tensor, last: bool, factor: int) -> torch.Tensor:
+    """The same values, contiguous or channels last, but that strides of spatial axes of length 1 are multiplied."""
+    lie = torch.stack(values.unbind(1), -1).movedim(-1, 1) if last else values.contiguous()
+    strides = lie.stride()
+    spatial = [s * factor if n == 1 else s for n, s in zip(lie.shape[2:], strides[2:], strict=True)]
+    return lie.as_strided(lie.shape, (*strides[:2], *spatial))
+
+
+def kernels_of(
+    x: tuple, w: tuple, args: dict, added: tuple | None = None, dtype: torch.dtype = torch.float32
+) -> tuple[Any, tuple[int, ...]]:
+    """The kernels of a convolution, or with `added` of a deconvolution, and the shape of its output."""
+    n = len(x) - 2
+    stride, pad, dilation = (args.get(k, (v,) * n) for k, v in (("stride", 1), ("pad", 0), ("dilation", 1)))
+    layer = F.convolution if added is None else F.deconvolution
+    y = layer(nn.Variable(x), nn.Variable(w), **args, **({} if added is None else {"output_padding": added})).shape
+    operator: Any = SimpleNamespace(device=torch.device("cpu"), compute_dtype=dtype)
+    g = Geometry(x, w, y, stride, pad, dilation, args.get("group", 1), added)
+    return convolution_kernels.convolution_kernels(operator, g), y
+
+
+@pytest.mark.parametrize("last", list(itertools.product([False, True], repeat=3)))
+@pytest.mark.parametrize(
+    ("x", "w", "args", "added"),
+    [
+        ((1, 48, 2, 1), (48, 16, 1, 1), {"group": 3}, None),
+        ((2, 12, 1, 6), (3, 4, 1, 1), {"group": 3}, None),
+        ((1, 32, 2, 3), (4, 16, 1, 3), {"group": 2}, None),
+        ((1, 16, 1, 3), (2, 16, 1, 3), {}, None),
+        ((3, 4, 1, 1), (4, 1, 1, 1), {"group": 4}, None),
+        ((1, 1, 5, 1), (2, 1, 3, 1), {}, None),
+        # What a stride skips leaves an unusual one in memory where there is one element.
+        ((1, 24, 1, 3), (6, 8, 1, 1), {"stride": (4, 1), "group": 3}, None),
+        ((1, 48, 2, 1), (48, 16, 1, 1), {"stride": (1, 4), "group": 3}, None),
+        ((1, 32, 2, 1), (32, 8, 1, 3), {"group": 2}, (0, 0)),
+    ],
+)
+def test_strides_of_axes_of_length_1_mean_nothing(
+    x: tuple[int, ...], w: tuple[int, ...], args: dict, added: tuple[int, ...] | None, last: tuple[bool, bool, bool]
+) -> None:
+    """ATen's convolutions in groups give wrong numbers for some, and others are refused."""
+    kernels, y = kernels_of(x, w, args, added)
+    generator = torch.Generator().manual_seed(0)
+    tensors = [torch.randn(shape, generator=generator) for shape in (x, w, y)]
+    double, _ = kernels_of(x, w, args, added, torch.float64)
+    need = (True, True, True)
+    wide = [t.double() for t in tensors]
+    expected = [double.forward(wide[0], wide[1], None), *double.backward(need, wide[2], *wide[:2])]
+    for factors in ((4, 4, 7), (4, 1, 7)):
+        odd = [odd_strides(t, lie, factor) for t, lie, factor in zip(tensors, last, factors, strict=True)]
+        found = [kernels.forward(odd[0], odd[1], None), *kernels.backward(need, odd[2], *odd[:2])]
+        for a, e in zip(found, expected, strict=True):
+            torch.testing.assert_close(a.double(), e, rtol=0, atol=1e-5 * float(e.abs().max()))
+
+
+def test_gradients_by_autograd_of_one_pixel_in_groups() -> None:
+    """Those of a fused convolution with padding: the gradients that reach the convolution have strides of any kind."""
+    found = []
+    for config in ("float", "double"):
+        rng = np.random.RandomState(6)
+        with nn.context_scope(nn.Context([f"cpu:{config}"])):
+            shapes = ((16, 32, 1, 3), (6, 16, 1, 1), *[(1, 6, 1, 1)] * 2, (16, 6, 1, 2))
+            x, w, beta, gamma, z = xs = [variable(rng, *shape) for shape in shapes]
+            statistics = [nn.Variable.from_numpy_array(1 + rng.rand(1, 6, 1, 1)) for _ in range(2)]
+            y = F.fused_convolution(
+                x, w, None, beta, gamma, *statistics, z, pad=(0, 1, 0, 1), group=2, nonlinearity="tanh", stride=(2, 2)
+            )
+            order = (0, 3, 2, 1)
+            t = F.transpose(y, order)
+            loss = F.sum(t * nn.Variable.from_numpy_array(rng.standard_normal(t.shape)))
+            loss.forward()
+            loss.backward()
+            found.append([y.d.copy(), *[v.g.copy() for v in xs]])
+    for single, double in zip(*found, strict=True):
+        np.testing.assert_allclose(single, double, rtol=0, atol=2e-5 * np.abs(double).max())
+
+
 # ---- more than three spatial axes ------------------------------------------------------------------------------
 
 MANY: dict[str, tuple[Any, tuple, tuple, dict]] = {
@@ -255,6 +338,40 @@ def test_other_layers_over_four_axes() -> None:
     np.testing.assert_allclose(fused.d, np.tanh(expected.d), atol=1e-5)
     np.testing.assert_allclose(np.moveaxis(last.d, -1, 1), expected.d, atol=1e-5)
     np.testing.assert_allclose(back.d, expected_back.d, atol=1e-5)
+
+
+# Sizes of x, of the weight, the other arguments, and for a deconvolution its output padding.
+DIFFERENTIATED: dict[str, tuple] = {
+    "direct": ((2, 2, 3, 4), (4, 1, 2, 2), {"stride": (2, 1), "pad": (1, 0), "dilation": (1, 2), "group": 2}, None),
+    "pointwise": ((2, 2, 3, 4), (3, 2, 1, 1), {"stride": (2, 2)}, None),
+    "in the padding": ((1, 2, 2, 2), (2, 2, 1, 2), {"pad": (1, 2)}, None),
+    "taken away": ((1, 2, 4, 3), (2, 2, 2, 2), {"pad": (-1, 0)}, None),
+    "deconvolution": ((2, 2, 2, 2), (2, 1, 2, 1), {"stride": (2, 2), "group": 2}, (1, 0)),
+    "4 axes": ((1, 1, 2, 2, 2, 2), (1, 1, 2, 1, 2, 1), {"pad": (1, 0, 0, 0)}, None),
+}
+
+
+@pytest.mark.parametrize("name", DIFFERENTIATED)
+def test_derivatives_up_to_the_third(name: str) -> None:
+    """By differences, of what autograd makes of the kernels: it must not see ATen's convolutions."""
+    x, w, args, added = DIFFERENTIATED[name]
+    kernels, y = kernels_of(x, w, args, added, torch.float64)
+    generator = torch.Generator().manual_seed(0)
+    xt, wt, bt, dyt = (
+        torch.randn(s, dtype=torch.float64, generator=generator, requires_grad=True) for s in (x, w, (y[1],), y)
+    )
+    fast = {"fast_mode": True}
+    assert torch.autograd.gradcheck(kernels.forward, (xt, wt, bt), **fast)
+    assert torch.autograd.gradcheck(lambda *t: kernels.backward((True,) * 3, *t), (dyt, xt, wt), **fast)
+    assert torch.autograd.gradgradcheck(lambda *t: kernels.backward((True,) * 3, *t), (dyt, xt, wt), **fast)
+    seen = []
+    roots = [kernels.forward(xt, wt, bt), *kernels.backward((True,) * 3, dyt, xt, wt)]
+    pending = [r.grad_fn for r in roots]
+    while pending:
+        node = pending.pop()
+        seen.append(node.name())
+        pending += [following for following, _ in node.next_functions if following is not None]
+    assert any("_Forward" in s for s in seen) and not any("Convolution" in s for s in seen)
 
 
 @pytest.mark.parametrize("function", [F.convolution, F.deconvolution])

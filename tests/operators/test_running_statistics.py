@@ -167,3 +167,26 @@ def test_sink_sets_the_gradient_of_a_leaf() -> None:
     np.testing.assert_array_equal(a.g, 1)
     with pytest.raises(TypeError, match="sink: at least one input must be given"):
         F.sink()
+
+
+@pytest.mark.parametrize("batch_stat", [False, True])
+@pytest.mark.parametrize("scaled", [False, True])
+def test_second_derivative_with_and_without_scale(batch_stat: bool, scaled: bool) -> None:
+    """Of a sum of sines of the output, by differences."""
+    rng = np.random.RandomState(7)
+    with nn.context_scope(nn.Context(["cpu:double"])):
+        x = filled(rng.standard_normal((4, 3, 2)), need_grad=True)
+        beta, gamma, mean, variance = parameters(rng, (1, 3, 1))
+        y = F.batch_normalization(x, beta, gamma if scaled else None, mean, variance, eps=0.1, batch_stat=batch_stat)
+        (dx,) = nn.grad([F.sum(F.sin(y))], [x])
+        loss = F.sum(dx * filled(rng.standard_normal(x.shape)))
+        x.grad.zero()
+        loss.forward()
+        loss.backward()
+        direction, start, gradient = rng.standard_normal(x.shape), x.d.copy(), x.g.copy()
+        found = []
+        for step in (1e-5, -1e-5):
+            x.d = start + step * direction
+            loss.forward()
+            found.append(float(loss.d))
+    assert (found[0] - found[1]) / 2e-5 == pytest.approx(float((gradient * direction).sum()), rel=1e-6)

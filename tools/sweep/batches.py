@@ -61,7 +61,8 @@ def _process(
     """The outcomes up to the first that ends the process; at least one."""
     command = [sys.executable, str(WORKER), "--threads", str(threads), *(["--module", module] if module else [])]
     # Threads that wait for each other do not keep cores busy meanwhile.
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "passive", **variables}
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "passive"}
+    environment |= {"NNABLA_THREADS": "all", **variables}
     with tempfile.TemporaryFile("w+") as given, tempfile.TemporaryFile("w+") as errors:
         given.writelines(f"{item.layer} {item.seed}\n" for item in items)
         given.seek(0)
@@ -100,14 +101,15 @@ def _told(process: subprocess.Popen[str], items: Sequence[Item], limit: float, e
                 assert line == f"start {item.layer} {item.seed}", line
                 wait = limit
                 line = line_within(limit)
+            if line is not None and number == len(items) - 1:
+                # The process ends. A damaged heap may show only now.
+                rest = line_within(limit)
+                assert rest is None, rest
         except TimeoutError:
             yield Outcome(item, "hang", f"no answer in {wait} s")
             return
-        if line is None:
+        if line is None or (number == len(items) - 1 and process.wait()):
             yield Outcome(item, "crash", _end(process, errors))
-            return
-        if number == len(items) - 1 and process.wait(limit):
-            yield Outcome(item, "crash", f"at the end of the process: {_end(process, errors)}")
             return
         kind, _, detail = line.partition(" ")
         yield Outcome(item, kind, detail)

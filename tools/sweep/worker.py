@@ -30,8 +30,8 @@ import nnabla.functions as F
 class Arrangement:
     """How the arrays of a geometry lie in memory, and what is kept of the graph.
 
-    An input may be the transpose of what a leaf holds, a view, and so may the gradient of an output be. `clear` frees
-    arrays on the way, `twice` differentiates the gradients again.
+    An input may be a part of what a leaf holds, every so many elements, or the transpose of it, both views, and the
+    gradient of an output may be a transpose. `clear` frees arrays on the way, `twice` differentiates gradients again.
     """
 
     def __init__(self, r: Draw) -> None:
@@ -39,15 +39,41 @@ class Arrangement:
         self.clear = r.chance(0.3)
         self.twice = not self.clear and r.chance(0.15)
         self.orders: list[tuple[int, ...] | None] = []
+        self.steps: list[tuple[int, ...] | None] = []
 
     def __repr__(self) -> str:
-        return f"orders {self.orders}, clear={self.clear}, twice={self.twice}"
+        return f"orders {self.orders}, steps {self.steps}, clear={self.clear}, twice={self.twice}"
 
     def order(self, number: int, n_axes: int) -> tuple[int, ...] | None:
         """The order of axes in memory of the array of this number; None for the one that it has."""
         while len(self.orders) <= number:
             self.orders.append(self.r.permutation(n_axes) if n_axes > 1 and self.r.chance(0.5) else None)
         return self.orders[number]
+
+    def step(self, number: int, n_axes: int) -> tuple[int, ...] | None:
+        """Every how many elements of the leaf the input of this number is; None for all of them."""
+        while len(self.steps) <= number:
+            sparse = n_axes > 0 and self.r.chance(0.15)
+            self.steps.append(tuple(self.r.choices((1, 1, 2, 3), k=n_axes)) if sparse else None)
+        return self.steps[number]
+
+    def arranged(self, number: int, array: np.ndarray) -> tuple[nn.Variable, nn.Variable]:
+        """A leaf, and what of it is the input of this number."""
+        order, step = self.order(number, array.ndim), self.step(number, array.ndim)
+        if step is not None:
+            # Of an axis of length 1 the step changes nothing but the stride.
+            spread = np.zeros([n * s if n > 1 else 1 for n, s in zip(array.shape, step, strict=True)], array.dtype)
+            spread[tuple([slice(None, None, s) for s in step])] = array
+            array = spread
+        leaf = x = nn.Variable.from_numpy_array(array if order is None else array.transpose(order), need_grad=True)
+        if order is not None or step is not None:
+            # Views of leaves are copied, those of what was computed are not.
+            x = x * 1
+        if order is not None:
+            x = F.transpose(x, tuple(np.argsort(order)))
+        if step is not None:
+            x = F.slice(x, (0,) * array.ndim, array.shape, step)
+        return leaf, x
 
 
 def called(case: Case, inputs: list[Any]) -> list[Any]:
@@ -66,13 +92,12 @@ def results(case: Case, values: list[Any], config: str, arrangement: Arrangement
             if array is None:
                 inputs.append(None)
                 continue
-            wanted = i in case.grad
-            order = arrangement.order(i, array.ndim) if wanted else None
-            x = nn.Variable.from_numpy_array(array if order is None else array.transpose(order), need_grad=wanted)
-            if wanted:
-                x.grad.zero()
-                leaves[i] = x
-            inputs.append(x if order is None else F.transpose(x, tuple(np.argsort(order))))
+            if i in case.grad:
+                leaves[i], x = arrangement.arranged(i, array)
+                leaves[i].grad.zero()
+            else:
+                x = nn.Variable.from_numpy_array(array)
+            inputs.append(x)
         outputs = called(case, inputs)
         random, loss = np.random.RandomState(seed), None
         for i, y in enumerate(outputs):

@@ -204,10 +204,14 @@ class BatchStatistics(Operator):
             running, saved = (None, None), self.kept
         else:
             running, saved = (self._row(mean), self._row(variance)), (None, None)
+        weight = self._row(gamma)
+        if weight is None and dy.requires_grad:
+            # ATen cannot differentiate twice through a missing scale.
+            weight = torch.ones_like(self._row(variance))
         dx, dgamma, dbeta = aten.native_batch_norm_backward(
             self._planar(dy),
             self._planar(x),
-            self._row(gamma),
+            weight,
             *running,
             *saved,
             self.batch_stat,

@@ -10,6 +10,8 @@ Two faults of oneDNN, the library that ATen calls, are kept away from here, what
   never have a stride here: what it skips is left out first, which is faster, too.
 - A forward convolution, channels last, with a bias, follows a null pointer where a window sees padding only
   (uxlfoundation/oneDNN issue 5942). Such convolutions are computed in contiguous format.
+
+ATen's own part goes wrong where axes of length 1 have unusual strides, see `layout`: nothing gets there with such.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from torch import Tensor
 
 from ..graph.operator import Operator, Shape
 from .kernels import aten
-from .layout import fast_format, into_contiguous, into_format, zeros_in_format
+from .layout import fast_format, into_contiguous, into_format, usual_strides, zeros_in_format
 from .many_axes import MOST_AXES, ManyAxes, without_leading_axes
 
 _backward = aten.convolution_backward
@@ -99,17 +101,81 @@ class _Direct:
 
     def __init__(self, g: Geometry, enter: Callable[[Tensor], Tensor]) -> None:
         self._enter = enter
+        self._settle_weight, self._settle_dy = usual_strides(g.weight), usual_strides(g.y)
         transposed = g.output_padding is not None
         output_padding = g.output_padding or (0,) * len(g.kernel)
         self._arguments = (g.stride, g.pad, g.dilation, transposed, output_padding, g.group)
         self._bias = (g.y[1],)
+        self._each_map = (-1, *[1] * len(g.kernel))
 
     def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        if x.requires_grad or weight.requires_grad:
+            y: Tensor = _Forward.apply(self, x, weight)
+            return y if bias is None else y + bias.view(self._each_map)
+        if self._settle_weight is not None:
+            weight = self._settle_weight(weight)
         return torch.convolution(self._enter(x), weight, bias, *self._arguments)
 
     def backward(self, need: tuple[bool, ...], dy: Tensor, x: Tensor, weight: Tensor) -> tuple[Any, Any, Any]:
+        if dy.requires_grad or x.requires_grad or weight.requires_grad:
+            dx, dw = _Backward.apply(self, need, dy, x, weight)
+            return dx, dw, dy.sum([0, *range(2, dy.ndim)]) if need[2] else None
+        if self._settle_weight is not None:
+            weight = self._settle_weight(weight)
+        if self._settle_dy is not None:
+            dy = self._settle_dy(dy)
         dx, dw, db = _backward(dy, self._enter(x), weight, self._bias, *self._arguments, need)
         return dx, dw, db
+
+
+# For autograd. Its own derivatives of ATen's convolutions are such convolutions again, of geometries and strides that
+# nobody has looked at. But <dy, convolution(x, weight)> is linear in each of the three: its derivatives of any order
+# are the three gradients of a convolution, with some of its tensors in the place of others.
+
+
+class _Forward(torch.autograd.Function):
+    """A convolution without a bias."""
+
+    @staticmethod
+    def forward(ctx: Any, kernels: _Direct, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.kernels = kernels
+        ctx.save_for_backward(x, weight)
+        return kernels.forward(x.detach(), weight.detach(), None)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        dx, dw, _ = ctx.kernels.backward((*ctx.needs_input_grad[1:], False), dy, *ctx.saved_tensors)
+        return None, dx, dw
+
+
+class _Backward(torch.autograd.Function):
+    """The gradients of x and the weight."""
+
+    @staticmethod
+    def forward(ctx: Any, kernels: _Direct, need: tuple[bool, ...], dy: Tensor, x: Tensor, weight: Tensor) -> Any:
+        ctx.kernels = kernels
+        ctx.save_for_backward(dy, x, weight)
+        ctx.set_materialize_grads(False)
+        return kernels.backward((*need[:2], False), dy.detach(), x.detach(), weight.detach())[:2]
+
+    @staticmethod
+    def backward(ctx: Any, ddx: Tensor | None, ddw: Tensor | None) -> Any:
+        kernels: _Direct = ctx.kernels
+        dy, x, weight = ctx.saved_tensors
+        _, _, need_dy, need_x, need_weight = ctx.needs_input_grad
+        to_dy = to_x = to_weight = None
+        if ddx is not None:
+            if need_dy:
+                to_dy = kernels.forward(ddx, weight, None)
+            if need_weight:
+                to_weight = kernels.backward((False, True, False), dy, ddx, weight)[1]
+        if ddw is not None:
+            if need_dy:
+                more = kernels.forward(x, ddw, None)
+                to_dy = more if to_dy is None else to_dy + more
+            if need_x:
+                to_x = kernels.backward((True, False, False), dy, x, ddw)[0]
+        return None, None, to_dy, to_x, to_weight
 
 
 class _Contiguous:
@@ -117,7 +183,7 @@ class _Contiguous:
 
     def __init__(self, g: Geometry) -> None:
         self._direct = _Direct(g, into_contiguous(g.x))
-        # The strides of a weight tell a format as those of x do.
+        # A weight that lies channels last makes maps do so.
         self._enter_weight = into_contiguous(g.weight)
         self._bias = (-1, *[1] * len(g.kernel))
 
@@ -174,7 +240,9 @@ def _way_in(operator: Operator, g: Geometry) -> Callable[[Tensor], Tensor]:
     if operator.device.type == "cpu" and math.prod(g.kernel) > 1 and math.prod(g.weight) > 2 * math.prod(g.x):
         memory_format = torch.contiguous_format
     # With one channel in a group neither format is worth a conversion: x stays in the one that it comes in.
-    return _as_it_comes if g.group == g.x[1] > 1 else into_format(g.x, memory_format)
+    if g.group == g.x[1] > 1:
+        return usual_strides(g.x) or _as_it_comes
+    return into_format(g.x, memory_format)
 
 
 def _as_it_comes(x: Tensor) -> Tensor:

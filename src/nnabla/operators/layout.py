@@ -30,34 +30,54 @@ def fast_format(operator: Operator, n_spatial: int) -> torch.memory_format:
     return _CHANNELS_LAST.get(n_spatial, torch.contiguous_format)
 
 
+# The stride of an axis of length 1 may be anything: a slice with a step, a transpose or a view leave some there, and
+# `contiguous` does not change it. But ATen's convolutions tell memory formats by strides, and hand them on. With
+# unusual ones they take a pixel with many channels for channels last, refuse, or, in groups, give wrong numbers. So
+# what enters a kernel has the strides that its shape and format ask for.
+
+
 def into_format(shape: Shape, memory_format: torch.memory_format) -> Callable[[Tensor], Tensor]:
-    """A function that brings tensors of `shape` ``(B, C, L_1, ..., L_N)`` into `memory_format`."""
+    """A function that brings tensors of `shape` ``(B, C, L_1, ..., L_N)`` into `memory_format`, strides and all."""
     if memory_format is torch.contiguous_format:
         return into_contiguous(shape)
-    if shape[1] != 1:
+    if 1 not in shape:
         return partial(torch.Tensor.contiguous, memory_format=memory_format)
-    # With one channel both formats are the same memory; only the strides say which one outputs will have.
     strides = channels_last_strides(shape)
 
-    def restride(x: Tensor) -> Tensor:
-        return x.contiguous().as_strided(shape, strides)
+    def enter(x: Tensor) -> Tensor:
+        if x.stride() == strides:
+            return x
+        # With one channel both formats are the same memory; only the strides say which one outputs will have.
+        return x.contiguous(memory_format=memory_format).as_strided(shape, strides)
 
-    return restride
+    return enter
 
 
 def into_contiguous(shape: Shape) -> Callable[[Tensor], Tensor]:
-    """A function that makes tensors of `shape` contiguous, with the strides that mean it.
-
-    The stride of an axis of length 1 may be anything, and ``contiguous`` leaves it so; but kernels tell memory formats
-    by strides, and take one pixel with many channels for channels last.
-    """
+    """A function that makes tensors of `shape` contiguous, strides and all."""
     if 1 not in shape:
         return torch.Tensor.contiguous
+    strides = contiguous_strides(shape)
 
-    def restride(x: Tensor) -> Tensor:
-        return x.contiguous().view(-1).view(shape)
+    def enter(x: Tensor) -> Tensor:
+        return x if x.stride() == strides else x.contiguous().view(-1).view(shape)
 
-    return restride
+    return enter
+
+
+def usual_strides(shape: Shape) -> Callable[[Tensor], Tensor] | None:
+    """A function that leaves contiguous and channels-last tensors of `shape` as they are if they have the strides of
+    their format, and makes all others contiguous; None if no length is 1, for kernels see to the rest.
+    """
+    if 1 not in shape:
+        return None
+    first, last = contiguous_strides(shape), channels_last_strides(shape)
+
+    def enter(x: Tensor) -> Tensor:
+        strides = x.stride()
+        return x if strides in (first, last) else x.contiguous().view(-1).view(shape)
+
+    return enter
 
 
 def zeros_in_format(like: Tensor, shape: Shape) -> Tensor:
@@ -65,6 +85,11 @@ def zeros_in_format(like: Tensor, shape: Shape) -> Tensor:
     if like.is_contiguous():
         return like.new_zeros(shape)
     return like.new_empty_strided(shape, channels_last_strides(shape)).zero_()
+
+
+def contiguous_strides(shape: Shape) -> Shape:
+    """Strides of a contiguous tensor."""
+    return tuple([math.prod(shape[i + 1 :]) for i in range(len(shape))])
 
 
 def channels_last_strides(shape: Shape) -> Shape:
