@@ -207,7 +207,7 @@ class BatchStatistics(Operator):
         weight = self._row(gamma)
         if weight is None and dy.requires_grad:
             # ATen cannot differentiate twice through a missing scale.
-            weight = torch.ones_like(self._row(variance))
+            weight = dy.new_ones(self._cube[1], dtype=dy.dtype if self._full else torch.float32)
         dx, dgamma, dbeta = aten.native_batch_norm_backward(
             self._planar(dy),
             self._planar(x),
