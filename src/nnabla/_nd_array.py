@@ -243,6 +243,13 @@ class NdArray:
         self._tensor = tensor
         self._fill = None
 
+    def _adopt(self, values: np.ndarray) -> None:
+        """Take an array of this shape as the memory, which nobody else may use; it is copied where that cannot be."""
+        if values.flags.writeable and values.flags.c_contiguous and values.dtype.isnative:
+            self._set(torch.from_numpy(values))
+        else:
+            self.data = values
+
     def _resize(self, shape: tuple[int, ...]) -> None:
         """Change the shape; values are kept where their number stays the same."""
         if self._tensor is not None:

@@ -471,12 +471,13 @@ def load_parameters(path: Any, proto: Any = None, needs_proto: bool = False, ext
     from .files import parameter_messages
     from .parameter_files import load
 
-    loaded, model, _ = load(path, extension)
+    found = load(path, extension)
+    loaded = found.parameters
     registered = names_below(current_scope)
     register_stored(loaded, "load_parameters")
     if registered:
         report_names(registered, {name for name, _, _ in loaded}, path)
-    return parameter_messages.merged(proto, model, loaded if needs_proto else [])
+    return parameter_messages.merged(proto, found.model, loaded if needs_proto else found.messages)
 
 
 def set_parameter_from_proto(proto: Any) -> None:
@@ -496,7 +497,7 @@ def register_stored(loaded: list[StoredParameter], function: str, replace: bool 
     """Set values and flags of parameters, after a check of them all.
 
     Args:
-        loaded: the parameters.
+        loaded: the parameters; new ones keep their arrays as memory.
         function: that errors shall name.
         replace: whether a parameter takes the place of one with another shape, which is an error else.
     """
@@ -507,7 +508,9 @@ def register_stored(loaded: list[StoredParameter], function: str, replace: bool 
         if param is None or param.shape != values.shape:
             param = Variable(values.shape, need_grad=need_grad)
             set_parameter(name, param)
-        param.data.data = values
+            param.data._adopt(values)
+        else:
+            param.data.data = values
         param.need_grad = need_grad
 
 

@@ -11,7 +11,8 @@ import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import BinaryIO, NamedTuple
+from contextlib import contextmanager
+from typing import Any, BinaryIO, NamedTuple
 
 from ..errors import FormatError, shown
 from .expansion import Allowance
@@ -33,9 +34,53 @@ class Member(NamedTuple):
     """A file in an archive."""
 
     name: str
-    contents: bytes
+    file: BinaryIO
+    """Its contents, which are there until the next member is asked for."""
+    size: int
     packed: int
     """Bytes that it takes in the archive."""
+
+
+class _Section(io.RawIOBase):
+    """A part of a file, seen as a file."""
+
+    def __init__(self, file: Any, start: int, size: int) -> None:
+        self._file = file
+        self._start = start
+        self._size = size
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        self._position = max(0, base + offset)
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        count = max(0, min(len(view), self._size - self._position))
+        self._file.seek(self._start + self._position)
+        if isinstance(self._file, (io.BufferedIOBase, io.RawIOBase)):
+            count = self._file.readinto(view[:count]) or 0
+        else:  # something of the user's, that can read and seek
+            data = self._file.read(count)
+            count = len(data)
+            view[:count] = data
+        self._position += count
+        return count
+
+
+_PIECE = 1 << 20
+_IN_MEMORY = 1 << 25
+"""Bytes up to which a packed member is unpacked in memory, and not in a temporary file."""
 
 
 def members(
@@ -54,11 +99,42 @@ def members(
             entries = [e for e in archive.infolist() if os.path.splitext(e.filename)[1] in extensions]
             _check(entries, extensions, archive, where)
             for entry in entries:
-                yield Member(entry.filename, archive.read(entry), entry.compress_size)
+                with _contents(archive, entry) as file:
+                    yield Member(entry.filename, file, entry.file_size, entry.compress_size)
     except FormatError:
         raise
     except _DAMAGE as error:
         raise FormatError(f"{where} is not a readable archive: {shown(str(error), 300)}") from error
+
+
+@contextmanager
+def _contents(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[BinaryIO]:
+    """The contents of a member, as a file that can be sought in; its checksum has been looked at."""
+    if entry.file_size <= _IN_MEMORY:
+        yield io.BytesIO(archive.read(entry))
+    elif entry.compress_type == zipfile.ZIP_STORED:
+        with archive.open(entry) as member:
+            while member.read(_PIECE):
+                pass
+        yield io.BufferedReader(_Section(archive.fp, _start_of(archive, entry), entry.file_size))
+    else:
+        with tempfile.TemporaryFile() as file:
+            with archive.open(entry) as member:
+                shutil.copyfileobj(member, file, _PIECE)
+            file.seek(0)
+            yield file
+
+
+def _start_of(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> int:
+    """Where the contents of a member begin: behind a header with its name and more."""
+    file: Any = archive.fp
+    file.seek(entry.header_offset)
+    header = file.read(_HEADER)
+    name, extra = struct.unpack("<HH", header[_HEADER - 4 :])
+    return entry.header_offset + _HEADER + int(name) + int(extra)
+
+
+_HEADER = 30
 
 
 def _check(

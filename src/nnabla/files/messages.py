@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
-from typing import Any
+from typing import Any, BinaryIO
 
 from ..errors import ArgumentError, FormatError, shown
+from .wire import number as varint
 
 Field = tuple[str, int, str]
 """Name, number and type.
@@ -146,14 +148,22 @@ def _add_field(message: Any, name: str, number: int, declared: str) -> None:
         field.type, field.type_name = FieldDescriptorProto.TYPE_MESSAGE, f".{kind}"
 
 
-def message_in_file(path: str | os.PathLike[str], where: str) -> bytes:
-    """The contents of a file that should be a binary message, after a look at its size and its beginning.
+@contextmanager
+def message_file(path: str | os.PathLike[str], where: str) -> Iterator[tuple[BinaryIO, int]]:
+    """A file that should be a binary message, open, and its size, after a look at that and at its beginning.
 
     Raises:
         FormatError: `where`, and that it cannot be one.
     """
     # It begins with a field, and their numbers begin with 1.
-    return _contents(path, lambda head: not head or head[0] >= 1 << 3, f"{where} is not a readable protobuf file")
+    with _opened(path, lambda head: not head or head[0] >= 1 << 3, f"{where} is not a readable protobuf file") as found:
+        yield found
+
+
+def message_in_file(path: str | os.PathLike[str], where: str) -> bytes:
+    """The contents of a file that should be a binary message; see `message_file`."""
+    with message_file(path, where) as (file, _):
+        return file.read()
 
 
 def text_in_file(path: str | os.PathLike[str], where: str) -> bytes:
@@ -162,16 +172,21 @@ def text_in_file(path: str | os.PathLike[str], where: str) -> bytes:
     Raises:
         FormatError: `where`, and that it cannot be one.
     """
-    return _contents(path, lambda head: b"\0" not in head, f"{where} is not text")
+    with _opened(path, lambda head: b"\0" not in head, f"{where} is not text") as (file, _):
+        return file.read()
 
 
-def _contents(path: str | os.PathLike[str], may_begin: Callable[[bytes], bool], where: str) -> bytes:
+@contextmanager
+def _opened(
+    path: str | os.PathLike[str], may_begin: Callable[[bytes], bool], where: str
+) -> Iterator[tuple[BinaryIO, int]]:
     with open(path, "rb") as file:
-        check_size(os.fstat(file.fileno()).st_size, where)
+        size = os.fstat(file.fileno()).st_size
+        check_size(size, where)
         head = file.peek()
         if not may_begin(head):
             raise FormatError(f"{where}: it begins with {head[:8]!r}")
-        return file.read()
+        yield file, size
 
 
 def check_size(size: int, where: str) -> None:
@@ -204,7 +219,7 @@ def parse(message: Any, data: bytes, where: str, schema: Schema | None = None) -
         raise FormatError(f"{where}: {error}") from error
 
 
-_FREE, _LENGTH = 10_000, 8
+FREE, LENGTH = 10_000, 8
 """Messages that any data may hold, and the length that others must have on the average.
 
 An empty message is two or three bytes long, and takes about 50 in memory. A parameter, with its shape, takes 16.
@@ -219,7 +234,7 @@ def _check_density(data: bytes, inner: Mapping[str, Mapping[int, str]], name: st
     Raises:
         FormatError: `where`, and that it is so.
     """
-    allowed = _FREE + len(data) // _LENGTH
+    allowed = FREE + len(data) // LENGTH
     count = position = 0
     end = len(data)
     fields = inner[name]
@@ -231,12 +246,12 @@ def _check_density(data: bytes, inner: Mapping[str, Mapping[int, str]], name: st
             end, fields = outer.pop()
             continue
         try:
-            tag, position = _number(data, position)
+            tag, position = varint(data, position)
             kind = tag & 7
             if kind == 2:
-                length, position = _number(data, position)
+                length, position = varint(data, position)
             elif kind == 0:
-                _, position = _number(data, position)
+                _, position = varint(data, position)
                 continue
             else:
                 position += {1: 8, 5: 4}.get(kind, 0)
@@ -252,25 +267,6 @@ def _check_density(data: bytes, inner: Mapping[str, Mapping[int, str]], name: st
             raise FormatError(f"{where}: it holds more than {allowed} messages in {len(data)} bytes")
         outer.append((end, fields))
         end, fields = position + length, inner[found]
-
-
-def _number(data: bytes, position: int) -> tuple[int, int]:
-    """The number of variable length at a position, and where it ends."""
-    number = data[position]
-    position += 1
-    if number < 0x80:
-        return number, position
-    number &= 0x7F
-    shift = 7
-    while True:
-        byte = data[position]
-        position += 1
-        number |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return number, position
-        shift += 7
-        if shift > 63:
-            raise IndexError
 
 
 def parse_text(message: Any, data: bytes, where: str) -> None:

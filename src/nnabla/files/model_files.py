@@ -11,7 +11,7 @@ from ..errors import ArgumentError, shown
 from . import archives, hdf5, parameter_messages, safetensors_files
 from .atomic import replacing
 from .expansion import MESSAGES, NUMBERS, TEXT
-from .messages import message_in_file, serialize, text_in_file
+from .messages import message_file, message_in_file, serialize, text_in_file
 from .stored import StoredParameter
 
 File = str | os.PathLike[str] | BinaryIO
@@ -30,9 +30,14 @@ class Contents(NamedTuple):
 
     parameters: list[StoredParameter]
     """In the order in which they were saved."""
-    model: Any
-    """A message `NNablaProtoBuf` with what stands in the file in that form; None for `.h5` and `.safetensors`."""
-    states: list[tuple[str, bytes]]
+    model: Any = None
+    """A message `NNablaProtoBuf` with what stands in the file in that form; None for `.h5` and `.safetensors`.
+
+    Parameters are in it if they stand there in text form.
+    """
+    messages: Sequence[StoredParameter] = ()
+    """Those of the parameters that stand in the file as binary messages."""
+    states: Sequence[tuple[str, bytes]] = ()
     """Solver states: names and contents of the members of an archive that hold them."""
 
 
@@ -51,40 +56,58 @@ def _bytes(source: File, where: str, on_disk: Callable[[Any, str], bytes], text:
 
 
 def _read_h5(source: File, where: str, packed: int | None = None) -> Contents:
-    return Contents(hdf5.read(source, where, packed), None, [])
+    return Contents(hdf5.read(source, where, packed))
 
 
 def _read_messages(source: File, where: str, packed: int | None = None) -> Contents:
-    return Contents(*parameter_messages.read(_bytes(source, where, message_in_file), where), [])
+    if isinstance(source, (str, os.PathLike)):
+        with message_file(source, where) as (file, size):
+            stored, model = parameter_messages.read(file, size, where)
+    else:
+        file, size = _measured(source, where)
+        stored, model = parameter_messages.read(file, size, where)
+    return Contents(stored, model, stored)
+
+
+def _measured(source: BinaryIO, where: str) -> tuple[BinaryIO, int]:
+    """A file object, and the bytes that are left in it."""
+    if isinstance(source, (io.BytesIO, io.BufferedReader)) and source.seekable():
+        start = source.tell()
+        size = source.seek(0, io.SEEK_END) - start
+        source.seek(start)
+        return source, size
+    data = _bytes(source, where, message_in_file)
+    return io.BytesIO(data), len(data)
 
 
 def _read_text(source: File, where: str, packed: int | None = None) -> Contents:
-    return Contents(*parameter_messages.read_text(_bytes(source, where, text_in_file, text=True), where), [])
+    return Contents(*parameter_messages.read_text(_bytes(source, where, text_in_file, text=True), where))
 
 
 def _read_safetensors(source: File, where: str, packed: int | None = None) -> Contents:
-    data = _bytes(source, where, safetensors_files.file_contents)
-    return Contents(safetensors_files.read(data, where), None, [])
+    return Contents(safetensors_files.read(_bytes(source, where, safetensors_files.file_contents), where))
 
 
 def _read_states(source: File, where: str, packed: int | None = None) -> Contents:
-    return Contents([], None, [("", _bytes(source, where, message_in_file))])
+    return Contents([], states=[("", _bytes(source, where, message_in_file))])
 
 
 def _read_archive(source: File, where: str, packed: int | None = None) -> Contents:
     parameters: list[StoredParameter] = []
     model: Any = None
+    messages: list[StoredParameter] = []
     states: list[tuple[str, bytes]] = []
-    for name, data, size in archives.members(source, ALLOWANCES, where):
+    for name, file, _, size in archives.members(source, ALLOWANCES, where):
         member = f"{where}: member {shown(name)!r}"
-        found = MEMBERS[os.path.splitext(name)[1]](io.BytesIO(data), member, size)
+        found = MEMBERS[os.path.splitext(name)[1]](file, member, size)
         parameters += found.parameters
+        messages += found.messages
         states += [(name, content) for _, content in found.states]
         if model is None:
             model = found.model
         elif found.model is not None:
             model.MergeFrom(found.model)
-    return Contents(parameters, model, states)
+    return Contents(parameters, model, messages, states)
 
 
 # The last argument is what a member of an archive takes there, in bytes.

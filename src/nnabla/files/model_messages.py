@@ -296,6 +296,17 @@ def get_array(message: Any, where: str) -> np.ndarray:
         other = MODEL.message(message.DESCRIPTOR.name)()
         parse(other, serialize(message, where), where)
         values = np.array(other.data, np.float32)
+    return shaped(values, shape, where)
+
+
+def shaped(values: np.ndarray, shape: tuple[int, ...], where: str) -> np.ndarray:
+    """Numbers in the shape that a message says.
+
+    Raises:
+        FormatError: `where`, and that the numbers do not fill the shape.
+    """
+    if len(shape) > _LARGEST_NDIM or any(dim < 0 for dim in shape):
+        raise FormatError(f"{where} has {len(shape)} dimensions: {shape[:_LARGEST_NDIM]}")
     if math.prod(shape) != values.size:
         raise FormatError(f"{where} has {values.size} numbers, not of shape {shape}")
     try:

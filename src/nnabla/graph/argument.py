@@ -31,6 +31,8 @@ class Argument:
     kind = ""
     # How model files hold it: a type of `files.messages`, "shape" or "communicator" for the message of that name.
     stored = ""
+    # What stands for None in a list there.
+    none: int | None = None
 
     def __init__(
         self, default: Any = REQUIRED, doc: str = "", check: Check | None = None, choices: tuple[Any, ...] = ()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import ArgumentError
-from ..graph.argument import Argument
+from ..graph.argument import REQUIRED, Argument
 from ..graph.operator import registry
 from ..operators.argument_messages import field_name
 
@@ -52,7 +52,7 @@ def _put(field: Any, argument: Argument, value: Any) -> None:
         shape.SetInParent()
         shape.dim.extend(value)
     elif argument.stored.startswith("repeated"):
-        getattr(field, name).extend(value)
+        getattr(field, name).extend([argument.none if each is None else each for each in value])
     else:
         setattr(field, name, value)
 
@@ -60,8 +60,10 @@ def _put(field: Any, argument: Argument, value: Any) -> None:
 def get_arguments(message: Any) -> dict[str, Any]:
     """The arguments in a message ``Function``, by name in their order.
 
-    What the message leaves out is zero, false, empty: that is how it was written. Sizes that a function can work out
-    are None where there are none.
+    What the message of the arguments leaves out is zero, false, empty: that is how it was written. Sizes that a
+    function can work out are None where there are none, and a choice that an older release did not have is the default.
+    Where the message itself is missing, the function had no arguments in the release that wrote it: all have their
+    defaults.
 
     Raises:
         ValueError: there is no function of that type.
@@ -72,14 +74,22 @@ def get_arguments(message: Any) -> dict[str, Any]:
     arguments = cls.declaration.arguments
     if not arguments:
         return {}
-    field = getattr(message, field_name(message.type))
-    return {argument.name: _get(field, argument) for argument in arguments}
+    name = field_name(message.type)
+    there = message.HasField(name)
+    field = getattr(message, name)
+    return {argument.name: _get(field, argument, there) for argument in arguments}
 
 
-def _get(field: Any, argument: Argument) -> Any:
+def _get(field: Any, argument: Argument, there: bool) -> Any:
     if argument.stored == "communicator":
         return Alone()
+    if not there and argument.default is not REQUIRED:
+        return list(argument.default) if isinstance(argument.default, tuple) else argument.default
     value = getattr(field, argument.name)
     if argument.stored == "shape":
         return list(value.dim) or (None if argument.default is None else [])
-    return list(value) if argument.stored.startswith("repeated") else value
+    if value == "" and argument.choices and "" not in argument.choices and argument.default is not REQUIRED:
+        return argument.default
+    if not argument.stored.startswith("repeated"):
+        return value
+    return list(value) if argument.none is None else [None if each == argument.none else each for each in value]

@@ -186,14 +186,22 @@ class ProtoFunction:
         return cls(**args)
 
     def _with_batch(self, batch_size: int | None) -> dict[str, Any]:
-        """The arguments, with the size of the batch in a shape that begins with -1, where the output's does."""
-        shape = self.args.get("shape")
-        if batch_size is None or not shape or shape[0] != -1 or self.owner is None:
-            return self.args
+        """The arguments for a size of the batch, where the first axis of the output is that of the batch.
+
+        It is put into a shape that begins with -1, and a slice that begins at the first sample takes all of them.
+        """
+        args = self.args
+        shape, stop = args.get("shape"), args.get("stop")
+        repeats = shape and shape[0] == -1
+        cuts = isinstance(stop, list) and stop and [args["start"][:1], args["step"][:1]] == [[0], [1]]
+        if batch_size is None or not (repeats or cuts) or self.owner is None:
+            return args
         described = self._network().variables[self.outputs[0]].shape
         if not described or described[0] > 0:
-            return self.args
-        return self.args | {"shape": [batch_size, *shape[1:]]}
+            return args
+        if repeats:
+            return args | {"shape": [batch_size, *shape[1:]]}
+        return args | {"stop": [None, *stop[1:]]}
 
     def _with_gaps(self, inputs: Sequence[Any]) -> Sequence[Any]:
         """`inputs` with None for each declared input that is not given."""

@@ -56,8 +56,8 @@ def load(
         >>> nn.graph_def.load(file, extension=".nntxt")(nn.Variable((2, 3))).shape
         (2, 3)
     """
-    stored, model, _ = read_files(filename, extension, "graph_def.load")
-    return graph_of(model, stored, batch_size, exclude_parameter, parameter_only, parameter_scope, rng)
+    found = read_files(filename, extension, "graph_def.load")
+    return graph_of(found.model, found.parameters, batch_size, exclude_parameter, parameter_only, parameter_scope, rng)
 
 
 def read_files(filename: Any, extension: str, function: str) -> Contents:
@@ -71,7 +71,7 @@ def read_files(filename: Any, extension: str, function: str) -> Contents:
         states += found.states
         if found.model is not None:
             model.MergeFrom(found.model)
-    return Contents(stored, model, states)
+    return Contents(stored, model, states=states)
 
 
 def files_of(filename: Any) -> list[Any]:

@@ -15,9 +15,6 @@ Shape = tuple[int, ...]
 OPEN = -1
 """What stands for the size of the batch."""
 
-_TO_THE_END = 2**31 - 1
-"""Where a slice ends that takes all samples, however many; NNabla's loader reads no larger number."""
-
 # By argument `shape`, functions of inputs that give them another shape.
 _SHAPING = ("Reshape", "Broadcast")
 
@@ -124,7 +121,7 @@ class _Trial:
                 self.args[function.name] = args | {"shape": [OPEN, *shape[1:]]}
                 return args | {"shape": wider}
         elif function.type == "Slice" and inputs[0][:1] == (self.other,) and self._takes_all(args):
-            args = args | {"stop": [_TO_THE_END, *args["stop"][1:]]}
+            args = args | {"stop": [None, *args["stop"][1:]]}
             self.args[function.name] = args
         return args
 

@@ -22,6 +22,7 @@ class Bounds(Argument):
 
     kind = "a sequence of integers or None"
     stored = "repeated int64"
+    none = 2**31 - 1
 
     def cast(self, value: Any) -> tuple[int | None, ...]:
         return tuple([None if v is None else integer(v) for v in value])

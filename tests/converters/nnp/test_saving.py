@@ -506,18 +506,27 @@ def test_contexts(caplog):
     assert load(file, extension=".protobuf", context="cpu").default_context.backend == ["cpu:float"]
 
 
-def test_states_that_lack_a_parameter(tmp_path):
+def test_states_that_lack_a_parameter(tmp_path, caplog):
     training = Training()
-    save(tmp_path / "m.nnp", training.contents(), include_solver_state=True)
+    training.step()
     contents = training.contents()
-    training.solver.remove_parameters(["fc/affine/W"])
-    save(tmp_path / "n.nnp", contents, include_solver_state=True)
-    members = {}
-    for name in ("m.nnp", "n.nnp"):
-        with zipfile.ZipFile(tmp_path / name) as archive:
-            members |= {n: archive.read(n) for n in archive.namelist() if name == "m.nnp" or n.endswith(".optimizer")}
-    with zipfile.ZipFile(tmp_path / "o.nnp", "w") as archive:
+    proto = create_proto(contents, save_solver_in_proto=True, include_params=True)
+    del proto.optimizer[0].solver.states["fc/affine/W"]
+    nn.clear_parameters()
+    with caplog.at_level(logging.WARNING):
+        info = load(io.BytesIO(proto.SerializeToString()), extension=".protobuf")
+    assert "the solver states of 'optimizer' begin anew for fc/affine/W" in caplog.text
+    states = info.optimizers["optimizer"].solver.get_states()
+    assert (states["fc/affine/W"].t, states["fc/affine/b"].t) == (0, 1)
+
+
+def test_states_that_are_not_there(tmp_path):
+    training = Training()
+    save(tmp_path / "m.nnp", training.contents(), include_solver_state=True, solver_state_format=".protobuf")
+    with zipfile.ZipFile(tmp_path / "m.nnp") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(tmp_path / "n.nnp", "w") as archive:
         for name, data in members.items():
-            archive.writestr(name, data)
-    with pytest.raises(FormatError, match="the solver states of 'optimizer' lack the parameter 'fc/affine/W'"):
-        load(tmp_path / "o.nnp")
+            archive.writestr(name, b"" if name.endswith(".optimizer") else data)
+    with pytest.raises(FormatError, match="load: the solver states of 'optimizer' are not in the file"):
+        load(tmp_path / "n.nnp")

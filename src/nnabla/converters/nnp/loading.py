@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ... import functions as F
@@ -70,7 +70,8 @@ def load(
         ValueError: a function, solver or generator is not known, or names do not fit together.
     """
     given = _known_files(files_of(filenames), extension)
-    stored, model, states = read_files(given, extension, "load")
+    found = read_files(given, extension, "load")
+    stored, model, states = found.parameters, found.model, found.states
     info = Info(
         model,
         parameter.get_current_parameter_scope(),
@@ -118,7 +119,7 @@ def _known_files(given: list[Any], extension: str) -> list[Any]:
     return known
 
 
-def checkpoints(states: list[tuple[str, bytes]], model: Any) -> OrderedDict[str, tuple[str, Any]]:
+def checkpoints(states: Sequence[tuple[str, bytes]], model: Any) -> OrderedDict[str, tuple[str, Any]]:
     """Format and contents of files of solver states, by name of the optimizer."""
     by_name = {os.path.basename(name): data for name, data in states}
     found: OrderedDict[str, tuple[str, Any]] = OrderedDict()

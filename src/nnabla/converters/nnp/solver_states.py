@@ -8,6 +8,7 @@ from ...errors import FormatError
 from ...files import solver_messages
 from ...files.messages import parse, serialize
 from ...files.model_messages import MODEL
+from ...logger import logger
 from ...solvers import Solver
 from ...solvers.states import from_stored, read_h5, to_stored, write_h5
 
@@ -41,7 +42,7 @@ def shared_states(optimizers: list[tuple[str, str, Solver]]) -> bytes:
 
 
 def restore_states(solver: Solver, name: str, kind: str, source: Any) -> None:
-    """Give a solver states that were read.
+    """Give a solver states that were read. Parameters that have none there keep theirs, with a warning.
 
     Args:
         solver: with its parameters.
@@ -50,7 +51,7 @@ def restore_states(solver: Solver, name: str, kind: str, source: Any) -> None:
         source: a file object, or a message ``Optimizer``.
 
     Raises:
-        FormatError: the states are damaged, or there are none for a parameter.
+        FormatError: the states are damaged.
         ShapeError: a state has another shape.
     """
     where = f"load: the solver states of {name!r}"
@@ -60,11 +61,12 @@ def restore_states(solver: Solver, name: str, kind: str, source: Any) -> None:
     else:
         message = source if hasattr(source, "solver") else _entry(source, name, where)
         stored = solver_messages.contents(message, where)
-    own = {key: stored[key] for key in solver.get_parameters() if key in stored}
-    missing = [key for key in solver.get_parameters() if key not in stored]
+    keys = solver.get_parameters()
+    missing = [key for key in keys if key not in stored]
     if missing:
-        raise FormatError(f"{where} lack the parameter {missing[0]!r}")
-    solver.set_states(from_stored(own))
+        # Old releases name parameters that their solver did not have.
+        logger.warning("%s begin anew for %s", where, ", ".join(missing))
+    solver.set_states(from_stored({key: stored[key] for key in keys if key in stored}))
 
 
 def _entry(source: BinaryIO, name: str, where: str) -> Any:
