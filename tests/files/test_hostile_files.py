@@ -171,9 +171,12 @@ def test_a_packed_file_in_an_archive_counts_as_it_is_packed_there(tmp_path):
 
 def test_messages_that_hold_almost_nothing(tmp_path):
     path = tmp_path / "p.protobuf"
-    for piece in (b"\xa2\x06\x00", b"\xc2\x0c\x00"):  # empty networks, empty parameters
-        path.write_bytes(piece * 20_000)
-        refused(path, "p.protobuf' is not a readable protobuf file: it holds more than 17500 messages in 60000 bytes")
+    path.write_bytes(b"\xa2\x06\x00" * 20_000)  # empty networks
+    refused(path, "p.protobuf' is not a readable protobuf file: it holds more than 17500 messages in 60000 bytes")
+    path.write_bytes(b"\xc2\x0c\x00" * 20_000)  # empty parameters
+    refused(path, "p.protobuf': parameter '' has 0 numbers, not of shape ()")
+    path.write_bytes(b"\xc2\x0c\x04\xa2\x01\x02\x0a\x00" * 20_000)  # whose shape is broken
+    refused(path, "p.protobuf'")
     networks = MODEL.message("NNablaProtoBuf")()
     for _ in range(20_000):
         networks.network.add(name="network of ten", batch_size=1)

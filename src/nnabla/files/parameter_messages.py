@@ -95,72 +95,104 @@ def read(file: BinaryIO, size: int, where: str) -> tuple[list[StoredParameter], 
         FormatError: `where`, and what is wrong with the data.
     """
     what = f"{where} is not a readable protobuf file"
-    check_size(size, where)
+    check_size(size, what)
+    allowed = min(FREE + size // LENGTH, _MOST)
     stream = _Stream(file, size)
     stored: list[StoredParameter] = []
-    rest: list[bytes] = []
+    rest = bytearray()
+    count = 0
     try:
         while stream.left:
-            tag, head = stream.number()
-            if tag == _PARAMETER:
-                if len(stored) > FREE + size // LENGTH:
-                    raise FormatError(f"{where}: it holds more than {len(stored)} messages in {size} bytes")
-                stored.append(_read_parameter(stream, stream.number()[0], where, what))
+            count += 1
+            if count > allowed:
+                raise FormatError(f"{what}: it holds more than {allowed} messages in {size} bytes")
+            if stream.tag() == _PARAMETER:
+                stream.number()
+                stored.append(_read_parameter(stream, where, what))
             else:
-                rest += [head, stream.contents(tag & 7)]
+                rest += stream.field()[1]
     except IndexError:
         raise FormatError(f"{what}: it is truncated or damaged") from None
     model = MODEL.message("NNablaProtoBuf")()
-    parse(model, renumbered(b"".join(rest)), what, MODEL)
+    parse(model, renumbered(bytes(rest)), what, MODEL)
     return stored, model
 
 
+_MOST = 100_000
+"""Parameters, networks and so on that a file may hold."""
 _PARAMETER = 200 << 3 | BYTES
 _DATA = 100 << 3 | BYTES
 _LARGE = 1 << 16
 """Bytes from which on the numbers of a parameter are read where they will stay."""
 
 
+_AHEAD = 1 << 16
+
+
 class _Stream:
-    """Reads numbers and bytes from a file.
+    """Reads numbers and bytes from a file. What is not there is an IndexError.
 
     Attributes:
         left: bytes that may still be read.
     """
 
     def __init__(self, file: BinaryIO, left: int) -> None:
-        self.file = file
+        self._file = file
+        self._chunk = b""
+        self._at = 0
         self.left = left
 
+    def _have(self, count: int) -> None:
+        """Read ahead, so that `count` bytes lie in the chunk, or all that are left."""
+        there = len(self._chunk) - self._at
+        if there < count and there < self.left:
+            more = self._file.read(min(max(count, _AHEAD), self.left) - there)
+            self._chunk = self._chunk[self._at :] + more
+            self._at = 0
+
     def take(self, count: int) -> bytes:
-        """The next bytes; IndexError if there are not as many."""
+        """The next bytes."""
         if not 0 <= count <= self.left:
             raise IndexError
-        data = self.file.read(count)
+        self._have(count)
+        data = self._chunk[self._at : self._at + count]
         if len(data) != count:
             raise IndexError
+        self._at += count
         self.left -= count
         return data
 
-    def number(self) -> tuple[int, bytes]:
-        """A number of variable length, and its bytes."""
-        head = b""
-        while len(head) < 10:
-            head += self.take(1)
-            if head[-1] < 0x80:
-                return number(head, 0)[0], head
-        raise IndexError
+    def number(self) -> int:
+        """A number of variable length."""
+        self._have(10)
+        value, end = number(self._chunk, self._at)
+        self.left -= end - self._at
+        self._at = end
+        if self.left < 0:
+            raise IndexError
+        return value
 
-    def contents(self, kind: int) -> bytes:
-        """What follows the tag of a field of a wire type."""
+    def field(self) -> tuple[int, bytes]:
+        """The next field: its tag, and all of it."""
+        self._have(20)
+        chunk, start = self._chunk, self._at
+        tag, end = number(chunk, start)
+        kind = tag & 7
         if kind == BYTES:
-            length, head = self.number()
-            return head + self.take(length)
-        if kind == VARINT:
-            return self.number()[1]
-        if kind in (FIXED64, FIXED32):
-            return self.take(8 if kind == FIXED64 else 4)
-        raise IndexError
+            length, end = number(chunk, end)
+            end += length
+        elif kind == VARINT:
+            end = number(chunk, end)[1]
+        elif kind in (FIXED64, FIXED32):
+            end += 8 if kind == FIXED64 else 4
+        else:
+            raise IndexError
+        return tag, self.take(end - start)
+
+    def tag(self) -> int:
+        """The tag of the next field, which is not taken."""
+        self._have(10)
+        return number(self._chunk, self._at)[0]
 
     def floats(self, length: int) -> np.ndarray:
         """The next bytes as numbers."""
@@ -168,9 +200,11 @@ class _Stream:
             raise IndexError
         values = np.empty(length // 4, "<f4")
         view = values.view(np.uint8).data
-        done = 0
+        done = min(length, len(self._chunk) - self._at)
+        view[:done] = self._chunk[self._at : self._at + done]
+        self._at += done
         while done < length:
-            count = self.file.readinto(view[done:])  # type: ignore[attr-defined]
+            count = self._file.readinto(view[done:])  # type: ignore[attr-defined]
             if not count:
                 raise IndexError
             done += count
@@ -178,29 +212,30 @@ class _Stream:
         return values
 
 
-def _read_parameter(stream: _Stream, length: int, where: str, what: str) -> StoredParameter:
-    """The next parameter, whose message has that length."""
+def _read_parameter(stream: _Stream, where: str, what: str) -> StoredParameter:
+    """The parameter whose message comes next."""
+    length = stream.number()
     if not 0 <= length <= stream.left:
         raise IndexError
     after = stream.left - length
-    head: list[bytes] = []
+    if length < _LARGE:
+        message = MODEL.packed_message("Parameter")()
+        parse(message, stream.take(length), what)
+        return _stored(message, where)
+    head = bytearray()
     values: np.ndarray | None = None
     while stream.left > after:
-        tag, start = stream.number()
-        if tag == _DATA and values is None:
-            size, begin = stream.number()
-            if size >= _LARGE and size % 4 == 0:
-                values = stream.floats(size)
-            else:
-                head += [start, begin, stream.take(size)]
-        else:
-            head += [start, stream.contents(tag & 7)]
+        if stream.tag() != _DATA or values is not None:
+            head += stream.field()[1]
+            continue
+        stream.number()
+        values = stream.floats(stream.number())
     if stream.left != after:
         raise IndexError
     message = MODEL.packed_message("Parameter")()
-    parse(message, b"".join(head), what)
+    parse(message, bytes(head), what)
     if values is None or message.data:
-        if values is not None:  # in several pieces: the first of them is large
+        if values is not None:  # in several pieces
             message.data.insert(0, values.tobytes())
         return _stored(message, where)
     name, shape = message.variable_name, tuple(message.shape.dim)
