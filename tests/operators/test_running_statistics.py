@@ -6,14 +6,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 
 import nnabla as nn
 import nnabla.functions as F
-from nnabla.context import current
 from nnabla.errors import ArgumentError
 from nnabla.ext_utils import get_extension_context
-from nnabla.operators.batch_normalization import BatchNormalization
 
 
 def filled(values: np.ndarray, need_grad: bool = False) -> nn.Variable:
@@ -27,34 +24,6 @@ def parameters(rng: np.random.RandomState, shape: tuple[int, ...]) -> list[nn.Va
     """Shift, scale, running mean and variance."""
     values = [rng.standard_normal(shape), rng.uniform(0.5, 2, shape)] * 2
     return [filled(v, need_grad=i < 2) for i, v in enumerate(values)]
-
-
-def batch_normalization(x: torch.Tensor, planes: bool) -> list[torch.Tensor]:
-    """Output, running statistics and gradients, with or without the kernel for large planes."""
-    function = BatchNormalization((1,), 0.75, 1e-3)
-    function.settle(current.context)
-    shape = (1, x.shape[1], 1, 1)
-    function.output_shape(tuple(x.shape), *[shape] * 4)
-    assert function._planes, "the case must be large enough"
-    function._planes = planes
-    beta, gamma, mean, variance = (torch.linspace(0.5, 2, x.shape[1]).reshape(shape) + i for i in range(4))
-    y = function.forward(x, beta, gamma, mean, variance)
-    dy = torch.cos(torch.arange(x.numel(), dtype=torch.float32)).reshape(x.shape)
-    grads = function.grad((True, True, True, False, False), dy, x, gamma, mean, variance)
-    return [y, mean, variance, *grads[:3]]
-
-
-def test_large_planes() -> None:
-    """The sums over planes give what ATen's batch normalization gives."""
-    x = torch.from_numpy(np.random.RandomState(3).standard_normal((4, 8, 40, 40)).astype("float32")) * 3 + 10
-    for found, expected in zip(batch_normalization(x, True), batch_normalization(x, False), strict=True):
-        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
-
-
-def test_channels_last_stays_channels_last() -> None:
-    x = torch.randn(4, 8, 40, 40).contiguous(memory_format=torch.channels_last)
-    y = batch_normalization(x, True)[0]
-    assert y.is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize("type_config", ["half", "bfloat16"])

@@ -17,14 +17,10 @@ from ..graph.operator import Operator, Shape, operator
 from ..graph.variable import Variable
 from .arrays import Reshape, Transpose
 from .axes import Axes, normalized, normalized_all
+from .channel_statistics import normalized_by, normalized_by_batch
 from .constants import Array
 from .kernels import aten
 from .shapes import refuse_empty
-
-# From this many elements along the axes after the channels, and altogether, sums over whole planes are
-# several times faster than ATen's batch normalization of a channel-first array.
-_PLANE = 16
-_LARGE = 1 << 15
 
 
 def check_presence(function: Any, beta: Shape | None, gamma: Shape | None) -> None:
@@ -88,8 +84,6 @@ class BatchStatistics(Operator):
         self._cube = (math.prod(x[:axis]), channels, inner)
         self._momentum = 1 - self.decay_rate
         self._full = self.compute_dtype in (torch.float32, torch.float64)
-        on_cpu = self.device.type == "cpu"
-        self._planes = on_cpu and self._full and inner >= _PLANE and math.prod(x) >= _LARGE
         if self.n_outputs == 1:
             return x
         self.grad = None
@@ -109,21 +103,13 @@ class BatchStatistics(Operator):
         """The outputs; what the gradient needs goes to `kept`."""
         weight, bias = self._row(gamma), self._row(beta)
         if not self.batch_stat:
-            statistics = self._row(mean), self._row(variance)
-            y = torch.batch_norm(self._planar(x), weight, bias, *statistics, False, 0.0, self.eps, False)
+            mean, variance = (v.reshape(-1) if self._full else v.reshape(-1).float() for v in (mean, variance))
+            y = normalized_by(self._planar(x), weight, bias, mean, variance, self.eps)
             return y if self._matrix is None else y.view(self._shape)
-        if weight is None and bias is not None and bias.requires_grad:
-            # ATen cannot differentiate twice through a missing scale.
-            weight = torch.ones_like(bias)
         running: Any = (mean.view(-1), variance.view(-1)) if update else (None, None)
         if self.n_outputs == 3:
             return self._with_statistics(x, weight, bias, *running)
-        if self._planes and x.is_contiguous() and not x.requires_grad:
-            y, *self.kept = self._by_planes(x, weight, bias, *running)
-        else:
-            y, *self.kept = torch.native_batch_norm(
-                self._planar(x), weight, bias, running[0], running[1], True, self._momentum, self.eps
-            )
+        y, *self.kept = normalized_by_batch(self._planar(x), weight, bias, running, self._momentum, self.eps)
         return y if self._matrix is None else y.view(self._shape)
 
     def _planar(self, x: Tensor) -> Tensor:
@@ -136,30 +122,6 @@ class BatchStatistics(Operator):
             return None
         row = parameter.reshape(-1)
         return row if self._full else row.float()
-
-    def _by_planes(
-        self,
-        x: Tensor,
-        weight: Tensor | None,
-        bias: Tensor | None,
-        running_mean: Tensor | None,
-        running_variance: Tensor | None,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Output, mean and 1 / standard deviation of a contiguous array with large planes."""
-        cube = x.view(self._cube)
-        count = self._cube[0] * self._cube[2]
-        mean = cube.sum(2).sum(0).div_(count)
-        y = cube - mean.view(-1, 1)
-        variance = torch.linalg.vector_norm(y, dim=2).square_().sum(0).div_(count)
-        if running_mean is not None and running_variance is not None:
-            running_mean.lerp_(mean, self._momentum)
-            running_variance.lerp_(variance * (count / (count - 1)), self._momentum)
-        inverse = (variance + self.eps).rsqrt_()
-        # Two passes: addcmul has no fast path for rows that are broadcast along the last axis.
-        y.mul_((inverse if weight is None else inverse * weight).view(-1, 1))
-        if bias is not None:
-            y.add_(bias.view(-1, 1))
-        return y.view(self._shape), mean, inverse
 
     def _with_statistics(
         self,

@@ -13,6 +13,7 @@ from torch import Tensor
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Floats, Int, Single, Str, positive
 from ..graph.operator import Shape, operator
+from .channel_statistics import Running, normalized_by, normalized_by_batch
 from .convolution import Convolving, Maps
 from .kernels import aten
 
@@ -188,19 +189,15 @@ class FusedConvolution(Convolving):
             x = F.pad(x, sides, _PAD_MODES[self.pad_mode], value)
         y = self._kernels.forward(x, self._open_weight(weight), bias)
         if gamma is not None:
-            moving = update or not self.batch_stat
             # What the gradient needs: the convolution, and mean and 1 / standard deviation of the batch.
             before = y
-            y, *statistics = torch.native_batch_norm(
-                before,
-                gamma.reshape(-1),
-                beta.reshape(-1),
-                mean.view(-1) if moving else None,
-                variance.view(-1) if moving else None,
-                self.batch_stat,
-                1 - self.decay_rate,
-                self.eps,
-            )
+            statistics: list[Any] = [None, None]
+            weight, bias, mean, variance = gamma.reshape(-1), beta.reshape(-1), mean.view(-1), variance.view(-1)
+            if self.batch_stat:
+                moved: Running = (mean, variance) if update else (None, None)
+                y, *statistics = normalized_by_batch(before, weight, bias, moved, 1 - self.decay_rate, self.eps)
+            else:
+                y = normalized_by(before, weight, bias, mean, variance, self.eps)
             self.kept = (before, *statistics)
         if z is not None:
             y = y.add_(self._y.open(z))
