@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -227,7 +228,7 @@ class BatchDet(SquareMatrices):
     Inputs:
         x: shape ``(B, N, N)``.
     Returns:
-        Shape ``(B,)``.
+        Shape ``(B,)``. The gradient holds the cofactors, which are finite for singular matrices, too.
     Raises:
         ShapeError: `x` has another number of axes, or the matrices are not square.
     Example:
@@ -237,12 +238,82 @@ class BatchDet(SquareMatrices):
     """
 
     held = ("y",)
+    keeps = grad_is_differentiable = True
 
     def output_shape(self, x: Shape) -> Shape:
         return self.square(x)[:1]
 
     def forward(self, x: Tensor) -> Tensor:
+        factors, pivots, _ = torch.linalg.lu_factor_ex(x)
+        self.kept = factors, pivots
+        return _determinants(factors, pivots)
+
+    def grad(self, dy: Tensor, x: Tensor) -> Tensor:
+        if differentiated(x) or differentiated(dy):
+            return dy[:, None, None] * _differentiable_cofactors(x)
+        return dy[:, None, None] * _cofactors(x, *self.kept)
+
+
+def _determinants(factors: Tensor, pivots: Tensor) -> Tensor:
+    """The determinants of matrices of which these are the LU factors."""
+    exchanges = (pivots != torch.arange(1, pivots.shape[1] + 1, device=pivots.device)).sum(1)
+    return factors.diagonal(dim1=1, dim2=2).prod(1) * (1 - exchanges % 2 * 2)
+
+
+def _nearly_singular(factors: Tensor) -> Tensor:
+    """For each matrix with these LU factors whether its inverse would lose more than half of the digits."""
+    sizes = factors.diagonal(dim1=1, dim2=2).abs()
+    if not sizes.shape[1]:
+        return sizes.new_zeros(len(sizes), dtype=torch.bool)
+    return sizes.amin(1) <= sizes.amax(1) * math.sqrt(torch.finfo(factors.dtype).eps)
+
+
+def _cofactors(x: Tensor, factors: Tensor, pivots: Tensor) -> Tensor:
+    """The cofactors of all elements, which are the derivatives of the determinants.
+
+    Those of a regular matrix are its determinant times the transposed inverse. Where that is 0 times infinity, or
+    nearly, they come from the singular values: :math:`\\det(U V) \\, U \\mathrm{diag}(\\prod_{j \\ne i} s_j) V`.
+    """
+    eye = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
+    determinants = _determinants(factors, pivots)
+    y = torch.linalg.lu_solve(factors, pivots, determinants[:, None, None] * eye, adjoint=True)
+    wrong = _nearly_singular(factors) & x.isfinite().all(2).all(1)
+    if wrong.any():
+        u, s, v = torch.linalg.svd(x[wrong])
+        n = s.shape[1]
+        others = s[:, None, :].expand(-1, n, n).masked_fill(torch.eye(n, dtype=torch.bool, device=s.device), 1).prod(2)
+        y[wrong] = (torch.linalg.det(u) * torch.linalg.det(v))[:, None, None] * (u * others[:, None, :] @ v)
+    return y
+
+
+class _Determinant(torch.autograd.Function):
+    """The determinants of matrices, singular ones, too, to be differentiated any number of times."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
         return torch.linalg.det(x)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return dy[:, None, None] * _differentiable_cofactors(x)
+
+
+def _differentiable_cofactors(x: Tensor) -> Tensor:
+    """The same as `_cofactors`, to be differentiated in turn."""
+    factors, pivots, _ = torch.linalg.lu_factor_ex(x.detach())
+    if not differentiated(x):
+        return _cofactors(x, factors, pivots)
+    n = x.shape[1]
+    if not _nearly_singular(factors).any() or n == 0:
+        return torch.linalg.det(x)[:, None, None] * torch.linalg.inv_ex(x).inverse.mT
+    # By their definition: determinants without one row and one column.
+    number = torch.arange(n, device=x.device)
+    rest = torch.stack([number[number != i] for i in range(n)])
+    minors = x[:, rest[:, None, :, None], rest[None, :, None, :]]
+    sign = 1 - (number[:, None] + number) % 2 * 2
+    return _Determinant.apply(minors.reshape(-1, n - 1, n - 1)).view(-1, n, n) * sign
 
 
 @operator("BatchLogdet", "batch_logdet", 1154)
