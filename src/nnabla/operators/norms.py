@@ -144,7 +144,7 @@ class WeightNormalization(Operator):
 
     def forward(self, w: Tensor, g: Tensor) -> Tensor:
         self.kept = inverse = self._inverse(w)
-        return w * (inverse * g.view(self._wide))
+        return (w * (inverse * g.view(self._wide))).to(w.dtype)
 
     def grad(self, need: tuple[bool, ...], dw_wn: Tensor, w: Tensor, g: Tensor) -> tuple[Tensor | None, Tensor | None]:
         wide = g.view(self._wide)
@@ -154,11 +154,13 @@ class WeightNormalization(Operator):
         inverse = self._inverse(w)
         unit = w * inverse
         along = (dw_wn * unit).sum_to_size(self._wide)
-        dw = (dw_wn - unit * along) * (inverse * wide) if need[0] else None
-        return dw, (along.reshape(g.shape) if need[1] else None)
+        dw = ((dw_wn - unit * along) * (inverse * wide)).to(w.dtype) if need[0] else None
+        return dw, (along.reshape(g.shape).to(g.dtype) if need[1] else None)
 
     def _inverse(self, w: Tensor) -> Tensor:
-        return (self._square(w) + self.eps).rsqrt()
+        """One over the lengths, in single precision at least: a square is soon too large for half precision."""
+        wide = w.float() if w.dtype in (torch.float16, torch.bfloat16) else w
+        return (self._square(wide) + self.eps).rsqrt()
 
     def _square(self, w: Tensor) -> Tensor:
         if differentiated(w) or not self._fused:

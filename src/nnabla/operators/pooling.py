@@ -258,6 +258,9 @@ class Averaging(Pooling):
     def _arrange_sums(self, count_pad: bool, divisor: int | None) -> None:
         n = len(self.kernel)
         self._average, self._average_backward = _AVERAGE[n], _AVERAGE_BACKWARD[n]
+        # On a CPU, ATen has no kernels for averages of volumes in half precision.
+        half = self.compute_dtype in (torch.float16, torch.bfloat16)
+        self._wide = half and n == 3 and self.device.type == "cpu"
         self._scale: Tensor | None = None
         if self._extension is not None:
             if divisor is None:
@@ -280,17 +283,21 @@ class Averaging(Pooling):
         return sizes.reciprocal().to(self.device, self.compute_dtype)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self._average(self._open(x), *self._options)
+        x = self._open(x)
+        y = self._average(x.float() if self._wide else x, *self._options)
         if self._scale is not None:
             y.mul_(self._scale)
-        return self._close(y, self._y_shape)
+        return self._close(y.to(x.dtype), self._y_shape)
 
     def grad(self, dy: Tensor) -> Tensor:
         if not self._plain:
             dy = self._open_gradient(dy)
+        dtype = dy.dtype
+        if self._wide:
+            dy = dy.float()
         if self._scale is not None:
             dy = dy * self._scale
-        return self._close_gradient(self._average_backward(dy, self._like_x(dy, dy), *self._options))
+        return self._close_gradient(self._average_backward(dy, self._like_x(dy, dy), *self._options).to(dtype))
 
 
 @operator("AveragePooling", "average_pooling", 1013)

@@ -95,6 +95,14 @@ class Standardization(Operator):
         line = turned.reshape(-1)
         return line if self._full else line.float()
 
+    def _lines(self, beta: Tensor | None, gamma: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+        """Scale and shift as lines of numbers."""
+        scale, shift = self._line(gamma), self._line(beta)
+        if scale is None and shift is not None and (shift.requires_grad or not self._full):
+            # Through a missing scale ATen cannot differentiate twice, nor beside half precision arrays once.
+            scale = torch.ones_like(shift)
+        return scale, shift
+
     # ---- forward -----------------------------------------------------------------------------------------
 
     def standardize(self, x: Tensor, beta: Tensor | None = None, gamma: Tensor | None = None) -> Any:
@@ -108,11 +116,8 @@ class Standardization(Operator):
             self.kept = mean.view(-1, 1), inverse.view(-1, 1)
             return y
         if self._along_rows:
-            scale, shift = self._line(gamma), self._line(beta)
+            scale, shift = self._lines(beta, gamma)
             beta = gamma = None
-            if scale is None and shift is not None and shift.requires_grad:
-                # ATen cannot differentiate twice through a missing scale.
-                scale = torch.ones_like(shift)
         else:
             scale = shift = None
         rows, *self.kept = torch.native_layer_norm(self._into_rows(x), self._rows[1:], scale, shift, self.eps)
@@ -162,8 +167,7 @@ class Standardization(Operator):
                 self._rows[1:],
                 mean,
                 inverse,
-                self._line(gamma),
-                self._line(beta),
+                *self._lines(beta, gamma),
                 [need[0], need[2], need[1]],
             )
             dx = self._from_rows(dx).reshape(self._shape) if need[0] else None
