@@ -145,8 +145,11 @@ def test_istft_restores(window: str | None, stride: int, pad_mode: str) -> None:
 
 def test_istft_needs_every_sample() -> None:
     """Where all windows are zero, nothing can be restored."""
-    with pytest.raises(ArgumentError, match="cannot be restored"):
+    words = r"istft: the NOLA \(nonzero overlap-add\) condition is not met: sample {} cannot be restored"
+    with pytest.raises(ArgumentError, match=words.format(0)):
         F.istft(nn.Variable((1, 5, 4)), nn.Variable((1, 5, 4)), 8, 2, 8, center=False)
+    with pytest.raises(ArgumentError, match=words.format(4)):
+        F.istft(nn.Variable((1, 5, 6)), nn.Variable((1, 5, 6)), 8, 8, 8)
 
 
 # ---- unique ------------------------------------------------------------------------------------------------------

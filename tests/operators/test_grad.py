@@ -18,11 +18,18 @@ from .test_gradients import DIFFERENTIABLE, double_precision
 
 
 def gradients(case: Case, xs: Sequence[Any]) -> list[nn.Variable]:
-    """The gradients of a case as variables, for random constant gradients of its outputs."""
+    """The gradients of a case as variables, for gradients of its outputs that depend on these.
+
+    A derivative of the result goes through the inputs and through the gradients of the outputs: where a function is
+    linear, all of it goes through these.
+    """
     outputs = call(case, xs)
     rng = case.random_state("grad")
-    dys = [np.asarray(rng.standard_normal(y.shape)) for y in outputs]
-    return nn.grad(outputs, [xs[i] for i in case.grad], grad_outputs=[nn.Variable.from_numpy_array(dy) for dy in dys])
+    dys = []
+    for y in outputs:
+        constant, factor = (nn.Variable.from_numpy_array(np.asarray(rng.standard_normal(y.shape))) for _ in range(2))
+        dys.append(F.add2(constant, F.mul2(factor, y)))
+    return nn.grad(outputs, [xs[i] for i in case.grad], grad_outputs=dys)
 
 
 @pytest.mark.parametrize("case", DIFFERENTIABLE, ids=str)

@@ -61,7 +61,8 @@ class RoiAlign(Operator):
     held = ("input", "boxes", "y")
 
     constants = ("boxes",)
-    keeps = True
+    # Of the boxes, in which there is no gradient.
+    keeps = grad_is_differentiable = True
     # Half precision knows no coordinates between whole pixels from 1024 on.
     full_precision = True
 

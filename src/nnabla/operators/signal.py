@@ -174,11 +174,11 @@ class Frames:
             raise ArgumentError(f"{name}: fft_size must be a multiple of stride, {stride}, not {size}")
         squares = self._window.square().expand(1, self.frames, size)
         self._weight = self._crop(self._overlap(squares))
-        least = float(self._weight.min())
-        if least < 1e-11:
+        least = int(self._weight.argmin())
+        if self._weight.flatten()[least] < 1e-11:
             raise ArgumentError(
-                f"{name}: a sample cannot be restored, as all windows over it are 0; window_size must exceed "
-                "stride, and center be True where a window begins with 0"
+                f"{name}: the NOLA (nonzero overlap-add) condition is not met: sample {least} cannot be restored, as "
+                "all windows over it are 0; window_size must exceed stride, and center be True where one begins with 0"
             )
 
     def _padding(self, x: Tensor) -> Tensor:
