@@ -243,6 +243,28 @@ def test_results_depend_on_the_choice_by_rounding_only(two_threads):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda x: F.dropout(x, 0.3, seed=3),
+        lambda x: F.rand(0, 1, x.shape, seed=3),
+        lambda x: F.randn(0, 1, x.shape, seed=3),
+        lambda x: F.rand_gamma(0.5, 1.0, x.shape, seed=3),
+    ],
+    ids=["dropout", "rand", "randn", "rand_gamma"],
+)
+def test_random_numbers_do_not_depend_on_it(two_threads, draw):
+    set_thread_choice("all")
+    x = nn.Variable.from_numpy_array(np.ones((200, 1000), np.float32))
+    drawn = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        y = draw(x)
+        y.forward()
+        drawn.append(y.d.copy())
+    np.testing.assert_array_equal(*drawn)
+
+
 def test_plans_and_solvers_switch_and_put_back(two_threads, monkeypatch):
     seen = []
     monkeypatch.setattr(_threads, "set_num_threads", lambda n: (seen.append(n), torch.set_num_threads(n)))
