@@ -19,7 +19,7 @@ from ..graph.hooks import CommunicatorBackwardCallback
 from ..graph.variable import Variable
 
 # What torchrun, Open MPI and MPICH tell a process about how many there are.
-_SIZES = ("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
+SIZES = ("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
 
 WORLD = "world"
 
@@ -232,7 +232,7 @@ class _Scaling(CommunicatorBackwardCallback):
 def _made(name: str, ctx: Context) -> Communicator:
     if not isinstance(ctx, Context):
         raise TypeError(f"{name}: ctx must be a nnabla.Context, not {type(ctx).__name__}")
-    for variable in _SIZES:
+    for variable in SIZES:
         size = os.environ.get(variable, "1")
         if size != "1":
             raise ExtensionError(

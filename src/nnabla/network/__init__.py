@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from .from_variables import create_graph_from_variable
+from .graph_generator import ProtoGraphGenerator
 from .loop_control import LoopControlFunction, RepeatInfo
 from .proto_executor import ProtoExecutor
 from .proto_function import ProtoFunction
@@ -39,6 +40,7 @@ __all__ = [
     "ProtoFunction",
     "ProtoGraph",
     "ProtoGraphBuilder",
+    "ProtoGraphGenerator",
     "ProtoNetwork",
     "ProtoVariable",
     "RepeatInfo",

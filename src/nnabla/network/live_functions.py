@@ -57,9 +57,10 @@ class LiveFunctions:
         for function in topological(roots):
             if function not in self.added:
                 self.added.add(function)
-                self._add(function, path)
+                self.add_function(function, path)
 
-    def _add(self, function: Function, path: str) -> None:
+    def add_function(self, function: Function, path: str) -> None:
+        """Describe one function, whose inputs are described, or become leaves; it gets a name below `path`."""
         network = self.network
         prefix = name_below(path, function.info.type_name)
         name = network.new_function_name(prefix)

@@ -192,16 +192,17 @@ class ProtoFunction:
         """
         args = self.args
         shape, stop = args.get("shape"), args.get("stop")
-        repeats = shape and shape[0] == -1
-        cuts = isinstance(stop, list) and stop and [args["start"][:1], args["step"][:1]] == [[0], [1]]
-        if batch_size is None or not (repeats or cuts) or self.owner is None:
+        if batch_size is None or self.owner is None:
+            return args
+        changed: dict[str, Any] = {}
+        if shape and shape[0] == -1:
+            changed["shape"] = [batch_size, *shape[1:]]
+        elif isinstance(stop, list) and stop and [args["start"][:1], args["step"][:1]] == [[0], [1]]:
+            changed["stop"] = [None, *stop[1:]]
+        else:
             return args
         described = self._network().variables[self.outputs[0]].shape
-        if not described or described[0] > 0:
-            return args
-        if repeats:
-            return args | {"shape": [batch_size, *shape[1:]]}
-        return args | {"stop": [None, *stop[1:]]}
+        return args if not described or described[0] > 0 else args | changed
 
     def _with_gaps(self, inputs: Sequence[Any]) -> Sequence[Any]:
         """`inputs` with None for each declared input that is not given."""

@@ -174,6 +174,8 @@ def _install() -> None:
     for name, two in pairs.items():
         setattr(ProtoVariable, f"__{name}__", _lifted(f"__{name}__", two))
         setattr(ProtoVariable, f"__r{name}__", _lifted(f"__r{name}__", two, reflected=True))
+    # Python 2's name, which NNabla has here.
+    setattr(ProtoVariable, "__div__", getattr(ProtoVariable, "__truediv__"))  # noqa: B009, B010
     for name, compare in comparisons.items():
         setattr(ProtoVariable, f"__{name}__", _lifted(f"__{name}__", compare))
     for name in ("neg", "pos", "abs", "getitem"):

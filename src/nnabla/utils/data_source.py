@@ -6,6 +6,7 @@ from ..data.file_reader import FileReader
 from ..data.memory_cache import DataSourceWithMemoryCache
 from ..data.slices import SlicedDataSource
 from ..data.sources import DataSource, EpochOrders, checked_source
+from ..distributed.current import single_or_rankzero
 from ..logger import logger
 from ..progress import progress
 
@@ -21,4 +22,5 @@ __all__ = [
     "logger",
     "nnabla_config",
     "progress",
+    "single_or_rankzero",
 ]

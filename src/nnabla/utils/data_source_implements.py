@@ -7,6 +7,7 @@ from ..data.file_reader import FileReader
 from ..data.loaders import load
 from ..data.simple_sources import ConcatDataSource, SimpleDataSource
 from ..data.sources import DataSource
+from ..distributed.current import current_communicator
 from ..logger import logger
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "DataSource",
     "FileReader",
     "SimpleDataSource",
+    "current_communicator",
     "load",
     "logger",
     "nnabla_config",

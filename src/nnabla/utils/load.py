@@ -6,6 +6,7 @@ from ..converters.nnp.loading import link_components, load, restore_optimizer_st
 from ..converters.nnp.loading import load as base_load
 from ..data.create_cache import CreateCache
 from ..data.making_iterators import data_iterator_cache, data_iterator_csv_dataset
+from ..distributed.current import current_communicator, single_or_rankzero
 from ..initializer import ConstantInitializer, NormalInitializer, RangeInitializer, UniformInitializer
 from ..logger import logger
 from ..rewriting.graph_optimizer import IdentityRemover
@@ -31,6 +32,7 @@ __all__ = [
     "UniformInitializer",
     "_create_dataset",
     "base_load",
+    "current_communicator",
     "data_iterator_cache",
     "data_iterator_csv_dataset",
     "get_initial_file_loader",
@@ -39,4 +41,5 @@ __all__ = [
     "load_files",
     "logger",
     "restore_optimizer_state",
+    "single_or_rankzero",
 ]
