@@ -149,7 +149,9 @@ class WeightNormalization(Operator):
     def grad(self, need: tuple[bool, ...], dw_wn: Tensor, w: Tensor, g: Tensor) -> tuple[Tensor | None, Tensor | None]:
         wide = g.view(self._wide)
         if self._fused and not (differentiated(w) or differentiated(g) or differentiated(dw_wn)):
-            dw, dg = weight_norm_backward(dw_wn.contiguous(), w, wide, self.kept.reciprocal(), self._dim)
+            # The kernel wants all of them contiguous. Of `g` one axis has a length, any stride of the others will do.
+            lengths = self.kept.reciprocal().contiguous()
+            dw, dg = weight_norm_backward(dw_wn.contiguous(), w.contiguous(), wide.contiguous(), lengths, self._dim)
             return (dw if need[0] else None), (dg.view(g.shape) if need[1] else None)
         inverse = self._inverse(w)
         unit = w * inverse

@@ -95,7 +95,7 @@ class Recurrent(Stochastic):
 
     def _bias(self, bias: Tensor) -> tuple[Tensor, Tensor]:
         """Bias of one layer and direction as the kernels take it: for the input, for the state before."""
-        return bias.reshape(-1), torch.zeros_like(bias).view(-1)
+        return bias.reshape(-1), bias.new_zeros(bias.numel())
 
     def _layers(
         self,

@@ -13,6 +13,7 @@ from ..errors import ArgumentError, ShapeError
 from ..graph.operator import Operator, Shape
 from .batch_normalization import check_presence
 from .kernels import aten
+from .layout import into_contiguous, usual_strides
 from .losses import differentiated
 
 
@@ -68,6 +69,10 @@ class Standardization(Operator):
         self._rows = (math.prod([split[a] for a in kept]), math.prod([split[a] for a in reduced]))
         self._along_rows = along_rows
         self._groups = (x[0], x[1], math.prod(x[2:]), groups) if groups else None
+        # The kernel for groups takes its format from the strides, those of axes of length 1 among them, and refuses an
+        # array whose memory is not in that order. It knows two formats of images.
+        self._contiguous = into_contiguous(x)
+        self._in_a_format = (usual_strides(x) or _as_image) if len(x) == 4 else self._contiguous
         self._full = self.compute_dtype in (torch.float32, torch.float64)
         if self.n_outputs == 1:
             return x
@@ -92,7 +97,8 @@ class Standardization(Operator):
         if parameter is None:
             return None
         turned = parameter if self._order is None else parameter.permute(self._order)
-        line = turned.reshape(-1)
+        # The kernel for groups looks at no stride.
+        line = turned.reshape(-1).contiguous()
         return line if self._full else line.float()
 
     def _lines(self, beta: Tensor | None, gamma: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
@@ -110,9 +116,8 @@ class Standardization(Operator):
         if self.n_outputs == 3:
             return self._with_statistics(x, beta, gamma)
         if self._groups is not None:
-            dense = x.is_contiguous() or x.is_contiguous(memory_format=torch.channels_last)
-            x = x if dense else x.contiguous()
-            y, mean, inverse = torch.native_group_norm(x, self._line(gamma), self._line(beta), *self._groups, self.eps)
+            x, scale, shift = self._in_a_format(x), self._line(gamma), self._line(beta)
+            y, mean, inverse = torch.native_group_norm(x, scale, shift, *self._groups, self.eps)
             self.kept = mean.view(-1, 1), inverse.view(-1, 1)
             return y
         if self._along_rows:
@@ -151,8 +156,8 @@ class Standardization(Operator):
         if self._groups is not None and not differentiated(x):
             batch, _, _, groups = self._groups
             dx, dgamma, dbeta = aten.native_group_norm_backward(
-                dy.contiguous(),
-                x.contiguous(),
+                self._contiguous(dy),
+                self._contiguous(x),
                 mean.view(batch, groups),
                 inverse.view(batch, groups),
                 self._line(gamma),
@@ -235,3 +240,8 @@ class AffineStandardization(Standardization):
         self, need: tuple[bool, bool, bool], dy: Tensor, x: Tensor, beta: Tensor | None, gamma: Tensor | None
     ) -> tuple[Any, Any, Any]:
         return self.gradients(need, dy, x, beta, gamma)
+
+
+def _as_image(x: Tensor) -> Tensor:
+    """Channels-last images as they are, and all else contiguous."""
+    return x if x.is_contiguous(memory_format=torch.channels_last) else x.contiguous()
