@@ -293,3 +293,14 @@ for name in ("function_bases", "normalization_functions", "numpy_compat_function
 assert not hasattr(nn, "nothing")
 """
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_computing_does_not_import_sympy():
+    """Some of torch's functions on shapes do, which takes a second."""
+    script = """
+import sys
+import nnabla as nn, nnabla.functions as F
+F.einsum(nn.Variable((2, 5, 3)), nn.Variable((3, 4)), equation="...j,jk->...k").forward()
+assert "sympy" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)

@@ -23,8 +23,8 @@ from draw import Draw
 from instruction_sets import InstructionSet, available, heap_checker
 from registry import LAYERS
 
-# Geometries in one process.
-BATCH = 200
+# Geometries in one process. Its start takes as long as some 100 of them.
+BATCH = 500
 
 
 def parsed() -> argparse.Namespace:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -65,8 +66,9 @@ class Einsum(Operator):
                 if lengths.setdefault(letter, length) != length:
                     raise ShapeError(f"einsum: axis {letter!r} has length {lengths[letter]}, but {length} in x{i}")
             try:
-                further = tuple(torch.broadcast_shapes(further, shape[len(front) : len(front) + count]))
-            except RuntimeError:
+                # torch's own function imports SymPy, which takes a second.
+                further = np.broadcast_shapes(further, shape[len(front) : len(front) + count])
+            except ValueError:
                 raise ShapeError(f"einsum: the axes of x{i} for '...' do not broadcast to those before") from None
         if not arrow:
             once = sorted(letter for letter in lengths if left.count(letter) == 1)
