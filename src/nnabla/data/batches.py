@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..errors import ArgumentError
 from .columns import Column, joined, put
 from .sources import DataSource
 
@@ -31,10 +32,16 @@ class BatchReader:
         batch_size: samples in a batch.
         stop_exhausted: do not go over to another epoch.
         threads: how many may read samples at a time, if the source gains by it.
+        keep_rest: with `stop_exhausted`, read a last batch of what does not fill one.
     """
 
     def __init__(
-        self, data_source: DataSource, batch_size: int, stop_exhausted: bool = False, threads: int = 1
+        self,
+        data_source: DataSource,
+        batch_size: int,
+        stop_exhausted: bool = False,
+        threads: int = 1,
+        keep_rest: bool = False,
     ) -> None:
         self._source = data_source
         self._batch_size = batch_size
@@ -42,7 +49,23 @@ class BatchReader:
         self._size = data_source.size
         self._variables = list(data_source.variables or ())
         self._threads = min(threads, batch_size)
+        self._keep_rest = keep_rest
         self._pool: ThreadPoolExecutor | None = None
+        # The batch that is being read. It stays after an error, and reading goes on with the sample that failed.
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pieces: list[tuple[np.ndarray, ...]] = []
+        left = self._size - self._source.position
+        self._missing = min(self._batch_size, left) if self._keep_rest else self._batch_size
+        # Samples that are read one by one, in all epochs of a batch, are put together at the end.
+        self._samples = _Samples(self._missing, self._variables)
+        self._epochs_ended = 0
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether the epoch, where it is the only one, has no batch any more."""
+        return self._stop_exhausted and (self._missing == 0 or self._source.position + self._missing > self._size)
 
     def read(self) -> Batch:
         """The next batch.
@@ -51,35 +74,51 @@ class BatchReader:
             ArgumentError: the samples of the batch differ in shape, or lack a value for a variable.
             Exception: whatever the data source raised. Reading goes on with the sample that failed.
         """
-        source = self._source
-        pieces: list[tuple[np.ndarray, ...]] = []
-        # Samples that are read one by one, in all epochs of a batch, are put together at the end.
-        samples = _Samples(self._batch_size, self._variables)
-        missing, epochs_ended = self._batch_size, 0
-        while missing:
-            count = min(missing, max(1, self._size - source.position))
+        while self._missing:
+            count = self._until_end()
             arrays = self._arrays(count)
-            if arrays is None:
-                self._read_samples(count, samples)
+            if arrays is not None:
+                self._take_samples()
+                self._pieces.append(arrays)
+                self._advance(count)
             else:
-                if samples.count:
-                    pieces.append(samples.taken())
-                    samples = _Samples(missing - count, self._variables)
-                pieces.append(arrays)
-            missing -= count
-            if source.position >= self._size and not self._stop_exhausted:
-                source.reset()
-                epochs_ended += 1
-        if epochs_ended:
-            source.apply_order()
-        if samples.count:
-            pieces.append(samples.taken())
-        return Batch(joined(pieces, self._variables), source.position, epochs_ended)
+                self._read_samples(count)
+        self._end_epochs()
+        self._take_samples()
+        pieces, epochs_ended = self._pieces, self._epochs_ended
+        self._begin()
+        return Batch(joined(pieces, self._variables), self._source.position, epochs_ended)
+
+    def skip(self) -> tuple[int, int]:
+        """Pass over a batch without reading it; position and number of epochs that ended, as in a `Batch`."""
+        while self._missing:
+            count = self._until_end()
+            self._source._position += count
+            self._advance(count)
+        self._end_epochs()
+        epochs_ended = self._epochs_ended
+        self._begin()
+        return self._source.position, epochs_ended
 
     def close(self) -> None:
         """Wait for the threads."""
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
+
+    def _until_end(self) -> int:
+        """Samples to read before the batch is full or the epoch ends."""
+        return min(self._missing, max(1, self._size - self._source.position))
+
+    def _advance(self, count: int) -> None:
+        """Count samples that were read, and begin a new epoch if one ended."""
+        self._missing -= count
+        if self._source.position >= self._size and not self._stop_exhausted:
+            self._source.reset()
+            self._epochs_ended += 1
+
+    def _end_epochs(self) -> None:
+        if self._epochs_ended:
+            self._source.apply_order()
 
     def _arrays(self, count: int) -> tuple[np.ndarray, ...] | None:
         source = self._source
@@ -90,16 +129,33 @@ class BatchReader:
             source._position += count
         return arrays
 
-    def _read_samples(self, count: int, samples: _Samples) -> None:
+    def _take_samples(self) -> None:
+        if not self._samples.count:
+            return
+        samples, self._samples = self._samples, _Samples(self._missing, self._variables)
+        try:
+            self._pieces.append(samples.taken())
+        except ArgumentError:
+            # There is no batch of these; the next one begins behind them.
+            self._begin()
+            raise
+
+    def _read_samples(self, count: int) -> None:
         source = self._source
         concurrently = self._threads > 1 and count > 1 and source._reads_concurrently
-        if not concurrently or type(source).next is not DataSource.next:
-            for _ in range(count):
-                samples.add(source.next())
+        if concurrently and type(source).next is DataSource.next:
+            self._read_concurrently(count)
             return
+        for _ in range(count):
+            self._samples.add(source.next())
+            self._advance(1)
+
+    def _read_concurrently(self, count: int) -> None:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._threads, "nnabla-data-reader")
+        source, samples = self._source, self._samples
         first, start = source.position, samples.count
+        failed: dict[int, Exception] = {}
 
         def read_every(begin: int) -> None:
             for i in range(begin, count, self._threads):
@@ -109,16 +165,15 @@ class BatchReader:
                     failed[i] = error
                     return
 
-        failed: dict[int, Exception] = {}
         for _ in self._pool.map(read_every, range(self._threads)):
             pass
+        # As if they had been read one by one, up to the first that failed.
+        read = min(failed, default=count)
+        source._position += read
+        samples.count += read
+        self._advance(read)
         if failed:
-            # As if they had been read one by one.
-            at = min(failed)
-            source._position += at
-            raise failed[at]
-        source._position += count
-        samples.count += count
+            raise failed[read]
 
 
 class _Samples:

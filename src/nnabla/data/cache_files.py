@@ -18,7 +18,6 @@ import contextlib
 import csv
 import io
 import os
-import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, NamedTuple
@@ -30,6 +29,7 @@ from ..files import hdf5
 from ..files.atomic import remove_if_there, replacing
 from . import npy_files
 from .file_reader import FileReader, inside, open_remote, scheme_of
+from .locks import Lock
 from .npy_files import Header
 
 INDEX, INFO, ORDER, ORIGINAL = "cache_index.csv", "cache_info.csv", "order.csv", "original.csv"
@@ -158,7 +158,7 @@ class CacheRows:
         self.files = list(files)
         self._variables = list(variables)
         self._open: OrderedDict[int, _RowsOfFile] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def take(self, file: int, rows: Sequence[int]) -> tuple[np.ndarray, ...]:
         """Some samples of the file of that number: for each variable an array of the caller's."""

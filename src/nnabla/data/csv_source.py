@@ -111,6 +111,10 @@ class CsvDataSource(DataSource):
     def _reads_concurrently(self) -> bool:
         return self._table.numbers is None
 
+    @property
+    def _is_in_memory(self) -> bool:
+        return self._table.numbers is not None
+
     def _first_generation_for_slices(self) -> int:
         self._orders.allow_lag()
         # NNabla 1.x resets the source when it is sliced; the order is the one that this would draw.

@@ -22,7 +22,9 @@ from . import cache_files
 from .cache_files import CacheFile, CacheRows
 from .columns import Column, put
 from .file_reader import FileReader
+from .read_ahead import ReadAhead, read_ahead
 from .sources import DataSource, EpochOrders, Sample, checked_source
+from .workers import Workers, checked_workers
 
 
 class DataSourceWithFileCacheError(Exception):
@@ -51,6 +53,7 @@ def write_cache(
     threads: int | None = None,
     caller: str = "cache",
     flush: bool = True,
+    workers: Workers | None = None,
 ) -> list[CacheFile]:
     """Write the samples of a source, in its present order, to files; a cache that is there is replaced.
 
@@ -65,6 +68,7 @@ def write_cache(
             ``data_source_file_cache_num_of_threads`` in section ``DATA_ITERATOR`` of the configuration.
         caller: what messages begin with.
         flush: have the files on the disk before the cache counts as finished.
+        workers: who reads samples.
 
     Returns:
         The files.
@@ -88,12 +92,15 @@ def write_cache(
         for start, stop in pieces
     ]
     writing = _Writing(caller, folder)
+    ahead = read_ahead(source, workers)
+    if workers is not None and workers.kind == "thread":
+        threads = workers.count
     try:
         with writing:
             cache_files.start_over(folder)
         with ThreadPoolExecutor(1, "nnabla-cache-writer") as writer:
             written: Future[None] | None = None
-            arrays = _read_pieces(source, pieces, variables, max(1, threads), caller)
+            arrays = _read_pieces(source, pieces, variables, max(1, threads), caller, ahead)
             for number, (file, values) in enumerate(zip(files, arrays, strict=True)):
                 progress(f"Create cache {os.path.basename(file.path)}", (number + 1) / len(files))
                 with writing:
@@ -103,6 +110,8 @@ def write_cache(
                 _ = written and written.result()
                 _write_lists(source, folder, files, variables, extension, flush)
     finally:
+        if ahead is not None:
+            ahead.stop()
         progress(None)
     return files
 
@@ -126,13 +135,18 @@ class _Writing:
 
 
 def _read_pieces(
-    source: DataSource, pieces: Sequence[tuple[int, int]], variables: Sequence[str], threads: int, caller: str
+    source: DataSource,
+    pieces: Sequence[tuple[int, int]],
+    variables: Sequence[str],
+    threads: int,
+    caller: str,
+    ahead: ReadAhead | None,
 ) -> Iterator[dict[str, np.ndarray]]:
     """The samples of each piece, as arrays by name."""
     pool = ThreadPoolExecutor(threads, "nnabla-cache-reader") if threads > 1 and source._reads_concurrently else None
     try:
         for start, stop in pieces:
-            arrays = source._get_arrays(start, stop)
+            arrays = (ahead or source)._get_arrays(start, stop)
             if arrays is not None:
                 # Which of them are arrays, and which lists of numbers.
                 sample = source._get_data(start)
@@ -292,6 +306,8 @@ class DataSourceWithFileCache(CachedSamples):
         cache_file_name_prefix: what the names of the files begin with.
         shuffle: whether each epoch has an order of its own: of the files, and of the samples within each.
         rng: random generator for that; default one of its own, seeded with 313.
+        num_workers: how many processes, or threads, read the other source; see `Workers`. Default: threads, where that
+            gains something.
 
     Raises:
         TypeError: `data_source` is not a DataSource.
@@ -306,6 +322,8 @@ class DataSourceWithFileCache(CachedSamples):
         cache_file_name_prefix: str = "cache",
         shuffle: bool = False,
         rng: np.random.RandomState | None = None,
+        *,
+        num_workers: int | Workers = 0,
     ) -> None:
         logger.info("Using DataSourceWithFileCache")
         checked_source("DataSourceWithFileCache", data_source)
@@ -319,6 +337,7 @@ class DataSourceWithFileCache(CachedSamples):
                 cache_file_name_prefix,
                 caller="DataSourceWithFileCache",
                 flush=not temporary,
+                workers=checked_workers(num_workers),
             )
         except BaseException:
             if remove is not None:
@@ -348,7 +367,7 @@ class DataSourceWithFileCache(CachedSamples):
 
     def __getstate__(self) -> dict[str, Any]:
         # The files belong to the process that made them.
-        return {**super().__getstate__(), "_remove": None}
+        return {**vars(self), "_remove": None}
 
     def close(self) -> None:
         """Close the files and the other source; remove a folder of its own."""

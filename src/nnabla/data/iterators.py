@@ -17,6 +17,7 @@ from .file_cache import DataSourceWithFileCache
 from .memory_cache import DataSourceWithMemoryCache
 from .slices import SlicedDataSource
 from .sources import DataSource, checked_source
+from .workers import WorkerReader, Workers, checked_workers
 
 EpochCallback = Callable[[int], object]
 
@@ -41,10 +42,12 @@ class DataIterator:
         epoch_end_callbacks: called likewise with the number of the epoch that ended, counted from 0.
         stop_exhausted: raise StopIteration at the end of the first epoch. Samples that do not fill a batch
             are not used.
+        num_workers: how many processes read batches beside the program, each several ahead; or `Workers`, for threads
+            and more settings. Processes are not started for a source whose samples lie in memory. 0: none.
 
     Raises:
         TypeError: `data_source` is not a DataSource, or names no variables; `batch_size` is not an integer.
-        ArgumentError: `batch_size` is not positive, or the data source has no samples.
+        ArgumentError: `batch_size` is not positive, the data source has no samples, or processes cannot read it.
     """
 
     def __init__(
@@ -56,6 +59,8 @@ class DataIterator:
         epoch_begin_callbacks: Iterable[EpochCallback] = (),
         epoch_end_callbacks: Iterable[EpochCallback] = (),
         stop_exhausted: bool = False,
+        *,
+        num_workers: int | Workers = 0,
     ) -> None:
         logger.info("Using DataIterator")
         self._data_source = checked_source("DataIterator", data_source)
@@ -76,11 +81,20 @@ class DataIterator:
         self._size = data_source.size
         if self._size < 1:
             raise ArgumentError(f"DataIterator: the data source {type(data_source).__name__} has no samples")
-        self._batches = BatchReader(
-            data_source, self._batch_size, stop_exhausted, reading_threads() if use_thread else 1
-        )
+        self._workers = checked_workers(num_workers)
+        self._batches, use_thread = self._readers(use_thread, self._workers)
         self._reader = ThreadPoolExecutor(1, "nnabla-data-iterator") if use_thread else None
         self._ahead: Future[Batch] | None = self._read_ahead()
+
+    def _readers(self, use_thread: bool, workers: Workers | None) -> tuple[BatchReader | WorkerReader, bool]:
+        """What reads batches, and whether it does in a thread."""
+        source, size, stop = self._data_source, self._batch_size, self._stop_exhausted
+        if workers is None or source._is_in_memory:
+            return BatchReader(source, size, stop, reading_threads() if use_thread else 1), use_thread
+        if workers.kind == "process":
+            return WorkerReader(source, size, stop, workers), False
+        source._is_thread_safe = True
+        return BatchReader(source, size, stop, workers.count), True
 
     def __iter__(self) -> DataIterator:
         return self
@@ -171,7 +185,7 @@ class DataIterator:
         use_cache: bool = False,
         drop_last: bool = False,
     ) -> DataIterator:
-        """An iterator over a part of the same data source, with the same `batch_size` and `use_thread`.
+        """An iterator over a part of the same data source, with the same `batch_size`, `use_thread` and `num_workers`.
 
         It has no callbacks and does not stop at the end of an epoch, whatever this one does.
 
@@ -218,12 +232,13 @@ class DataIterator:
             slice_end=slice_end,
             from_present_epoch=use_cache,
         )
+        workers = self._workers or 0
         if not use_cache:
-            return DataIterator(source, self._batch_size, use_thread=self._use_thread)
+            return DataIterator(source, self._batch_size, use_thread=self._use_thread, num_workers=workers)
         prefix = f"cache_sliced_{slice_start:08}_{slice_end:08}"
-        files = DataSourceWithFileCache(source, cache_dir, prefix, shuffle=source.shuffle)
-        cached = DataSourceWithMemoryCache(files, shuffle=source.shuffle)
-        return DataIterator(cached, self._batch_size, use_thread=self._use_thread)
+        files = DataSourceWithFileCache(source, cache_dir, prefix, shuffle=source.shuffle, num_workers=workers)
+        cached = DataSourceWithMemoryCache(files, shuffle=source.shuffle, num_workers=workers)
+        return DataIterator(cached, self._batch_size, use_thread=self._use_thread, num_workers=workers)
 
     def register_epoch_end_callback(self, callback: EpochCallback) -> None:
         """Call `callback` with the number of every epoch that ends from now on."""

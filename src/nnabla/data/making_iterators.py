@@ -23,6 +23,7 @@ from .iterators import DataIterator, EpochCallback
 from .memory_cache import DataSourceWithMemoryCache
 from .simple_sources import ConcatDataSource, SimpleDataSource
 from .sources import DataSource, Sample, checked_source
+from .workers import Workers
 
 
 def data_iterator(
@@ -36,6 +37,8 @@ def data_iterator(
     epoch_begin_callbacks: Iterable[EpochCallback] = (),
     epoch_end_callbacks: Iterable[EpochCallback] = (),
     stop_exhausted: bool = False,
+    *,
+    num_workers: int | Workers = 0,
 ) -> DataIterator:
     """Minibatches from a data source.
 
@@ -50,17 +53,24 @@ def data_iterator(
         epoch_begin_callbacks: called with the number of every epoch that begins, but the first.
         epoch_end_callbacks: called with the number of every epoch that ends.
         stop_exhausted: raise StopIteration at the end of the first epoch.
+        num_workers: how many processes read samples beside the program: batches, or, where a cache is to be filled,
+            what goes into it. They are not started for samples that lie in memory. `Workers` is for threads and more
+            settings.
 
     Raises:
         TypeError: `data_source` is not a DataSource; `batch_size` is not an integer.
-        ArgumentError: `batch_size` is not positive, or the data source has no samples.
+        ArgumentError: `batch_size` is not positive, the data source has no samples, or processes cannot read it.
         DataSourceWithFileCacheError: a file of the cache could not be written.
     """
     checked_source("data_iterator", data_source)
     if with_file_cache:
-        data_source = DataSourceWithFileCache(data_source, cache_dir=cache_dir, shuffle=data_source.shuffle, rng=rng)
+        data_source = DataSourceWithFileCache(
+            data_source, cache_dir, shuffle=data_source.shuffle, rng=rng, num_workers=num_workers
+        )
     if with_memory_cache:
-        data_source = DataSourceWithMemoryCache(data_source, shuffle=data_source.shuffle, rng=rng)
+        data_source = DataSourceWithMemoryCache(
+            data_source, shuffle=data_source.shuffle, rng=rng, num_workers=num_workers
+        )
     return DataIterator(
         data_source,
         batch_size,
@@ -68,6 +78,7 @@ def data_iterator(
         epoch_begin_callbacks=epoch_begin_callbacks,
         epoch_end_callbacks=epoch_end_callbacks,
         stop_exhausted=stop_exhausted,
+        num_workers=num_workers,
     )
 
 
@@ -84,6 +95,8 @@ def data_iterator_simple(
     epoch_begin_callbacks: Iterable[EpochCallback] = (),
     epoch_end_callbacks: Iterable[EpochCallback] = (),
     stop_exhausted: bool = False,
+    *,
+    num_workers: int | Workers = 0,
 ) -> DataIterator:
     """Minibatches of samples that a function returns by number.
 
@@ -114,6 +127,7 @@ def data_iterator_simple(
         epoch_begin_callbacks=epoch_begin_callbacks,
         epoch_end_callbacks=epoch_end_callbacks,
         stop_exhausted=stop_exhausted,
+        num_workers=num_workers,
     )
 
 
@@ -129,6 +143,8 @@ def data_iterator_concat_datasets(
     epoch_begin_callbacks: Iterable[EpochCallback] = (),
     epoch_end_callbacks: Iterable[EpochCallback] = (),
     stop_exhausted: bool = False,
+    *,
+    num_workers: int | Workers = 0,
 ) -> DataIterator:
     """Minibatches from several data sources as if they were one; see `ConcatDataSource`.
 
@@ -151,6 +167,7 @@ def data_iterator_concat_datasets(
         epoch_begin_callbacks=epoch_begin_callbacks,
         epoch_end_callbacks=epoch_end_callbacks,
         stop_exhausted=stop_exhausted,
+        num_workers=num_workers,
     )
 
 
@@ -167,6 +184,8 @@ def data_iterator_csv_dataset(
     epoch_begin_callbacks: Iterable[EpochCallback] = (),
     epoch_end_callbacks: Iterable[EpochCallback] = (),
     stop_exhausted: bool = False,
+    *,
+    num_workers: int | Workers = 0,
 ) -> DataIterator:
     """Minibatches of the rows of a CSV file; see `CsvDataSource` for what cells can be.
 
@@ -208,6 +227,7 @@ def data_iterator_csv_dataset(
         epoch_begin_callbacks=epoch_begin_callbacks,
         epoch_end_callbacks=epoch_end_callbacks,
         stop_exhausted=stop_exhausted,
+        num_workers=num_workers,
     )
 
 
@@ -222,6 +242,8 @@ def data_iterator_cache(
     epoch_begin_callbacks: Iterable[EpochCallback] = (),
     epoch_end_callbacks: Iterable[EpochCallback] = (),
     stop_exhausted: bool = False,
+    *,
+    num_workers: int | Workers = 0,
 ) -> DataIterator:
     """Minibatches of the samples of a cache, as `CreateCache` or the command ``conv_dataset`` writes it.
 
@@ -246,4 +268,5 @@ def data_iterator_cache(
         epoch_begin_callbacks=epoch_begin_callbacks,
         epoch_end_callbacks=epoch_end_callbacks,
         stop_exhausted=stop_exhausted,
+        num_workers=num_workers,
     )

@@ -10,7 +10,9 @@ import numpy as np
 from ..config import nnabla_config
 from ..errors import ArgumentError
 from ..logger import logger
+from .read_ahead import ReadAhead, read_ahead
 from .sources import DataSource, EpochOrders, Sample, checked_source
+from .workers import Workers, checked_workers
 
 
 class DataSourceWithMemoryCache(DataSource):
@@ -27,6 +29,7 @@ class DataSourceWithMemoryCache(DataSource):
         data_source: the other source.
         shuffle: whether a new epoch has a new order.
         rng: random generator for that; default one of its own, seeded with 313.
+        num_workers: how many processes read the other source ahead in the first epoch; see `Workers`.
 
     Raises:
         TypeError: `data_source` is not a DataSource.
@@ -34,7 +37,12 @@ class DataSourceWithMemoryCache(DataSource):
     """
 
     def __init__(
-        self, data_source: DataSource, shuffle: bool = False, rng: np.random.RandomState | None = None
+        self,
+        data_source: DataSource,
+        shuffle: bool = False,
+        rng: np.random.RandomState | None = None,
+        *,
+        num_workers: int | Workers = 0,
     ) -> None:
         logger.info("Using DataSourceWithMemoryCache")
         super().__init__(shuffle=shuffle, rng=rng)
@@ -50,8 +58,10 @@ class DataSourceWithMemoryCache(DataSource):
         self._table = _Table(self._size)
         self._orders = EpochOrders(self._size, self._new_order)
         self._order = self._orders[0]
+        self._ahead: ReadAhead | None = None
         if self._on_memory:
             logger.info("On-memory")
+            self._ahead = read_ahead(data_source, checked_workers(num_workers))
 
     def _new_order(self, generation: int) -> Sequence[int]:
         order: Sequence[int] = range(self._size)
@@ -96,7 +106,7 @@ class DataSourceWithMemoryCache(DataSource):
             if not self._table.holds_all(rows):
                 if not isinstance(rows, range):
                     return None
-                arrays = self._data_source._get_arrays(rows.start, rows.stop)
+                arrays = (self._ahead or self._data_source)._get_arrays(rows.start, rows.stop)
                 if arrays is None or not self._table.put_all(rows.start, arrays):
                     return arrays
         return self._table.arrays(rows, len(self._variables or ()))
@@ -104,6 +114,10 @@ class DataSourceWithMemoryCache(DataSource):
     @property
     def _reads_concurrently(self) -> bool:
         return self._data_source._reads_concurrently
+
+    @property
+    def _is_in_memory(self) -> bool:
+        return self._on_memory
 
     def _first_generation_for_slices(self) -> int | None:
         if not self._on_memory:
@@ -130,6 +144,8 @@ class DataSourceWithMemoryCache(DataSource):
             self._data_source.apply_order()
 
     def close(self) -> None:
+        if self._ahead is not None:
+            self._ahead.stop()
         self._data_source.close()
         super().close()
 

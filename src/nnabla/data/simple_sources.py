@@ -66,6 +66,8 @@ class SimpleDataSource(DataSource):
 
     def _get_data_of_generation(self, position: int, generation: int) -> Sample:
         index = int(self._orders[generation][position])
+        if self._reads_concurrently:
+            return self._load_func(index)
         with self._lock:
             return self._load_func(index)
 
@@ -126,8 +128,18 @@ class ConcatDataSource(DataSource):
         index = int(self._orders[generation][position])
         which = bisect_right(self._sw_points, index)
         start = self._sw_points[which - 1] if which > 0 else 0
+        if self._reads_concurrently:
+            return self._data_sources[which]._get_data(index - start)
         with self._lock:
             return self._data_sources[which]._get_data(index - start)
+
+    @property
+    def _reads_concurrently(self) -> bool:
+        return self._is_thread_safe or all(source._reads_concurrently for source in self._data_sources)
+
+    @property
+    def _is_in_memory(self) -> bool:
+        return all(source._is_in_memory for source in self._data_sources)
 
     def _first_generation_for_slices(self) -> int:
         self._orders.allow_lag()

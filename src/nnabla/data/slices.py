@@ -85,6 +85,10 @@ class SlicedDataSource(DataSource):
     def _reads_concurrently(self) -> bool:
         return self._first_generation is not None and self._data_source._reads_concurrently
 
+    @property
+    def _is_in_memory(self) -> bool:
+        return self._data_source._is_in_memory
+
     def _position_in_source(self, position: int) -> int:
         if not 0 <= position < self._size:
             raise IndexError(f"SlicedDataSource: there is no sample {position} in a slice of {self._size}")

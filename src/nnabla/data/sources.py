@@ -41,7 +41,6 @@ cache.
 from __future__ import annotations
 
 import atexit
-import threading
 import weakref
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -50,6 +49,7 @@ from typing import Any
 import numpy as np
 
 from ..logger import logger
+from .locks import Lock
 
 Sample = Sequence[Any]
 
@@ -80,8 +80,10 @@ class DataSource:
         self._order: Sequence[int] | None = None
         self._original_order: Sequence[int] | None = None
         self._original_source_uri: str | None = None
+        # Set where a program lets threads read.
+        self._is_thread_safe = False
         # Held while something that several slices share is read or changed.
-        self._lock = threading.RLock()
+        self._lock = Lock()
         _open_sources.add(self)
 
     def _get_data(self, position: int) -> Sample:
@@ -114,15 +116,12 @@ class DataSource:
     @property
     def _reads_concurrently(self) -> bool:
         """Whether several threads may read samples at a time, and gain by it."""
+        return self._is_thread_safe
+
+    @property
+    def _is_in_memory(self) -> bool:
+        """Whether samples lie in memory, so that it gains nothing if other processes read them."""
         return False
-
-    def __getstate__(self) -> dict[str, Any]:
-        """The state for another process, which gets a lock of its own."""
-        return {name: value for name, value in vars(self).items() if name != "_lock"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._lock = threading.RLock()
 
     def _makes_order_in_reset(self) -> bool:
         """Whether a new epoch has its order from `reset` on, and not only from `apply_order` on."""
@@ -210,18 +209,11 @@ class EpochOrders:
         self._kept: dict[int, Sequence[int]] = {}
         self._capacity = 1
         self._drawn = 0
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def allow_lag(self) -> None:
         """From now on keep some orders for readers that lag behind."""
         self._capacity = max(_ORDERS_AT_LEAST, _ORDER_BYTES // (8 * max(1, self._size)))
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_lock"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._lock = threading.Lock()
 
     def __getitem__(self, generation: int) -> Sequence[int]:
         order = self._kept.get(generation)

@@ -15,6 +15,7 @@ from ..data.memory_cache import DataSourceWithMemoryCache
 from ..data.simple_sources import ConcatDataSource, SimpleDataSource
 from ..data.slices import SlicedDataSource
 from ..data.sources import DataSource
+from ..data.workers import WorkerError, Workers
 from ..logger import logger
 
 __all__ = [
@@ -27,6 +28,8 @@ __all__ = [
     "DataSourceWithMemoryCache",
     "SimpleDataSource",
     "SlicedDataSource",
+    "WorkerError",
+    "Workers",
     "data_iterator",
     "data_iterator_cache",
     "data_iterator_concat_datasets",
