@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from ._private_torch import version_of
 from .context import Context, current
 from .dtypes import NUMPY_FROM_TORCH, torch_dtype, whole_numbers
 from .errors import ArgumentError, GraphError, ShapeError
@@ -411,7 +412,7 @@ class NdArray:
         """How often the values were set since their memory was taken: 0 without values, 1 after the first time."""
         if self._tensor is None:
             return int(self._fill is not None)
-        return 1 + self._tensor._version
+        return 1 + version_of(self._tensor)
 
     @property
     def dtype(self) -> np.dtype:

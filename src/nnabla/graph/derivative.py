@@ -7,22 +7,27 @@ from typing import Any
 
 import torch
 
+from .._private_torch import (
+    AutoDispatchBelowAutograd,
+    ForceDispatchKeyGuard,
+    dispatch_tls_local_exclude_set,
+    dispatch_tls_local_include_set,
+    run_backward,
+    version_of,
+)
 from .operator import Operator
 
 # Plans run below autograd's dispatch keys, which saves a part of the cost of every small call. To differentiate,
 # these are the keys to come back to.
-_INCLUDED = torch._C._dispatch_tls_local_include_set()
-_EXCLUDED = torch._C._dispatch_tls_local_exclude_set()
+_INCLUDED = dispatch_tls_local_include_set()
+_EXCLUDED = dispatch_tls_local_exclude_set()
 
-below_autograd = torch._C._AutoDispatchBelowAutograd
+below_autograd = AutoDispatchBelowAutograd
 
 
 def autograd_on() -> Any:
     """Context in which torch's autograd sees operations again, inside of `below_autograd`."""
-    return torch._C._ForceDispatchKeyGuard(_INCLUDED, _EXCLUDED)
-
-
-_run_backward = torch.autograd.Variable._execution_engine.run_backward
+    return ForceDispatchKeyGuard(_INCLUDED, _EXCLUDED)
 
 
 def vector_jacobian(
@@ -55,7 +60,7 @@ def vector_jacobian(
     found: Any = ()
     if roots and leaves:
         with autograd_on(), torch.set_grad_enabled(differentiable):
-            found = _run_backward(
+            found = run_backward(
                 tuple(roots),
                 tuple(starts),
                 keep or differentiable,
@@ -114,7 +119,7 @@ def _same(x: Any, leaf: Any) -> bool:
 
 def _versions(tensors: Sequence[Any]) -> list[int]:
     """Counts of in-place changes; 0 for None."""
-    return [0 if t is None else t._version for t in tensors]
+    return [0 if t is None else version_of(t) for t in tensors]
 
 
 def recorded(operator: Operator, wanted: Sequence[bool]) -> Callable[..., Any]:

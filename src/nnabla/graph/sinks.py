@@ -115,7 +115,7 @@ def owning(kernel: Callable[..., Any], places: Sequence[int] | None, dense: Sequ
             dx = results[i]
             if dx is None:
                 continue
-            memory = dx.untyped_storage()._cdata
+            memory = dx.untyped_storage().data_ptr()
             if dx.is_contiguous():
                 if holders[memory] == 1:
                     continue
@@ -134,7 +134,7 @@ def _count_holders(holders: dict[int, int], tensors: Iterable[Any]) -> None:
         if isinstance(tensor, tuple):
             _count_holders(holders, tensor)
         elif tensor is not None:
-            memory = tensor.untyped_storage()._cdata
+            memory = tensor.untyped_storage().data_ptr()
             holders[memory] = holders.get(memory, 0) + 1
 
 

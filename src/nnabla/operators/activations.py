@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .._private_torch import log_softmax_backward_data, softmax_backward_data
 from ..graph.argument import Float, Int
 from ..graph.operator import Operator, Shape, operator
 from .axes import normalized
@@ -365,7 +366,7 @@ class Softmax(_AlongAxis):
         return torch.softmax(x, self._axis)
 
     def grad(self, dy: Tensor, y: Tensor) -> Tensor:
-        return torch._softmax_backward_data(dy, y, self._axis, y.dtype)
+        return softmax_backward_data(dy, y, self._axis, y.dtype)
 
 
 @operator("LogSoftmax", "log_softmax", 1025)
@@ -392,4 +393,4 @@ class LogSoftmax(_AlongAxis):
         return torch.log_softmax(x, self._axis)
 
     def grad(self, dy: Tensor, y: Tensor) -> Tensor:
-        return torch._log_softmax_backward_data(dy, y, self._axis, y.dtype)
+        return log_softmax_backward_data(dy, y, self._axis, y.dtype)

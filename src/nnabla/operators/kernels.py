@@ -10,17 +10,18 @@ from typing import Any
 
 import torch
 
+from .._private_torch import kernel_of
+
 
 class _Kernels:
     def __getattr__(self, name: str) -> Any:
-        overload = getattr(torch.ops.aten, name).default
-        kernel = getattr(overload, "_op", overload)
+        kernel = kernel_of(getattr(torch.ops.aten, name).default)
         setattr(self, name, kernel)
         return kernel
 
     def into(self, name: str) -> Any:
         """The form of a backward kernel that writes its result to ``grad_input``."""
-        return getattr(torch.ops.aten, name).grad_input._op
+        return kernel_of(getattr(torch.ops.aten, name).grad_input)
 
 
 aten: Any = _Kernels()

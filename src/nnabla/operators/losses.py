@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .._private_torch import huber_loss, mse_loss
 from ..errors import ShapeError
 from ..graph.argument import Int, Single, not_negative
 from ..graph.operator import Operator, Shape, operator
@@ -20,7 +21,6 @@ from .shapes import Binary
 mse_loss_backward = aten.mse_loss_backward
 huber_loss_backward = aten.huber_loss_backward
 leaky_relu_backward = aten.leaky_relu_backward
-_nn: Any = torch._C._nn
 _NONE = 0  # ATen's number for a loss that is not reduced
 
 Pair = tuple[Tensor | None, Tensor | None]
@@ -272,7 +272,7 @@ class SquaredError(Binary):
     full_precision = True
 
     def forward(self, x0: Tensor, x1: Tensor) -> Tensor:
-        return _nn.mse_loss(x0, x1, _NONE)
+        return mse_loss(x0, x1, _NONE)
 
     def grad(self, need: tuple[bool, ...], dy: Tensor, x0: Tensor, x1: Tensor) -> Pair:
         if x0.shape != x1.shape:
@@ -348,7 +348,7 @@ class HuberLoss(Binary):
             return torch.zeros_like(x0 - x1)
         if x0.shape != x1.shape:
             x0, x1 = torch.broadcast_tensors(x0, x1)
-        return _nn.huber_loss(x0, x1, _NONE, self.delta).mul_(2)
+        return huber_loss(x0, x1, _NONE, self.delta).mul_(2)
 
     def grad(self, need: tuple[bool, ...], dy: Tensor, x0: Tensor, x1: Tensor) -> Pair:
         if x0.shape != x1.shape:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .._nd_array import NdArray
+from .._private_torch import weight_norm_interface_backward
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Check, Int, Ints, Single
 from ..graph.call import invoke, public
@@ -18,12 +19,11 @@ from .arithmetic import Div2, Mul2, MulScalar, PowScalar
 from .axes import Axes, normalized, normalized_all
 from .constants import Array
 from .extrema import Maximum2, MaximumScalar
-from .kernels import aten
 from .losses import differentiated
 from .reductions import Sum, listed
 from .shapes import Elementwise, broadcast_shape, refuse_empty
 
-weight_norm_backward = aten._weight_norm_interface_backward
+weight_norm_backward = weight_norm_interface_backward
 
 at_least_one: Check = (lambda value: value >= 1, "at least 1")
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .._private_torch import avg_pool2d, avg_pool3d, max_pool2d_with_indices, max_pool3d_with_indices
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Sizes
 from ..graph.operator import Operator, Shape, operator
@@ -15,15 +16,13 @@ from .kernels import aten
 from .layout import channels_last_strides, fast_format, into_format
 from .shapes import refuse_empty
 
-_nn: Any = torch._C._nn
-
-_MAX = {2: _nn.max_pool2d_with_indices, 3: _nn.max_pool3d_with_indices}
+_MAX = {2: max_pool2d_with_indices, 3: max_pool3d_with_indices}
 _MAX_ONLY = {2: torch.max_pool2d, 3: torch.max_pool3d}
 _MAX_BACKWARD = {
     2: aten.max_pool2d_with_indices_backward,
     3: aten.max_pool3d_with_indices_backward,
 }
-_AVERAGE = {2: _nn.avg_pool2d, 3: _nn.avg_pool3d}
+_AVERAGE = {2: avg_pool2d, 3: avg_pool3d}
 _AVERAGE_BACKWARD = {2: aten.avg_pool2d_backward, 3: aten.avg_pool3d_backward}
 
 # Of a window, a step and a margin. The kernels count in 32 bits.

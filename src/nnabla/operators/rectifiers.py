@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .._private_torch import prelu_kernel, prelu_kernel_backward
 from ..errors import ShapeError
 from ..graph.argument import Bool, Float, Int, Single
 from ..graph.operator import Operator, Shape, operator
@@ -160,12 +161,12 @@ class PReLU(Operator):
         return x0
 
     def forward(self, x0: Tensor, x1: Tensor) -> Tensor:
-        return aten._prelu_kernel(x0, x1.view(self._slopes))
+        return prelu_kernel(x0, x1.view(self._slopes))
 
     def grad(self, need: tuple[bool, ...], dy: Tensor, x0: Tensor, x1: Tensor) -> tuple[Tensor, Tensor | None]:
         # The kernel takes the slope for the derivative at 0, where it is to be 1.
         above = x0 + _least(x0)
-        dx0, dx1 = aten._prelu_kernel_backward(dy, above, x1.view(self._slopes))
+        dx0, dx1 = prelu_kernel_backward(dy, above, x1.view(self._slopes))
         return dx0, (dx1.sum_to_size(self._slopes).view(self._x1) if need[1] else None)
 
 

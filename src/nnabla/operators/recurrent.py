@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .._private_torch import get_mkldnn_enabled, set_mkldnn_enabled
 from ..errors import ArgumentError, GraphError, ShapeError
 from ..graph.argument import Bool, Int, Single, Str, positive
 from ..graph.derivative import Record, vector_jacobian
@@ -16,9 +17,9 @@ from ..graph.operator import Shape, operator
 from .shapes import refuse_empty
 from .stochastic import Stochastic
 
-# ATen's kernels for one layer in one or both directions, over all steps. On the CPU an LSTM's two passes take 15 ms
-# with them and 27 ms from separate operators (35 steps, batch 20, 200 units); 0.9 and 6.8 ms with 32 units.
-_kernels: Any = torch._VF
+# torch.lstm, gru and rnn_* are ATen's kernels for one layer in one or both directions, over all steps. On the CPU an
+# LSTM's two passes take 15 ms with them and 27 ms from separate operators (35 steps, batch 20, 200 units); 0.9 and
+# 6.8 ms with 32 units.
 
 
 @contextmanager
@@ -27,12 +28,12 @@ def _unfused() -> Iterator[None]:
 
     `torch.backends.mkldnn.flags` would touch settings of other hardware, and warn where that is missing.
     """
-    enabled = torch._C._get_mkldnn_enabled()
-    torch._C._set_mkldnn_enabled(False)
+    enabled = get_mkldnn_enabled()
+    set_mkldnn_enabled(False)
     try:
         yield
     finally:
-        torch._C._set_mkldnn_enabled(enabled)
+        set_mkldnn_enabled(enabled)
 
 
 class Recurrent(Stochastic):
@@ -227,7 +228,7 @@ class RNN(Recurrent):
     def output_shape(
         self, x: Shape, h: Shape, weight_l0: Shape, weight: Shape | None = None, bias: Shape | None = None
     ) -> list[Shape]:
-        self._run = _kernels.rnn_tanh if self.nonlinearity == "tanh" else _kernels.rnn_relu
+        self._run = torch.rnn_tanh if self.nonlinearity == "tanh" else torch.rnn_relu
         return self._check(x, [h], weight_l0, weight, bias)
 
     def _kernel(self, x: Tensor, states: Sequence[Tensor], parameters: list[Tensor], bias: bool) -> Any:
@@ -324,7 +325,7 @@ class LSTM(Recurrent):
     def _kernel(self, x: Tensor, states: Sequence[Tensor], parameters: list[Tensor], bias: bool) -> Any:
         # `train` says whether the kernel leaves what its gradient needs.
         train = torch.is_grad_enabled() and x.requires_grad
-        return _kernels.lstm(x, states, parameters, bias, 1, 0.0, train, self.bidirectional, False)
+        return torch.lstm(x, list(states), parameters, bias, 1, 0.0, train, self.bidirectional, False)
 
     def forward(
         self,
@@ -414,7 +415,7 @@ class GRU(Recurrent):
         return bias[:3].reshape(-1), torch.cat([zeros, bias[3]])
 
     def _kernel(self, x: Tensor, states: Sequence[Tensor], parameters: list[Tensor], bias: bool) -> Any:
-        return _kernels.gru(x, states[0], parameters, bias, 1, 0.0, False, self.bidirectional, False)
+        return torch.gru(x, states[0], parameters, bias, 1, 0.0, False, self.bidirectional, False)
 
     def forward(
         self,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .. import random
+from .._private_torch import sample_dirichlet, standard_gamma
 from ..context import Context
 from ..errors import ArgumentError, GraphError, ShapeError
 from ..graph.argument import Bool, Float, Int, Single, Sizes, positive, probability
@@ -359,7 +360,7 @@ class RandBeta(Source):
     def draw(self, generator: torch.Generator) -> Tensor:
         # In half precision, torch has no such distribution.
         pairs = torch.tensor([self.alpha, self.beta], dtype=torch.float64, device=self.device)
-        drawn = torch._sample_dirichlet(pairs.expand(*self.shape, 2).contiguous(), generator)
+        drawn = sample_dirichlet(pairs.expand(*self.shape, 2).contiguous(), generator)
         return drawn[..., 0].to(self.compute_dtype).clone()
 
 
@@ -394,7 +395,7 @@ class RandGamma(Source):
     def draw(self, generator: torch.Generator) -> Tensor:
         # In half precision, torch has no such distribution.
         k = torch.full(self.shape, self.k, dtype=torch.float64, device=self.device)
-        return torch._standard_gamma(k, generator).mul_(self.theta).to(self.compute_dtype)
+        return standard_gamma(k, generator).mul_(self.theta).to(self.compute_dtype)
 
 
 @operator("RandomChoice", "random_choice", 1182)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
-import torch
 from torch import Tensor
 
+from .._private_torch import upsample_nearest1d, upsample_nearest2d, upsample_nearest3d
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Sizes
 from ..graph.operator import Operator, Shape, operator
@@ -15,9 +14,7 @@ from .kernels import aten
 from .layout import fast_format, into_format
 from .pooling import MaxPooling
 
-_nn: Any = torch._C._nn
-
-_SPREAD = {1: _nn.upsample_nearest1d, 2: _nn.upsample_nearest2d, 3: _nn.upsample_nearest3d}
+_SPREAD = {1: upsample_nearest1d, 2: upsample_nearest2d, 3: upsample_nearest3d}
 _GATHER = {
     1: aten.upsample_nearest1d_backward,
     2: aten.upsample_nearest2d_backward,

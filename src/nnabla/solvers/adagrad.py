@@ -6,6 +6,17 @@ import math
 
 import torch
 
+from .._private_torch import (
+    foreach_add_,
+    foreach_addcdiv_,
+    foreach_addcmul,
+    foreach_addcmul_,
+    foreach_div_,
+    foreach_mul_,
+    foreach_sqrt_,
+    fused_adagrad_,
+    fused_adam_,
+)
 from .adam import adam_step
 from .base import Solver
 from .multi_tensor import Tensors, mean_, mean_square_, roots, scale_, shift_, shifted
@@ -32,12 +43,12 @@ class Adagrad(Solver):
         if params[0].is_cpu:  # not every torch has the kernel for other devices
             # The number of updates, of which there is one for each parameter, counts for a decay of the rate only.
             steps = [torch.ones(())] * len(params)
-            torch._fused_adagrad_(
+            fused_adagrad_(
                 params, grads, v, steps, lr=self._rate, lr_decay=0.0, weight_decay=0.0, eps=eps, maximize=False
             )
         else:
-            torch._foreach_addcmul_(v, grads, grads)
-            torch._foreach_addcdiv_(params, grads, roots(v, eps), value=-self._rate)
+            foreach_addcmul_(v, grads, grads)
+            foreach_addcdiv_(params, grads, roots(v, eps), value=-self._rate)
 
 
 class RMSprop(Solver):
@@ -60,7 +71,7 @@ class RMSprop(Solver):
     def _step(self, params: Tensors, grads: Tensors, states: list[Tensors], t: int) -> None:
         # Adam without a first moment: the gradients stand in for it, and stay as they are.
         own = {"beta1": 0.0, "beta2": self._settings["decay"], "eps": self._settings["eps"]}
-        adam_step(torch._fused_adam_, params, grads, [grads, *states], math.inf, self._rate, own)
+        adam_step(fused_adam_, params, grads, [grads, *states], math.inf, self._rate, own)
 
 
 class RMSpropGraves(Solver):
@@ -89,12 +100,12 @@ class RMSpropGraves(Solver):
         (n, g, d), own = states, self._settings
         mean_square_(n, grads, own["decay"])
         mean_(g, grads, own["decay"])
-        deviations = list(torch._foreach_addcmul(n, g, g, value=-1))
+        deviations = list(foreach_addcmul(n, g, g, value=-1))
         shift_(deviations, own["eps"])
-        torch._foreach_sqrt_(deviations)
+        foreach_sqrt_(deviations)
         scale_(d, own["momentum"])
-        torch._foreach_addcdiv_(d, grads, deviations, value=-self._rate)
-        torch._foreach_add_(params, d)
+        foreach_addcdiv_(d, grads, deviations, value=-self._rate)
+        foreach_add_(params, d)
 
 
 class Adadelta(Solver):
@@ -124,8 +135,8 @@ class Adadelta(Solver):
         (v, s), own = states, self._settings
         mean_square_(v, grads, own["decay"])
         delta = shifted(s, own["eps"])
-        torch._foreach_div_(delta, shifted(v, own["eps"]))
-        torch._foreach_sqrt_(delta)
-        torch._foreach_mul_(delta, grads)
+        foreach_div_(delta, shifted(v, own["eps"]))
+        foreach_sqrt_(delta)
+        foreach_mul_(delta, grads)
         mean_square_(s, delta, own["decay"])
-        torch._foreach_add_(params, delta, alpha=-self._rate)
+        foreach_add_(params, delta, alpha=-self._rate)

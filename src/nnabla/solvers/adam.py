@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from .._private_torch import foreach_abs, foreach_addcdiv_, foreach_maximum_, fused_adam_, fused_adamw_
 from .base import Solver
 from .decay import DecoupledDecay
 from .multi_tensor import Tensors, mean_, scale_, shifted
@@ -73,7 +74,7 @@ class Adam(Solver):
         super().__init__(alpha=alpha, beta1=beta1, beta2=beta2, eps=eps)
 
     def _step(self, params: Tensors, grads: Tensors, states: list[Tensors], t: int) -> None:
-        adam_step(torch._fused_adam_, params, grads, states, t, self._rate, self._settings)
+        adam_step(fused_adam_, params, grads, states, t, self._rate, self._settings)
 
 
 class AdamW(DecoupledDecay):
@@ -104,7 +105,7 @@ class AdamW(DecoupledDecay):
     def _step(self, params: Tensors, grads: Tensors, states: list[Tensors], t: int) -> None:
         # torch multiplies the decay by the step size, NNabla does not.
         decay = self._next_decay() / self._rate if self._rate else 0.0
-        adam_step(torch._fused_adamw_, params, grads, states, t, self._rate, self._settings, decay)
+        adam_step(fused_adamw_, params, grads, states, t, self._rate, self._settings, decay)
 
 
 class AMSGRAD(Solver):
@@ -140,7 +141,7 @@ class AMSGRAD(Solver):
 
     def _step(self, params: Tensors, grads: Tensors, states: list[Tensors], t: int) -> None:
         corrected_as = t if self._settings["bias_correction"] else math.inf
-        adam_step(torch._fused_adam_, params, grads, states, corrected_as, self._rate, self._settings)
+        adam_step(fused_adam_, params, grads, states, corrected_as, self._rate, self._settings)
 
 
 class Adamax(Solver):
@@ -169,5 +170,5 @@ class Adamax(Solver):
         (m, u), own = states, self._settings
         mean_(m, grads, own["beta1"])
         scale_(u, own["beta2"])
-        torch._foreach_maximum_(u, torch._foreach_abs(grads))
-        torch._foreach_addcdiv_(params, m, shifted(u, own["eps"]), value=-self._rate / (1 - own["beta1"] ** t))
+        foreach_maximum_(u, foreach_abs(grads))
+        foreach_addcdiv_(params, m, shifted(u, own["eps"]), value=-self._rate / (1 - own["beta1"] ** t))

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from .._nd_array import NdArray
+from .._private_torch import foreach_add_, foreach_mul_
 from .._threads import Chosen, OneThread, ThreadChoice, choice_for
 from ..errors import ArgumentError, ShapeError
 from ..files import solver_messages
@@ -365,7 +366,7 @@ class Solver:
 
         def decay(params: Tensors, grads: Tensors, entries: list[_Entry]) -> None:
             if params:
-                torch._foreach_add_(grads, params, alpha=rate)
+                foreach_add_(grads, params, alpha=rate)
 
         self._carry_out(pre_hook, post_hook, decay)
 
@@ -386,7 +387,7 @@ class Solver:
             if limit > 0 and grads:
                 # fmin takes the 1 where the norm is 0 (inf) or not a number.
                 factors = torch.fmin(limit / norms(grads), _ONE)
-                torch._foreach_mul_(grads, list(factors.unbind()))
+                foreach_mul_(grads, list(factors.unbind()))
 
         self._carry_out(pre_hook, post_hook, clip)
 
@@ -396,7 +397,7 @@ class Solver:
 
         def multiply(params: Tensors, grads: Tensors, entries: list[_Entry]) -> None:
             if grads:
-                torch._foreach_mul_(grads, factor)
+                foreach_mul_(grads, factor)
 
         self._carry_out(pre_hook, post_hook, multiply)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-import torch
-
+from .._private_torch import foreach_add_, foreach_addcdiv_, foreach_maximum_, foreach_sub
 from .adam import correction
 from .decay import FusedDecay
 from .multi_tensor import Tensors, mean_, mean_square_, roots, scale_, shift_
@@ -87,16 +86,16 @@ class AdaBelief(FusedDecay):
         if self.weight_decay_is_fused():
             scale_(params, 1 - self._next_decay() * (1 if own["fixed_decay"] else self._rate))
         mean_(mean, grads, own["beta1"])
-        mean_square_(var, list(torch._foreach_sub(grads, mean)), own["beta2"])
+        mean_square_(var, list(foreach_sub(grads, mean)), own["beta2"])
         used = var
         if highest:
             (used,) = highest
-            torch._foreach_maximum_(used, var)
+            foreach_maximum_(used, var)
         shift_(used, own["eps"])
         factor = rectification(own["beta2"], t) if own["rectify"] else 1.0
         if factor is None:
-            torch._foreach_add_(params, mean, alpha=-self._rate)
+            foreach_add_(params, mean, alpha=-self._rate)
             return
         denominators = roots(used, own["eps"] * math.sqrt(1 - own["beta2"] ** t))
         rate = self._rate * factor * correction(own["beta1"], own["beta2"], t)
-        torch._foreach_addcdiv_(params, mean, denominators, value=-rate)
+        foreach_addcdiv_(params, mean, denominators, value=-rate)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import torch
-
+from .._private_torch import (
+    foreach_addcmul_,
+    foreach_clamp_max_,
+    foreach_clamp_min_,
+    foreach_maximum_,
+    foreach_reciprocal_,
+)
 from .adam import correction
 from .base import Solver
 from .multi_tensor import Tensors, mean_, mean_square_, roots, scale_
@@ -12,11 +17,11 @@ from .multi_tensor import Tensors, mean_, mean_square_, roots, scale_
 def bounded_step(params: Tensors, m: Tensors, v: Tensors, eps: float, rate: float, lower: float, upper: float) -> None:
     """``w -= clip(rate / (sqrt(v) + eps), lower, upper) * m``."""
     sizes = roots(v, eps)
-    torch._foreach_reciprocal_(sizes)
+    foreach_reciprocal_(sizes)
     scale_(sizes, rate)
-    torch._foreach_clamp_min_(sizes, lower)
-    torch._foreach_clamp_max_(sizes, upper)
-    torch._foreach_addcmul_(params, sizes, m, value=-1)
+    foreach_clamp_min_(sizes, lower)
+    foreach_clamp_max_(sizes, upper)
+    foreach_addcmul_(params, sizes, m, value=-1)
 
 
 class AdaBound(Solver):
@@ -119,7 +124,7 @@ class AMSBound(Solver):
         (m, v, v_hat), own = states, self._settings
         mean_(m, grads, own["beta1"])
         mean_square_(v, grads, own["beta2"])
-        torch._foreach_maximum_(v_hat, v)
+        foreach_maximum_(v_hat, v)
         rate = self._rate * (correction(own["beta1"], own["beta2"], t) if own["bias_correction"] else 1)
         final = final_rate(own, self._rate)
         lower, upper = final * (1 - 1 / (own["gamma"] * t + 1)), final * (1 + t / own["gamma"])

@@ -6,6 +6,7 @@ import math
 
 import torch
 
+from .._private_torch import foreach_add_, foreach_mul, foreach_mul_, foreach_reciprocal_, foreach_sub_
 from .adam import correction
 from .decay import FusedDecay
 from .multi_tensor import Tensors, mean_, mean_square_, norms, roots, scale_
@@ -46,8 +47,8 @@ class Lars(FusedDecay):
         # Without an epsilon, a norm of 0 asks for no division either.
         trust.masked_fill_((of_params < own["eps"]) | (whole == 0), 1)
         if decay:
-            torch._foreach_add_(grads, params, alpha=decay)
-        updates = list(torch._foreach_mul(grads, list((trust * self._rate).unbind())))
+            foreach_add_(grads, params, alpha=decay)
+        updates = list(foreach_mul(grads, list((trust * self._rate).unbind())))
         momentum_step(params, updates, v, own["momentum"], 1.0)
 
 
@@ -102,14 +103,14 @@ class Lamb(FusedDecay):
         corrected_as = t if own["bias_correction"] else math.inf
         # The corrections come after the root, so that they are two numbers instead of two more passes.
         updates = roots(var, own["eps"] * math.sqrt(1 - own["beta2"] ** corrected_as))
-        torch._foreach_reciprocal_(updates)
-        torch._foreach_mul_(updates, mean)
+        foreach_reciprocal_(updates)
+        foreach_mul_(updates, mean)
         if own["bias_correction"]:
             scale_(updates, correction(own["beta1"], own["beta2"], t))
         if decay:
-            torch._foreach_add_(updates, params, alpha=decay)
+            foreach_add_(updates, params, alpha=decay)
         of_updates = norms(updates)
         trust = norms(params).clamp_(own["gamma_l"], own["gamma_u"]) / of_updates
         trust.masked_fill_(of_updates == 0, 0)
-        torch._foreach_mul_(updates, list((trust * self._rate).unbind()))
-        torch._foreach_sub_(params, updates)
+        foreach_mul_(updates, list((trust * self._rate).unbind()))
+        foreach_sub_(params, updates)

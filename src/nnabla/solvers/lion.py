@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import torch
-
+from .._private_torch import foreach_add_, foreach_lerp, foreach_sign_
 from .decay import FusedDecay
 from .multi_tensor import Tensors, mean_, scale_
 
@@ -28,9 +27,9 @@ class Lion(FusedDecay):
 
     def _step(self, params: Tensors, grads: Tensors, states: list[Tensors], t: int) -> None:
         (m,), own, decay = states, self._settings, self._next_decay()
-        directions = torch._foreach_lerp(m, grads, 1 - own["beta1"])
-        torch._foreach_sign_(directions)
+        directions = foreach_lerp(m, grads, 1 - own["beta1"])
+        foreach_sign_(directions)
         if decay:
             scale_(params, 1 - self._rate * decay)
-        torch._foreach_add_(params, directions, alpha=-self._rate)
+        foreach_add_(params, directions, alpha=-self._rate)
         mean_(m, grads, own["beta2"])

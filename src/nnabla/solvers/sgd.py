@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 
-import torch
-
+from .._private_torch import foreach_add_, foreach_zero_, fused_sgd_
 from ..graph.variable import Variable
 from .base import Solver
 from .decay import DecoupledDecay
@@ -35,7 +34,7 @@ class Sgd(Solver):
         super().__init__(lr=lr)
 
     def _step(self, params: Tensors, grads: Tensors, states: list[Tensors], t: int) -> None:
-        torch._foreach_add_(params, grads, alpha=-self._rate)
+        foreach_add_(params, grads, alpha=-self._rate)
 
 
 def momentum_step(params: Tensors, grads: Tensors, m: Tensors, momentum: float, lr: float, step: float = 1.0) -> None:
@@ -45,11 +44,11 @@ def momentum_step(params: Tensors, grads: Tensors, m: Tensors, momentum: float, 
     1 - dampening it goes where NNabla has it, into the state. Without momentum, torch would leave the state out.
     """
     if momentum == 0:
-        torch._foreach_zero_(m)
-        torch._foreach_add_(m, grads, alpha=lr)
-        torch._foreach_add_(params, m, alpha=-step)
+        foreach_zero_(m)
+        foreach_add_(m, grads, alpha=lr)
+        foreach_add_(params, m, alpha=-step)
         return
-    torch._fused_sgd_(
+    fused_sgd_(
         params,
         grads,
         m,
@@ -106,11 +105,11 @@ class Nesterov(Solver):
             self._measure(1.0)
             # The update is -lr * g + momentum * m' in terms of the new momentum.
             momentum_step(params, grads, states[0], momentum, -rate, step=-momentum)
-            torch._foreach_add_(params, grads, alpha=-rate)
+            foreach_add_(params, grads, alpha=-rate)
             return
         # torch's rule is the same with the momentum in units of the negative learning rate: one kernel instead of two.
         self._measure(-rate)
-        torch._fused_sgd_(
+        fused_sgd_(
             params,
             grads,
             states[0],
