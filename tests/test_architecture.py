@@ -280,6 +280,36 @@ def test_every_way_to_call_a_convolution_of_torch_is_seen():
     assert convolutions_of_torch(kernels)
 
 
+# What `import nnabla` must not load: it is to take little longer than `import torch`. Rooms, and packages of others.
+LOADED_WHEN_USED = {
+    *("parameter_files", "parametric_functions", "solvers", "rewriting", "data", "distributed", "inspection"),
+    *("testing", "converters", "training", "cli", "communicators", "monitor", "utils", "experimental"),
+}
+OTHERS_LOADED_WHEN_USED = {
+    *("google", "h5py", "safetensors", "yaml", "tqdm", "PIL", "cv2", "png", "pydicom", "soundfile", "matplotlib"),
+    *("scipy", "sklearn", "onnx", "fsspec", "aiohttp", "boto3", "statistics", "decimal", "sqlite3", "asyncio"),
+}
+
+
+def test_import_loads_only_what_every_program_needs():
+    script = """
+import sys
+import torch
+before = set(sys.modules)
+import nnabla
+print("loaded", *(set(sys.modules) - before))
+"""
+    result = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    loaded = next(line for line in result.stdout.splitlines() if line.startswith("loaded")).split()[1:]
+    assert "nnabla.network.proto_graph" in loaded
+    # The tables of messages, which every function adds its arguments to; nothing that reads or writes a file.
+    tables = {f"nnabla.files{name}" for name in ("", ".messages", ".model_messages", ".wire")}
+    assert {name for name in loaded if name.startswith("nnabla.files")} <= tables
+    rooms = {name.split(".")[1] for name in loaded if name.startswith("nnabla.")}
+    assert rooms & LOADED_WHEN_USED == set()
+    assert {name.split(".")[0] for name in loaded} & OTHERS_LOADED_WHEN_USED == set()
+
+
 def test_modules_that_nnabla_has_without_import():
     """As in ``nn.solver.Solver``; they are loaded when they are asked for, not with the package."""
     script = """

@@ -23,7 +23,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from math import inf
-from statistics import median
 from time import perf_counter as clock
 
 from torch import get_num_threads, set_num_threads
@@ -280,7 +279,7 @@ class ThreadChoice:
         if len(self._times) < _USUAL:
             self._times.append(now - _process.last)
             if len(self._times) == _USUAL:
-                usual = median(self._times)
+                usual = sorted(self._times)[_USUAL // 2]
                 self._low, self._high = usual / _UNUSUAL, usual * _UNUSUAL
             return
         self._odd += 1

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..files.model_messages import MODEL
-
 
 class ProtoExecutor:
     """What of a network is given and what is wanted.
@@ -47,6 +45,8 @@ class ProtoExecutor:
             KeyError: there is no ``name``.
             ValueError: the network has no variable of a name.
         """
+        from ..files.model_messages import MODEL
+
         message = MODEL.message("Executor")(name=executor["name"], network_name=network.name)
         renames: Mapping[str, str] = executor.get("remp") or {}
         for name in known(executor.get("data", network.inputs), network):

@@ -17,7 +17,6 @@ from ..graph.operator import Operator, Shape, registry
 from ..graph.python_function import PythonFunction
 from ..graph.variable import Variable
 from .loop_control import Recurrent, Repeat
-from .to_messages import function_message
 
 if TYPE_CHECKING:
     from .proto_network import ProtoNetwork
@@ -161,6 +160,8 @@ class ProtoFunction:
     @property
     def proto(self) -> Any:
         """A message ``Function`` of a model file with what is said here."""
+        from .to_messages import function_message
+
         return function_message(self)
 
     def _network(self) -> ProtoNetwork:

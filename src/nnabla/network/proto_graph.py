@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import parameter
 from ..context import Context, get_current_context
 from ..errors import ShapeError
-from ..files import model_files, parameter_messages
-from ..files.model_messages import MODEL
-from ..files.stored import StoredParameter, checked
 from ..graph.variable import Variable
-from ..parameter_files import stored_parameters
 from .proto_executor import ProtoExecutor
 from .proto_network import ProtoNetwork
 from .proto_variable import ProtoVariable
+
+if TYPE_CHECKING:
+    from ..files.stored import StoredParameter
 
 
 class ProtoGraph:
@@ -156,6 +155,10 @@ class ProtoGraph:
             networks: those to include, or their names; default all.
             variable_batch_size: leave the size of the batch open, see `nnabla.core.variable_batch_size`.
         """
+        from ..files import parameter_messages
+        from ..files.model_messages import MODEL
+        from ..parameter_files import stored_parameters
+
         message = MODEL.message("NNablaProtoBuf")()
         if not only_parameter:
             given = self.networks.values() if networks is None else networks
@@ -189,6 +192,9 @@ class ProtoGraph:
             ValueError: a function is not known, or names do not fit together.
             FormatError: the numbers of a parameter do not fill its shape.
         """
+        from ..files import parameter_messages
+        from ..files.stored import checked
+
         graph = ProtoGraph(parameter_scope=param_scope)
         where = "ProtoGraph.from_proto"
         graph.register(checked(parameter_messages.contents(proto, where), where), where)
@@ -238,6 +244,9 @@ class ProtoGraph:
         executors: Iterable[Any] | None,
         extension: str = ".nnp",
     ) -> None:
+        from ..files import model_files
+        from ..parameter_files import stored_parameters
+
         extension = model_files.format_of(filename, extension, model_files.WRITERS, "save")
         archive = extension == ".nnp"
         message = self.as_proto(include_parameter and not archive, False, networks, variable_batch_size)

@@ -17,7 +17,6 @@ from .in_force import in_force
 from .loops import expand, has_loops
 from .proto_function import ProtoFunction
 from .proto_variable import PARAMETER, ProtoVariable, Shape
-from .to_messages import network_message
 from .variable_batch import variable_batch_size as open_batch
 
 if TYPE_CHECKING:
@@ -244,6 +243,8 @@ class ProtoNetwork:
         Args:
             variable_batch_size: leave the size of the batch open, see `nnabla.core.variable_batch_size`.
         """
+        from .to_messages import network_message
+
         network = self.clone()
         network.update_actual_shape_of_reshape()
         if variable_batch_size:

@@ -15,7 +15,6 @@ from ..graph.operator import Operator
 from ..graph.variable import Variable
 from ..operators.products import matmul
 from .in_force import in_force
-from .to_messages import variable_message
 
 Shape = tuple[int, ...]
 
@@ -90,6 +89,8 @@ class ProtoVariable:
     @property
     def proto(self) -> Any:
         """A message ``Variable`` of a model file with what is said here."""
+        from .to_messages import variable_message
+
         return variable_message(self)
 
     # ---- as functions see it -----------------------------------------------------------------------------

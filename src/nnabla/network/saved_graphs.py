@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import parameter
-from ..files.model_files import Contents
-from ..files.model_messages import MODEL
-from ..files.stored import StoredParameter
-from ..parameter_files import load as read_file
 from .proto_graph import ProtoGraph
 from .proto_network import ProtoNetwork
+
+if TYPE_CHECKING:
+    from ..files.model_files import Contents
+    from ..files.stored import StoredParameter
 
 
 def load(
@@ -62,6 +62,10 @@ def load(
 
 def read_files(filename: Any, extension: str, function: str) -> Contents:
     """What stands in one or several files, in their order; the message is there in any case."""
+    from ..files.model_files import Contents
+    from ..files.model_messages import MODEL
+    from ..parameter_files import load as read_file
+
     model = MODEL.message("NNablaProtoBuf")()
     stored: list[StoredParameter] = []
     states: list[tuple[str, bytes]] = []
@@ -106,6 +110,8 @@ def _without_parameters(model: Any) -> Any:
     """`model`, or where it has parameters a message without them."""
     if not model.parameter:
         return model
+    from ..files.model_messages import MODEL
+
     copy = MODEL.message("NNablaProtoBuf")()
     copy.network.extend(model.network)
     copy.executor.extend(model.executor)
