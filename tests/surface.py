@@ -142,3 +142,24 @@ def _same_default(text: str | None, own: Any) -> bool:
     if isinstance(value, (list, tuple)) and (own is None or isinstance(own, (list, tuple))):
         return list(value) == list(own or ())
     return bool(value == own)
+
+
+def present() -> dict[str, tuple[int, int]]:
+    """How many of 1.39's modules, and of the functions, classes and re-exported names in them, are there, and of how
+    many. By name only: `missing` compares what the names take and have."""
+    modules = names = all_names = 0
+    for path, described in SURFACE["modules"].items():
+        found = [name for kind in ("functions", "classes", "re_exports") for name in described.get(kind, {})]
+        all_names += len(found)
+        try:
+            module = importlib.import_module(path)
+        except ImportError:
+            continue
+        modules += 1
+        names += sum(hasattr(module, name) for name in found)
+    return {"modules": (modules, len(SURFACE["modules"])), "names": (names, all_names)}
+
+
+if __name__ == "__main__":
+    for kind, (there, all_there_are) in present().items():
+        print(f"{there:,} of {all_there_are:,} public {kind} of NNabla 1.39")

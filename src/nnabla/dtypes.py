@@ -26,6 +26,28 @@ NUMPY_FROM_TORCH: dict[torch.dtype, np.dtype] = {t: n for n, t in TORCH_FROM_NUM
 # NumPy has no bfloat16: its values are shown as float32, which holds them exactly.
 NUMPY_FROM_TORCH[torch.bfloat16] = np.dtype(np.float32)
 
+# NNabla's numbers of types; 7 and 8 are C's long, which is NumPy's int32 or int64. Half precision has none. NNabla
+# spells the second name like this.
+int_to_np_dtype: dict[int, type] = {
+    0: bool,
+    1: np.int8,
+    2: np.uint8,
+    3: np.int16,
+    4: np.uint16,
+    5: np.int32,
+    6: np.uint32,
+    9: np.int64,
+    10: np.uint64,
+    11: np.float32,
+    12: np.float64,
+    13: np.longdouble,
+}
+np_dtpye_to_int: dict[type, int] = {
+    **{dtype: number for number, dtype in int_to_np_dtype.items()},
+    np.longlong: 9,
+    np.ulonglong: 10,
+}
+
 
 def torch_dtype(dtype: np.typing.DTypeLike) -> torch.dtype:
     """The torch type of a NumPy type.
