@@ -337,12 +337,12 @@ def _before(x: Variable) -> Variable:
 
 
 def _read_before(x: Variable, before: Variable, given: list[Variable]) -> None:
-    """Let functions that lead to what is `given` to be written to `x` read `before`: else `x` would lead to itself."""
+    """Let the functions that lead to `given`, the values to write, read `before`: else `x` would lead to itself."""
     seen = set()
     todo = [v._parent for v in given]
     while todo:
         function = todo.pop()
-        # None that takes x has a lower rank than it.
+        # No function that reads x has a lower rank than x.
         if function is None or function in seen or function.rank < x.rank:
             continue
         seen.add(function)
@@ -372,7 +372,7 @@ def _exchange(x: Variable, before: Variable, written: Variable) -> None:
     advance()
 
 
-# ---- by the names that NNabla has here -----------------------------------------------------------------
+# ---- under NNabla's names -----------------------------------------------------------------------------
 
 # There, a key is a list of entries.
 

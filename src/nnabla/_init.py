@@ -30,14 +30,14 @@ available_contexts: list[str] = ["cpu"]
 
 @contextmanager
 def garbage_collection_paused() -> Iterator[None]:
-    """While the package is imported: a collection would walk all objects of torch, 100 ms and more."""
+    """Pause garbage collection while the package is imported: walking all objects of torch takes 100 ms and more."""
     enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if not gc.get_freeze_count():
-            # All that was made becomes old, where the first allocation would have it walked through as young.
+            # Moves all objects to the oldest generation: as young ones, they would be walked at the next allocation.
             gc.freeze()
             gc.unfreeze()
         if enabled:
@@ -72,5 +72,5 @@ def device_synchronize(device: str) -> None:
 
 
 def finalize() -> None:
-    """Give back to the system what the CPU backend keeps, at the end of a program. It can be used again."""
+    """Return the memory that the CPU backend keeps to the system, at the end of a program. The backend stays usable."""
     clear_memory_cache()

@@ -385,7 +385,7 @@ class NdArray:
         self._promise(number)
 
     def _promise(self, value: float) -> None:
-        """Let all elements be `value`, and keep the type."""
+        """Set all elements to `value`, and keep the type."""
         tensor = self._tensor
         if tensor is not None:
             self._dtype = tensor.dtype
@@ -398,7 +398,7 @@ class NdArray:
         return self._tensor is None and type(self._fill) is int
 
     def clear(self) -> None:
-        """Give up the memory and the values. The type stays. Who reads the array nevertheless finds zeros."""
+        """Give up the memory and the values. The type stays. Reading the array all the same gives zeros."""
         self._drop()
         self._cleared = CLEARED
 

@@ -14,8 +14,8 @@ Threads that share a sum round it differently from one that computes it alone. W
 may therefore differ in the last digits. With ``NNABLA_THREADS=all`` in the environment, or after
 ``nnabla_ext.cpu.set_thread_choice("all")``, everything runs on all threads and gives the same digits in every run.
 
-A process that was forked computes on one thread. OpenMP's other threads do not live on in a child, and GNU's runtime
-would wait for them forever. Workers that shall have several are started by `multiprocessing`'s method ``spawn``.
+A process that was forked computes on one thread. OpenMP's other threads do not exist in a child, and GNU's runtime
+would wait for them forever. For workers with several threads, use `multiprocessing`'s start method ``spawn``.
 """
 
 from __future__ import annotations
@@ -69,24 +69,25 @@ _DIVIDED = 1 << 15
 # Repetitions in a row on one thread or on all. The first is not counted: threads sleep, kernels are to be compiled.
 _BLOCK = 3
 
-# By how much one must be slower than the other to be given up after so many repetitions of each; later, by nothing.
+# After this many repetitions of each, the slower one is given up if it is slower by this factor; later, by any.
 _CLEAR = {1: 4.0, 2: 1.5, 3: 1.25, 4: 1.2, 5: 1.15, 6: 1.15, 7: 1.15}
 
-# Seconds after which two of each must do.
+# Seconds after which two repetitions of each must suffice.
 _ENOUGH = 1.0
 
-# At first, one thread may take this times as long: it leaves the others to other work, and what others do does not
-# disturb it. Later, what was chosen may.
+# At first, one thread may take this many times as long as all: it leaves the other cores free, and is not disturbed by
+# what runs on them. Later, the same advantage goes to what was chosen.
 _AS_FAST = 1.03
 
-# How many times between repetitions tell what is usual, by what factor others may differ, and how many more of those
-# that do than of those that do not make a change.
+# How many times between repetitions define what is usual; by what factor others may differ from it; and how many more
+# unusual ones than usual ones count as a change.
 _USUAL, _UNUSUAL, _CHANGE = 9, 1.6, 8
 
 # Seconds after which a choice is looked at again for the first time, and at the latest; it is twice as long each time.
 _SOON, _LATE = 2.0, 120.0
 
-# Repetitions on what is slower take up to this part of the time, 1 / n, where times change; where they do not.
+# Repetitions on the slower choice take at most 1 / n of the time, with the first n where times change, and the second
+# where they do not.
 _OFTEN, _SELDOM = 20, 100
 
 
@@ -177,10 +178,10 @@ class _Look:
         return _cost(slower) > _CLEAR[count] * _cost(faster) and max(faster) < min(slower)
 
     def verdict(self, favoured: bool) -> tuple[bool, float]:
-        """Whether one thread is to be taken, and the seconds that were lost on what is slower.
+        """Whether to take one thread, and the seconds that were lost on the slower choice.
 
         Args:
-            favoured: whether one thread is where there is little between them.
+            favoured: whether to prefer one thread where the difference is small.
         """
         one, every = _cost(self.seconds[True]), _cost(self.seconds[False])
         best = one <= _AS_FAST * every if favoured else _AS_FAST * one < every

@@ -45,7 +45,7 @@ root_scope: Scope = OrderedDict()
 current_scope: Scope = root_scope
 
 
-# What NNabla has in this module, too; it is made of what stands above.
+# Further names of NNabla's module, made from those above.
 _FILE_HANDLES = (
     "FileHandlerContext",
     "get_file_handle_save",
@@ -107,7 +107,7 @@ class _Within(ContextDecorator):
     def __init__(self, path: str, scope: Scope | None) -> None:
         self._path = path
         self._scope = scope
-        # The scopes to come back to: one object may be entered again inside of its own block.
+        # The scopes to return to: one object may be entered again inside of its own block.
         self._previous: list[Scope] = []
 
     def _recreate_cm(self) -> _Within:
@@ -152,7 +152,7 @@ _building = 0
 
 
 class building:
-    """The scope of one parametric function; what is registered in the ``with`` block goes again if that fails.
+    """The scope of one parametric function; what is registered in the ``with`` block is removed if the block fails.
 
     Args:
         path: of the scope, below the current one.
@@ -295,7 +295,7 @@ def get_parameter_or_create(
         >>> w.shape, w.need_grad
         ((2, 3), True)
     """
-    # In dynamic graphs the parameter is there already, and its name has no path: one look, while the caches are cold.
+    # The usual case in dynamic graphs: the parameter exists, and its name has no path. One look-up is enough.
     param = current_scope.get(name) if type(name) is str else None
     if type(param) is not Variable:
         param = get_parameter(name)
@@ -346,7 +346,7 @@ def _created(
 
 
 def _typed(values: Any) -> np.ndarray:
-    """First values in the type that the parameter begins with."""
+    """Initial values, in the type that the parameter has first."""
     array = np.asarray(values)
     if hasattr(values, "dtype") and array.dtype.kind in "biu":
         return array
@@ -499,7 +499,7 @@ def register_stored(loaded: list[StoredParameter], function: str, replace: bool 
     Args:
         loaded: the parameters; new ones keep their arrays as memory.
         function: that errors shall name.
-        replace: whether a parameter takes the place of one with another shape, which is an error else.
+        replace: whether a parameter takes the place of one with another shape, which is an error otherwise.
     """
     for name, values, _ in loaded:
         check_fits(name, None if replace else values.shape, function)
@@ -515,7 +515,7 @@ def register_stored(loaded: list[StoredParameter], function: str, replace: bool 
 
 
 def check_fits(name: str, shape: tuple[int, ...] | None, function: str) -> None:
-    """See to it that `name` in the current scope is free, or a parameter of that shape; of any, with None.
+    """Make sure that `name` in the current scope is free, or a parameter of that shape (any shape for None).
 
     Raises:
         ArgumentError: it is a scope, or lies below a parameter.

@@ -43,7 +43,7 @@ def _renew_lock() -> None:
     _lock = threading.Lock()
 
 
-in_forked_child(_renew_lock)  # Whichever thread held the lock did not come along.
+in_forked_child(_renew_lock)  # The thread that held the lock does not exist there.
 
 
 def __getattr__(name: str) -> Any:

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, NamedTuple
 from ..errors import FormatError, shown
 from .expansion import Allowance
 
-# What zipfile raises for files that are no archives, or damaged ones.
+# What zipfile raises for files that are not archives, or are damaged.
 _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -70,7 +70,7 @@ class _Section(io.RawIOBase):
         self._file.seek(self._start + self._position)
         if isinstance(self._file, (io.BufferedIOBase, io.RawIOBase)):
             count = self._file.readinto(view[:count]) or 0
-        else:  # something of the user's, that can read and seek
+        else:  # an object of the user's that can read and seek
             data = self._file.read(count)
             count = len(data)
             view[:count] = data
@@ -109,7 +109,7 @@ def members(
 
 @contextmanager
 def _contents(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[BinaryIO]:
-    """The contents of a member, as a file that can be sought in; its checksum has been looked at."""
+    """The contents of a member, as a seekable file; its checksum has been verified."""
     if entry.file_size <= _IN_MEMORY:
         yield io.BytesIO(archive.read(entry))
     elif entry.compress_type == zipfile.ZIP_STORED:
@@ -172,6 +172,6 @@ def write(file: BinaryIO, members: Sequence[tuple[str, Contents]]) -> None:
             with tempfile.TemporaryFile() as temporary:
                 contents(temporary)
                 temporary.seek(0)
-                # The size is not known before: room for a large one.
+                # The size is not known in advance: leave room for a large one.
                 with archive.open(zipfile.ZipInfo(name, time.localtime()[:6]), "w", force_zip64=True) as member:
                     shutil.copyfileobj(temporary, member, 1 << 20)

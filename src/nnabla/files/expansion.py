@@ -1,4 +1,4 @@
-"""How much packed bytes may become in memory. A file that is packed far more densely than networks are is a trap."""
+"""How large packed data may become in memory. A file packed far more densely than any network is an attack."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from ..errors import FormatError
 
 
 class Allowance(NamedTuple):
-    """How many bytes may come out of packed ones.
+    """How many bytes packed ones may expand to.
 
-    Deflate makes up to 1032 bytes of one. But trained numbers shrink by a tenth, those of pruned networks to a
+    Deflate expands one byte to 1032 at most. But trained numbers shrink by a tenth, those of pruned networks to a
     hundredth at best, and the text of a network with many equal layers to a thirtieth.
     """
 
@@ -20,7 +20,7 @@ class Allowance(NamedTuple):
     """Bytes for each packed one on top of that."""
 
     def check(self, claimed: int, packed: int, where: str) -> None:
-        """See to it that `packed` bytes may become `claimed`.
+        """Make sure that `packed` bytes may expand to `claimed` bytes.
 
         Raises:
             FormatError: `where`, both numbers, and what would be allowed.

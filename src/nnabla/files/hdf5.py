@@ -36,7 +36,7 @@ def write(target: str | BinaryIO, params: Sequence[StoredParameter]) -> None:
             try:
                 dataset = file.create_dataset(name, data=values)
             except ValueError as error:
-                # Such as a name with a part that is a dot.
+                # For example a name in which one part is a dot.
                 raise ArgumentError(f"save_parameters: HDF5 cannot store parameter {name!r}: {error}") from None
             dataset.attrs["need_grad"] = need_grad
             dataset.attrs["index"] = index
@@ -73,7 +73,7 @@ def _parameter(reader: Reader, name: str, dataset: Any) -> StoredParameter:
 
 
 class Reader:
-    """Reads a file from anywhere: what is taken out of it is bounded by its size.
+    """Reads a file that is not trusted: what is read is bounded by the file's size.
 
     Args:
         file: an open `h5py.File`.
@@ -184,7 +184,7 @@ class Reader:
 
 
 def _check_chunks(dataset: Any, size: int, where: str) -> None:
-    """See to it that every chunk of a dataset becomes `size` bytes, as HDF5 relies on.
+    """Make sure that every chunk of a dataset expands to `size` bytes, which HDF5 relies on.
 
     Raises:
         FormatError: `where`, and that it does not, or is packed by something else than deflate.
@@ -210,7 +210,7 @@ def _check_chunks(dataset: Any, size: int, where: str) -> None:
             if code == h5z.FILTER_FLETCHER32:
                 data = data[:-4]  # a checksum
             elif code == h5z.FILTER_DEFLATE:
-                # A byte more than there may be, so that it shows.
+                # One byte more than allowed, to see whether there is more.
                 data = zlib.decompressobj().decompress(data, size + 5)
         if len(data) != size:
             raise FormatError(f"{where} has a chunk of {len(data)} bytes at {place}, not of {size}")

@@ -48,7 +48,7 @@ class Schema:
         self._given = [tables]
 
     def extend(self, tables: Tables | Callable[[], Tables]) -> None:
-        """Add messages, and fields to messages that are there. Not after one was used."""
+        """Add messages, and fields to messages that are there. Only before any of them is used."""
         if "tables" in self.__dict__:
             raise RuntimeError("Schema.extend: the classes are made already")
         self._given.append(tables)
@@ -103,7 +103,7 @@ class Schema:
 def _classes(tables: Tables, array: str) -> dict[str, Any]:
     """All classes by name, those of the entries of maps, too.
 
-    They are all held because protobuf 4 loses classes that nobody holds, even while there are messages of them.
+    All are kept because protobuf 4 loses classes without a reference, even while messages of them exist.
     """
     from google.protobuf.descriptor_pb2 import FileDescriptorProto
     from google.protobuf.descriptor_pool import DescriptorPool
@@ -155,7 +155,7 @@ def message_file(path: str | os.PathLike[str], where: str) -> Iterator[tuple[Bin
     Raises:
         FormatError: `where`, and that it cannot be one.
     """
-    # It begins with a field, and their numbers begin with 1.
+    # A message begins with a field, and field numbers begin with 1.
     with _opened(path, lambda head: not head or head[0] >= 1 << 3, f"{where} is not a readable protobuf file") as found:
         yield found
 
@@ -190,7 +190,7 @@ def _opened(
 
 
 def check_size(size: int, where: str) -> None:
-    """See to it that `size` bytes may be a message.
+    """Make sure that `size` bytes may be a message.
 
     Raises:
         FormatError: `where`, and that they are too many.
@@ -227,7 +227,7 @@ An empty message is two or three bytes long, and takes about 50 in memory. A par
 
 
 def _check_density(data: bytes, inner: Mapping[str, Mapping[int, str]], name: str, where: str) -> None:
-    """See to it that there are not far more messages inside of one than honest data holds.
+    """Make sure that there are not far more messages inside of one than honest data has.
 
     Data that is not well-formed is left for protobuf to refuse.
 

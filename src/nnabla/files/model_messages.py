@@ -274,7 +274,7 @@ def message_class(name: str) -> Any:
 def put_array(message: Any, array: np.ndarray) -> None:
     """Put the shape and the numbers, as float32, into an empty packed message `Parameter` or `SolverStateParameter`."""
     message.shape.dim.extend(array.shape)
-    # The shape of a scalar has no dimensions, but it is there.
+    # A scalar has a shape, too, without dimensions.
     message.shape.SetInParent()
     if array.size:
         message.data.append(array.astype("<f4", copy=False).tobytes())
@@ -292,7 +292,7 @@ def get_array(message: Any, where: str) -> np.ndarray:
     pieces = message.data
     values = _numbers(pieces[0] if len(pieces) == 1 else b"".join(pieces), where)
     if math.prod(shape) != values.size:
-        # Some writers give each number a field of its own, which only the other class reads.
+        # Some writers put each number into a field of its own, which only the other class reads.
         other = MODEL.message(message.DESCRIPTOR.name)()
         parse(other, serialize(message, where), where)
         values = np.array(other.data, np.float32)

@@ -21,7 +21,7 @@ def write(file: BinaryIO, params: Sequence[StoredParameter]) -> None:
     Raises:
         ArgumentError: there are too many for a protobuf message, or a name is not text. Nothing is written then.
     """
-    # For the name twice its length (UTF-8 and lengths), for the rest of what is not numbers a generous bound.
+    # Twice the length of the name (UTF-8 and lengths), and a generous bound for the rest that is not numbers.
     size = sum(4 * values.size + 4 * len(name) + 11 * values.ndim + 100 for name, values, _ in params)
     if size > LARGEST:
         raise ArgumentError(
@@ -44,7 +44,7 @@ def _put(message: Any, stored: StoredParameter) -> None:
 
 
 def merged(proto: Any, model: Any, parameters: Iterable[StoredParameter]) -> Any:
-    """`proto` with what it lacks of `model` and `parameters` added.
+    """`proto`, to which what it lacks of `model` and `parameters` is added.
 
     Args:
         proto: an `NNablaProtoBuf` of any definition, or None for a new one.
@@ -130,7 +130,7 @@ _AHEAD = 1 << 16
 
 
 class _Stream:
-    """Reads numbers and bytes from a file. What is not there is an IndexError.
+    """Reads numbers and bytes from a file. Reading past the end raises IndexError.
 
     Attributes:
         left: bytes that may still be read.
@@ -190,7 +190,7 @@ class _Stream:
         return tag, self.take(end - start)
 
     def tag(self) -> int:
-        """The tag of the next field, which is not taken."""
+        """The tag of the next field, without consuming it."""
         self._have(10)
         return number(self._chunk, self._at)[0]
 

@@ -1,8 +1,8 @@
 """Binary models of other releases of NNabla.
 
 The message with the arguments of a function has a number of its own in the message ``Function``, and that with the
-settings of a solver in ``Solver``. NNabla counts them anew in each release, so that the same number means another
-function. But each function and solver says its type, too.
+settings of a solver in ``Solver``. NNabla numbers them anew in each release, so the same number may mean another
+function. But each function and solver also states its type.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _TYPE = 2
 def renumbered(data: bytes) -> bytes:
     """A binary `NNablaProtoBuf`, with the numbers of this release for the arguments of functions and solvers.
 
-    What is no message is returned as it is.
+    Data that is not a message is returned as it is.
     """
     changes: list[tuple[int, int]] = []
     try:

@@ -135,7 +135,7 @@ def _stored(name: str, tensor: dict, flags: dict[str, bool] | None, where: str) 
 
 def _numbers(data: bytearray, dtype: torch.dtype) -> np.ndarray:
     if dtype is torch.bool:
-        # Any other byte than 0 and 1 would be neither True nor False.
+        # Any byte other than 0 and 1 would be neither True nor False.
         return np.frombuffer(data, np.uint8) != 0
     if dtype in NUMPY_FROM_TORCH and dtype is not torch.bfloat16:
         return np.frombuffer(data, NUMPY_FROM_TORCH[dtype].newbyteorder("<"))

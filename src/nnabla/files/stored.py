@@ -36,7 +36,7 @@ def checked_names(names: Iterable[str]) -> list[str]:
         parts = name.count("/") + 1
         if parts > LARGEST_DEPTH:
             raise ArgumentError(f"parameter {shown(name)!r} has {parts} parts, more than the {LARGEST_DEPTH} allowed")
-        # All scopes together would be many times as long as the names: they are looked up and forgotten.
+        # The paths of all scopes together would be many times as long as the names, so they are not stored.
         position = name.find("/")
         while position >= 0:
             if name[:position] in known:

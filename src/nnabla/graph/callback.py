@@ -8,7 +8,7 @@ from .operator import Declaration, Input, Kind, Operator
 
 
 class Callback(Operator):
-    """Calls a user's function. An object of its own: users give theirs attributes of any name.
+    """Calls a user's function. It is a separate object because users give their functions attributes of any name.
 
     Args:
         user: a `PythonFunction`.

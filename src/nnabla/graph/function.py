@@ -105,7 +105,7 @@ class Function:
 
     @property
     def context(self) -> Context:
-        """A context like that which was in force when the function was created."""
+        """A copy of the context in which the function was created."""
         return copy(self._operator.context)
 
     @property
@@ -146,7 +146,7 @@ class Function:
         return 0
 
     def need_setup_recompute(self, o: int) -> bool:
-        """Whether output `o` needs a preparation before it is recomputed: never here."""
+        """Whether output `o` needs preparation before it is recomputed: never here."""
         return False
 
     def set_active_input_mask(self, mask: Sequence[bool]) -> None:

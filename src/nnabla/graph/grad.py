@@ -31,7 +31,7 @@ builders: dict[str, Callable[..., Any]] = {}
 
 
 class _Total(Operator):
-    """Sum of arrays of one shape: of the gradients that reach one variable on several ways."""
+    """Sum of arrays of one shape: the gradients that reach one variable along several paths."""
 
     declaration = Declaration(
         "GradientSum", "gradient_sum", (Input("x", False, True),), (), (), False, (Kind.COMPUTE,), True, True
@@ -91,7 +91,7 @@ class _Gradient(Operator):
         return list(tensors[:n]), list(tensors[n:-n]), list(tensors[-n:])
 
     def _chosen(self, grads: Sequence[Any]) -> Any:
-        """Of the gradients of all declared inputs those wanted, each in the shape of its input."""
+        """The wanted ones among the gradients of all declared inputs, each in the shape of its input."""
         found = []
         for i, shape, want in zip(self.source.wiring.places, self._shapes, self.wants, strict=True):
             if want:
@@ -107,7 +107,7 @@ class _Gradient(Operator):
         return self._chosen(call_grad(source, self._need, dys, xs.__getitem__, ys.__getitem__))
 
     def recompute(self, *tensors: torch.Tensor) -> Any:
-        """The same from differentiable operations: called where this gradient is to be differentiated."""
+        """The same computed by differentiable operations, for where this gradient is itself differentiated."""
         source = self.source
         dys, xs, ys = self._split(tensors)
         if source.grad is not None and (source.grad_is_differentiable or not source.keeps):
@@ -244,7 +244,7 @@ def _gradients_of(ys: list[Variable], given: Any) -> list[Variable]:
 
 
 def _propagate(ys: list[Variable], xs: list[Variable], dys: list[Variable]) -> dict[Variable, list[Variable]]:
-    """All gradients that reach each variable on the ways from `ys` to `xs`."""
+    """All gradients that reach each variable along the paths from `ys` to `xs`."""
     order = topological(ys)
     targets = set(xs)
     depends = set(targets)

@@ -1,7 +1,7 @@
 """For each type of function, what builds the graph of its gradient: ``relu_backward`` for ``"ReLU"``.
 
-There is no list of them. They follow from the declarations, as what `nnabla.grad` does, which needs none of them: they
-are for scripts that call them, and for those that register what shall be called for functions of their own.
+There is no list of them: they follow from the declarations. `nnabla.grad` does not need them. They are for scripts that
+call them, and for scripts that register builders for functions of their own.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Registry(MutableMapping[str, Builder]):
         register(type_name, builder)
 
     def __delitem__(self, type_name: str) -> None:
-        """Take back what was registered; what the declaration says stays."""
+        """Remove what was registered; the builder that follows from the declaration stays."""
         del builders[type_name]
 
     def __iter__(self) -> Iterator[str]:

@@ -9,8 +9,8 @@ function_pre_hooks: dict[str, Callable[..., Any]] = {}
 function_post_hooks: dict[str, Callable[..., Any]] = {}
 solver_pre_hooks: dict[str, Callable[..., Any]] = {}
 solver_post_hooks: dict[str, Callable[..., Any]] = {}
-# As function_post_hooks, but called once the memory has been given up that no function needs from there on. While there
-# is one, memory is given up at once, not in larger lots; who adds or removes one calls `epoch.advance`.
+# Like function_post_hooks, but called after the memory that no later function needs has been freed. While there is such
+# a hook, memory is freed after each function, not in larger lots. Adding or removing one requires `epoch.advance`.
 function_freed_hooks: dict[str, Callable[..., Any]] = {}
 
 
@@ -61,7 +61,7 @@ def unset_solver_post_hook(key: str) -> None:
 
 
 class CommunicatorBackwardCallback:
-    """What `Variable.backward` tells how far it is: derive, and define what shall be done.
+    """Base class for objects that `Variable.backward` informs of its progress: derive from it and override the methods.
 
     A communicator's `all_reduce_callback` returns one, which sums gradients over processes as they become ready.
     """
@@ -78,7 +78,7 @@ def combined(
 ) -> Callable[..., Any] | None:
     """One callable for a call's own hook and the shared ones; ``None`` if there are none.
 
-    What runs before has the shared ones first, what runs after has them last: they are around the call's own.
+    The shared hooks enclose the call's own: they run first before a function, and last after it.
     """
     if own is None and not shared:
         return None

@@ -27,7 +27,7 @@ Kernel = Callable[..., Any]
 def kernel_of(operator: Operator, inputs: Sequence[Variable], keep: bool) -> Kernel:
     """What computes the outputs: `forward`, or `infer` where nothing has to be kept for a gradient.
 
-    Where the gradient is derived, autograd records the forward that a gradient will be asked for.
+    Where the gradient is derived from forward, autograd records forward if a gradient will be asked for.
     """
     if not keep:
         return operator.infer or operator.forward
@@ -62,7 +62,7 @@ class ForwardKernel(NamedTuple):
 
 @contextmanager
 def open_to_users(arrays: Sequence[NdArray]) -> Iterator[None]:
-    """Context in which arrays may be read although their values were freed: a user's code writes to what it reads."""
+    """Context in which freed arrays may be read: users' code reads arrays in order to write to them."""
     marks = [array._cleared for array in arrays]
     for array in arrays:
         array._cleared = KEPT
@@ -87,7 +87,7 @@ def python_forward(function: Function) -> Callable[[], None]:
             user.forward_impl(inputs, outputs)
         for variable, array in zip(outputs, arrays, strict=True):
             given = variable._buffers.data
-            if given is not array:  # The user has put another one in its place.
+            if given is not array:  # The user has replaced it.
                 array._set(given._realize().clone())
                 variable._buffers.data = array
             elif array._fill is not None:

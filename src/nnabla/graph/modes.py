@@ -62,11 +62,11 @@ def get_auto_forward() -> bool:
 
 
 def no_grad(no_grad_: bool = True) -> Any:
-    """Context in which a network is made that is not trained.
+    """Context for building a network that will not be trained.
 
-    Parameters are taken without `need_grad`; what is registered keeps its flag. Gradients still go through to inputs
-    that ask for them: a loss may use a fixed network. In dynamic mode nothing is kept to go back through: results have
-    no parent and ask for no gradient.
+    Parameters are taken without `need_grad`; the registered ones keep their flag. Gradients still go through to inputs
+    that ask for them: a loss may use a fixed network. In dynamic mode nothing is kept for backward: results have
+    no parent and need no gradient.
     """
     return _switched("no_grad", no_grad_)
 

@@ -88,7 +88,7 @@ class Operator:
     """Base of all declarations. An instance holds the values of the arguments and belongs to one node of a graph."""
 
     declaration: ClassVar[Declaration]
-    # Operators of this class that met their inputs before, by arguments, shapes and context; see `call.invoke`.
+    # Prototypes of this class, by arguments, shapes and context; see `call.invoke`.
     prototypes: ClassVar[dict[Hashable, Prototype]]
     # By which inputs are given, see `wiring.py`. None: not remembered.
     wirings: ClassVar[dict[Hashable, Wiring] | None] = None
@@ -131,8 +131,8 @@ class Operator:
     # grad may itself be differentiated, by its inputs and dy, although forward keeps something for it.
     grad_is_differentiable: ClassVar[bool] = False
     kept: Any = None
-    # What this operator is like, as a key: a `Prototype` if it is as it was when it had met its inputs, which is the
-    # same for all of one prototype and nothing more; None if it is like no other.
+    # Stands for this operator in keys: all operators that are unchanged copies of one prototype share that
+    # `Prototype`; None if this operator was changed or has no prototype.
     prototype: Any = None
     # Whether inputs may be switched off, and which of them are on; None: all.
     maskable: ClassVar[bool] = False
@@ -223,7 +223,7 @@ class Operator:
         return self.wiring.reads(role, index)
 
     def settle(self, context: Context) -> None:
-        """Take on the context to compute in; it stays for good."""
+        """Set the context to compute in. It cannot be changed later."""
         self.device, dtype, self.context = context.resolved
         half = dtype is torch.float16 or dtype is torch.bfloat16
         self.compute_dtype = torch.float32 if half and self.full_precision else dtype

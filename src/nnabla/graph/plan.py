@@ -25,11 +25,11 @@ from .order import topological
 from .steps import LeafSlot, Step
 from .variable import Variable
 
-# Functions and steps of all plans that are kept, up to 1 KiB each.
+# The number of functions and steps that all kept plans may have together. Each takes up to 1 KiB.
 _KEPT_STEPS = 1 << 16
 
-# Plans that a variable keeps for itself. They hold functions, so they are few; a script that toggles flags (as GANs do)
-# goes back and forth between a few.
+# How many plans a variable keeps for itself. They hold on to functions, so there are few: enough for scripts that
+# toggle flags back and forth, as GANs do.
 _KEPT_PLANS = 8
 
 # Elements, and by how much a plan must be larger than those before: a network that is built anew for each batch must
@@ -56,7 +56,7 @@ class Plan:
         self.short = len(self.steps) < _WORTH_A_GUARD
         computed = [binder.order[position] for position in self.positions if position is not None]
         put_out = [b.data.size for function in computed for b in function._outputs]
-        # Elements that the functions put out, until the first run, if there are many.
+        # Number of elements of all outputs, until the first run; 0 where that is small.
         self.extent = sum(put_out)
         if self.extent < _WORTH_SETTLING:
             self.extent = 0
@@ -78,7 +78,7 @@ class BoundPlan:
 
     __slots__ = ("_is_new", "_short", "_threads", "frame", "functions", "leaves", "plan", "steps")
 
-    # Elements that the functions of the largest plan that has run put out.
+    # Number of elements of all outputs of the largest plan that has run.
     _largest: ClassVar[int] = 0
 
     def __init__(self, plan: Plan, order: Sequence[Function]) -> None:
@@ -174,7 +174,7 @@ class BoundPlan:
             run()
 
     def _separate(self, function: Function) -> None:
-        """Give what the step of `function` has put out memory of its own, since hooks may write to it."""
+        """Move the outputs of the step of `function` to memory of their own, since hooks may write to them."""
         if function._operator.view and not function._operator.shares_memory:
             for buffers in function._outputs:
                 if buffers.data._tensor is not None:
@@ -202,7 +202,7 @@ class BoundPlan:
                     position += 1
 
     def _restored(self, function: Function | None) -> bool:
-        """Bring what the step of `function` reads to memory, and to the type it had; whether there was anything to do.
+        """Give what the step of `function` reads its memory and type again; returns whether anything had to be done.
 
         Users may fill an intermediate array, and set it to values of another type.
         """
@@ -239,17 +239,17 @@ class BoundPlan:
 
 
 def _tell_freed(function: Function | None) -> None:
-    """Call the hooks that want to know when the memory was given up that nobody needs after `function`."""
+    """Call the hooks that wait until memory that is not needed after `function` has been freed."""
     if function is not None:
         for hook in function_freed_hooks.values():
             hook(function)
 
 
 class PlanStore:
-    """Plans by the form of graphs that they are for. The one that was needed least recently goes first.
+    """Plans by the form of graphs that they are for. The least recently used one is dropped first.
 
     Args:
-        most: what those kept may weigh altogether.
+        most: total weight of the plans that are kept.
     """
 
     def __init__(self, most: int) -> None:
@@ -259,7 +259,7 @@ class PlanStore:
         self.renew_lock()
 
     def renew_lock(self) -> None:
-        """For a forked child: whichever thread held the lock did not come along."""
+        """For a forked child: the thread that held the lock does not exist there."""
         self._lock = Lock()
 
     def get(self, form: Hashable) -> Plan | None:
@@ -343,7 +343,7 @@ def plan_cache(roots: Sequence[Variable], key: Hashable, call: str, purpose: str
 
 
 def setup_again(order: Sequence[Function]) -> None:
-    """Where an input changed its shape since the function was created, let shapes follow."""
+    """Update the shapes of outputs where an input has changed its shape since the function was created."""
     for function in order:
         shapes = tuple([v.shape for v in function._inputs])
         if shapes != function._setup_shapes:

@@ -1,4 +1,4 @@
-"""Operators as they were when they had met their inputs, to start like calls from."""
+"""Operators as they are after they have met their inputs: what later calls of the same kind start from."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from .._threads import OneThread, ThreadChoice
 from .operator import Operator, Shape
 
-# For each class of operators. Sequences of ever new lengths would otherwise pile up.
+# How many are kept for each class of operators: sequences of ever new lengths would pile up.
 _MOST = 128
 
 
@@ -28,14 +28,14 @@ class Prototype:
         self.cls = type(operator)
         self.state = dict(operator.__dict__)
         self.shapes = shapes
-        # The address of the context is part of the key. Where another context is at it now, or where that one was
-        # changed in place, this is another object.
+        # The address of the context is part of the key. If another context has that address by now, or the context was
+        # changed in place, its `resolved` is another object.
         self.resolved = operator.context.resolved
         # How many threads such calls run on when they compute at once.
         self.threads: OneThread | ThreadChoice | None = None
 
     def copy(self) -> Any:
-        """An operator like that one, for a node of its own."""
+        """A copy of the operator, for a new node."""
         operator = self.cls.__new__(self.cls)
         operator.__dict__.update(self.state)
         operator.prototype = self
@@ -45,8 +45,9 @@ class Prototype:
 def remember(operator: Operator, key: tuple[Any, ...], shapes: list[Shape]) -> None:
     """Keep `operator` as the prototype of calls with this key.
 
-    Not where copies would share what changes (an operator within the operator, or a method of it) or is large (a
-    tensor); nor with arguments that may have another value next time, or that compare equal to others that differ.
+    It is not kept where copies would share what changes (an operator within the operator, or a method of it) or is
+    large (a tensor); nor with arguments whose value may change, or that compare equal to others that
+    differ.
     """
     if not all([_lasts(value) for value in key]):
         return
@@ -65,7 +66,7 @@ def remember(operator: Operator, key: tuple[Any, ...], shapes: list[Shape]) -> N
 
 
 def _lasts(value: Any) -> bool:
-    """Whether the value of an argument stays what it is. Many objects with a hash do not: tensors, generators, ..."""
+    """Whether the value of an argument cannot change. Being hashable is not enough: tensors and generators are, too."""
     if isinstance(value, tuple):
         return all([_lasts(v) for v in value])
     return value is None or isinstance(value, (int, float, str, np.generic))

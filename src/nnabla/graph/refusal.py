@@ -1,7 +1,7 @@
-"""Why a public call failed, where that is a function of its own and not a declaration.
+"""Errors of public calls that are Python functions of their own and not declarations.
 
-Such a function checks nothing itself but what it must: it calls others, which refuse what they cannot use in their own
-name. Only when that happened are its arguments compared with its annotations, and the caller told about the call made.
+Such a function checks as little as it can: it calls others, whose errors name those others. Only after such an error
+are its arguments compared with its annotations, so that the message names the call that the user made.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _REFUSALS = (TypeError, ValueError)
 
 
 def explained(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function`, whose errors name it, and the argument that has a wrong type if one has."""
+    """`function`, made to raise errors that name it, and the argument of a wrong type if there is one."""
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -65,7 +65,7 @@ def _explain(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
     try:
         given = signature.bind(*args, **kwargs).arguments
     except TypeError:
-        return  # That is what `error` says.
+        return  # `error` says so already.
     for key, value in given.items():
         parameter = signature.parameters[key]
         kind, _, rest = str(parameter.annotation).partition(" | None")

@@ -93,12 +93,12 @@ def adding_to(operator: Operator, need: Sequence[bool], leaves: Sequence[Buffers
 
 
 def owning(kernel: Callable[..., Any], places: Sequence[int] | None, dense: Sequence[bool]) -> Callable[..., Any]:
-    """`kernel`, with results of which some share memory with nothing else.
+    """`kernel`, made to return results that share memory with nothing else, at the given places.
 
     Args:
         kernel: takes tensors, None and tuples of tensors.
         places: indices into what it returns; None where that is one tensor.
-        dense: for each of them whether it must be contiguous. Who writes to one that is not copies it first.
+        dense: for each of them whether it must be contiguous. Whoever writes to one that is not copies it first.
     """
     if places is None:
         own = owning(lambda *tensors: (kernel(*tensors),), [0], dense)

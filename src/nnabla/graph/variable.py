@@ -49,7 +49,7 @@ class Buffers:
 
 
 class _SignatureOf:
-    """The signature of a class that is made by a method of it; not that of derived classes."""
+    """Gives a class the signature of its method that creates instances; derived classes keep their own."""
 
     def __init__(self, method: str) -> None:
         self._method = method
@@ -389,7 +389,7 @@ class Variable:
         return variable
 
     def rewire_on(self, var: Variable) -> None:
-        """Put what follows this variable on top of `var`: take over its buffers and its parent function.
+        """Let what reads this variable read `var` instead: take over its buffers and its parent function.
 
         `var` is left without a parent.
 

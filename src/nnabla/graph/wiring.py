@@ -81,7 +81,7 @@ class Wiring:
 
 
 def wiring_of(operator: Operator) -> Wiring:
-    """What `operator.wiring` is to be, for an operator that knows which inputs it is given."""
+    """The wiring of an operator that knows which inputs it is given."""
     made = operator.wirings
     if made is None:
         return Wiring(operator)
@@ -99,7 +99,7 @@ def call_grad(
     x: Callable[[int], Any],
     y: Callable[[int], Any],
 ) -> Sequence[Any]:
-    """The gradients that an operator declares, at the places that its wiring tells.
+    """The gradients that an operator declares, at the places that its wiring states.
 
     Args:
         operator: with a `grad`.

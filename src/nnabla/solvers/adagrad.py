@@ -1,4 +1,4 @@
-"""Adagrad and the rules that forget what it sums up."""
+"""Adagrad, and the rules whose sums of squares decay."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Adagrad(Solver):
     def _step(self, params: Tensors, grads: Tensors, states: list[Tensors], t: int) -> None:
         (v,), eps = states, self._settings["eps"]
         if params[0].is_cpu:  # not every torch has the kernel for other devices
-            # The number of updates, of which there is one for each parameter, counts for a decay of the rate only.
+            # The kernel takes a number of updates for each parameter, but uses it only to decay the rate.
             steps = [torch.ones(())] * len(params)
             fused_adagrad_(
                 params, grads, v, steps, lr=self._rate, lr_decay=0.0, weight_decay=0.0, eps=eps, maximize=False
@@ -120,7 +120,7 @@ class Adadelta(Solver):
     Args:
         lr: learning rate :math:`\eta`.
         decay: decay :math:`\gamma` of the squares.
-        eps: what the first updates are made of, and keeps the denominator away from 0.
+        eps: determines the size of the first updates, and keeps the denominator away from 0.
 
     Source: Zeiler, "ADADELTA: an adaptive learning rate method", 2012, algorithm 1.
     """

@@ -14,7 +14,7 @@ from .multi_tensor import Tensors, mean_, scale_, shifted
 
 
 def correction(beta1: float, beta2: float, t: int) -> float:
-    r"""What makes up for running means that start at 0, :math:`\sqrt{1 - \beta_2^t} / (1 - \beta_1^t)`."""
+    r"""Correction for running means that start at 0, :math:`\sqrt{1 - \beta_2^t} / (1 - \beta_1^t)`."""
     return math.sqrt(1 - beta2**t) / (1 - beta1**t)
 
 

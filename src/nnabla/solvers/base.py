@@ -41,7 +41,7 @@ class _Entry:
     __slots__ = ("buffers", "state", "state_buffers")
 
     def __init__(self, buffers: Buffers, state: SolverState) -> None:
-        buffers.grad  # noqa: B018  (made now, so that no step need ask)
+        buffers.grad  # noqa: B018  (created now, so that no step has to check)
         self.buffers = buffers
         self.state = state
         self.state_buffers = [variable._buffers for variable in state.pstate.values()]
@@ -79,7 +79,7 @@ class Solver:
         self._rate = next(iter(self._settings.values()), 0.0)
         self._params: OrderedDict[str, Variable] = OrderedDict()
         self._states: OrderedDict[str, SolverState] = OrderedDict()
-        # What the calls of every step go through, in order of the names.
+        # The parameters in the order of their names; every call goes through these.
         self._entries: list[_Entry] = []
         self._sizes: list[int] = []
         # How many threads each kind of work runs on, by its name.
@@ -318,12 +318,13 @@ class Solver:
         At once if there are no hooks. As in NNabla these are called before and after each parameter.
 
         Args:
-            pre_hook: the call's own; global ones are around it.
+            pre_hook: the call's own; global hooks enclose it.
             post_hook: likewise.
-            work: takes data, gradients and entries of parameters. If it returns a true value, the rest is left out.
+            work: takes data, gradients and entries of parameters. If it returns a true value, the remaining
+                parameters are skipped.
 
         Returns:
-            Whether it did.
+            Whether `work` returned a true value.
         """
         if pre_hook is None and post_hook is None and not solver_pre_hooks and not solver_post_hooks:
             choice = self._threads.get(work.__qualname__)
@@ -406,7 +407,7 @@ class Solver:
 
         def is_found(params: Tensors, grads: Tensors, entries: list[_Entry]) -> bool:
             bounds = extremes(grads)
-            # Not a number hides what is infinite.
+            # Where there is a NaN, both extremes are NaN, and say nothing about infinities.
             return bool(bounds.isinf().any()) or (
                 bool(bounds.isnan().any()) and any(bool(grad.isinf().any()) for grad in grads)
             )
@@ -487,7 +488,7 @@ def _matched(buffers: Buffers) -> tuple[torch.Tensor, torch.Tensor]:
     """
     grad = buffers.grad._realize()
     data = buffers.data._realize()
-    # Values set as integers: what is learned is not.
+    # The values were set as integers; learned values are not.
     data = _contiguous(buffers.data, data.dtype if data.is_floating_point() else torch.float32, grad.device)
     return data, _contiguous(buffers.grad, data.dtype, data.device)
 

@@ -70,7 +70,7 @@ class AdaBound(Solver):
 
 
 def final_rate(settings: dict[str, float], rate: float) -> float:
-    """The final learning rate, under the schedule that the step size is under."""
+    """The final learning rate, scaled by the schedule of the step size."""
     return settings["final_lr"] * rate / settings["alpha"] if settings["alpha"] else 0.0
 
 

@@ -44,7 +44,7 @@ class Lars(FusedDecay):
         whole = torch.add(norms(grads), of_params, alpha=decay)
         whole += own["eps"] * (whole < own["eps"])
         trust = own["coefficient"] * of_params / whole
-        # Without an epsilon, a norm of 0 asks for no division either.
+        # Even without an epsilon, nothing is divided by a norm of 0.
         trust.masked_fill_((of_params < own["eps"]) | (whole == 0), 1)
         if decay:
             foreach_add_(grads, params, alpha=decay)

@@ -5,8 +5,8 @@ Example:
     >>> [round(schedule.get_learning_rate(i), 4) for i in (0, 5, 10, 50, 100)]
     [0.01, 0.0596, 0.0976, 0.05, 0.0]
 
-Such a value goes to the solver before each update, ``solver.set_learning_rate(schedule.get_learning_rate(i))``.
-Settings are attributes of their names and may be changed between calls.
+Hand the value to the solver before each update, ``solver.set_learning_rate(schedule.get_learning_rate(i))``.
+Settings are attributes of the same names and may be changed between calls.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class StepScheduler(BaseLearningRateScheduler):
     Args:
         init_lr: first learning rate :math:`\eta_0`.
         gamma: factor :math:`\gamma`.
-        iter_steps: iterations from which on the factor counts, in any order; one that stands there twice counts twice.
+        iter_steps: iterations at which the factor is applied, in any order; for one given twice, it is applied twice.
 
     Raises:
         TypeError: `iter_steps` is not a list (or other collection) of numbers, or another argument not a number.
@@ -137,7 +137,7 @@ class StepScheduler(BaseLearningRateScheduler):
         self.gamma = _number(gamma, self, "gamma")
         if isinstance(iter_steps, str) or not isinstance(iter_steps, Iterable):
             raise TypeError(f"StepScheduler: iter_steps must be a list of numbers, not {iter_steps!r}")
-        # What can be gone through only once would be used up by the first call.
+        # An iterator would be used up by the first call.
         self.iter_steps = iter_steps if isinstance(iter_steps, Collection) else list(iter_steps)
         for step in self.iter_steps:
             _number(step, self, "each of iter_steps")
@@ -184,7 +184,7 @@ class ExponentialScheduler(BaseLearningRateScheduler):
 class LinearWarmupScheduler(BaseLearningRateScheduler):
     r"""Another schedule :math:`\eta_i` scaled up step by step, :math:`\eta'_i = \eta_i \min((i + 1) / n, 1)`.
 
-    The other schedule is not put off: at iteration :math:`n` it is where it would be without a warm-up.
+    The other schedule is not delayed: at iteration :math:`n` it is where it would be without a warm-up.
 
     Args:
         scheduler: the other schedule, an object that has `get_learning_rate`.

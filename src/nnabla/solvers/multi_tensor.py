@@ -34,7 +34,7 @@ def piece_size() -> int:
 def pieces(tensors: Tensors) -> list[Tensors]:
     """The elements of contiguous `tensors`, as views in lists so short that several arrays like one stay in cache.
 
-    A rule of several kernels goes through the memory once then, instead of once for each kernel. Lists of tensors of
+    A rule of several kernels then goes through the memory once, instead of once for each kernel. Lists of tensors of
     the same shapes are cut in the same way.
     """
     size = piece_size()
@@ -97,7 +97,7 @@ def norms(tensors: Tensors) -> torch.Tensor:
 def extremes(tensors: Tensors) -> torch.Tensor:
     """The least and the largest elements of all tensors as one vector; both are NaN where any element is.
 
-    One reading of the memory, where a mask of each tensor would be written and read again.
+    This reads the memory once; a mask for each tensor would have to be written and read again.
     """
     bounds = [bound for tensor in tensors if tensor.numel() for bound in tensor.aminmax()]
     # Tensors may differ in type and device.

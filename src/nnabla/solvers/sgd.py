@@ -41,7 +41,7 @@ def momentum_step(params: Tensors, grads: Tensors, m: Tensors, momentum: float, 
     """``m = momentum * m + lr * g``, then ``w -= step * m``.
 
     torch's fused rule is ``m = momentum * m + (1 - dampening) * g; w -= rate * m``: with the learning rate in place of
-    1 - dampening it goes where NNabla has it, into the state. Without momentum, torch would leave the state out.
+    1 - dampening, it becomes part of the state, as in NNabla. Without momentum, torch would not update the state.
     """
     if momentum == 0:
         foreach_zero_(m)
@@ -123,7 +123,7 @@ class Nesterov(Solver):
         )
 
     def _measure(self, unit: float) -> None:
-        """Have all states hold m in other units."""
+        """Convert all states to m in other units."""
         if unit != self._unit:
             for state in self._states.values():
                 tensor = state.pstate["m"].data._tensor

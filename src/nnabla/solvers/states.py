@@ -50,7 +50,7 @@ def write_h5(target: str | BinaryIO, stored: Stored) -> None:
                 for position, (name, array) in enumerate(arrays.items()):
                     group.create_dataset(name, data=array).attrs["index"] = position
             except (ValueError, TypeError) as error:
-                # Such as a parameter named like a state of another, a/m and a.
+                # For example parameters a and a/m, where m is a state of a.
                 raise ArgumentError(f"save_states: HDF5 cannot store the states of {key!r}: {error}") from None
 
 
