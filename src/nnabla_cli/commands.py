@@ -16,6 +16,11 @@ COMMANDS = {
     "infer": "nnabla.cli.infer:infer_command",
     "encode_param": "nnabla.cli.parameters:encode_param_command",
     "decode_param": "nnabla.cli.parameters:decode_param_command",
+    "conv_dataset": "nnabla.cli.conv_dataset:conv_dataset_command",
+    "create_image_classification_dataset": "nnabla.cli.classification_data:create_image_classification_dataset_command",
+    "create_object_detection_dataset": "nnabla.cli.detection_data:create_object_detection_dataset_command",
+    "upload": "nnabla.cli.uploader:upload_command",
+    "create_tar": "nnabla.cli.uploader:create_tar_command",
     "dump": "nnabla.cli.dump:dump_command",
     "plot_series": "nnabla.cli.plot:plot_series_command",
     "plot_timer": "nnabla.cli.plot:plot_timer_command",
@@ -153,11 +158,11 @@ def profile(subparsers: Any) -> argparse.ArgumentParser:
 def conv_dataset(subparsers: Any) -> argparse.ArgumentParser:
     parser = _parser(subparsers, "conv_dataset", "Convert a CSV data set to a cache, or a cache to another one")
     add = parser.add_argument
-    add("-F", "--force", action="store_true", help="write to a folder that is there")
+    add("-F", "--force", action="store_true", help="replace the cache that is there")
     add("-S", "--shuffle", action="store_true", help="shuffle the samples")
     add("-N", "--normalize", action="store_true", help="divide image values by 255")
-    add("-t", "--num_of_threads", type=int, help="threads that read (default: one)")
-    add("source", help="CSV file or cache")
+    add("-t", "--num_of_threads", type=int, help="threads that read files (default: as configured, 10)")
+    add("source", help="CSV file, or folder of a cache; a path or an address")
     add("destination", help="folder of the new cache")
     return parser
 
@@ -186,9 +191,9 @@ def create_image_classification_dataset(subparsers: Any) -> argparse.ArgumentPar
     add("-m", "--mode", required=True, help="how images get the size: trimming or padding")
     add("-s", "--shuffle", required=True, help="true or false")
     add("-f1", "--file1", required=True, help="name of the first CSV file")
-    add("-r1", "--ratio1", help="its share in percent")
+    add("-r1", "--ratio1", help="its share in percent; what -r2 leaves")
     add("-f2", "--file2", help="name of the second CSV file")
-    add("-r2", "--ratio2", help="its share in percent")
+    add("-r2", "--ratio2", help="its share in percent, of the last rows (default: what -r1 leaves)")
     return parser
 
 
@@ -206,9 +211,9 @@ def create_object_detection_dataset(subparsers: Any) -> argparse.ArgumentParser:
     add("-m", "--mode", required=True, help="how images get the size: trimming or padding")
     add("-s", "--shuffle", required=True, help="true or false")
     add("-f1", "--file1", required=True, help="name of the first CSV file")
-    add("-r1", "--ratio1", help="its share in percent")
+    add("-r1", "--ratio1", help="its share in percent; what -r2 leaves")
     add("-f2", "--file2", help="name of the second CSV file")
-    add("-r2", "--ratio2", help="its share in percent")
+    add("-r2", "--ratio2", help="its share in percent, of the last rows (default: what -r1 leaves)")
     return parser
 
 
@@ -217,7 +222,7 @@ def upload(subparsers: Any) -> argparse.ArgumentParser:
     add = parser.add_argument
     add("-e", "--endpoint", type=str, help="address of the service")
     add("token", help="that the service gave for the upload")
-    add("filename", help="CSV or tar file")
+    add("filename", help="CSV file, or tar file that create_tar wrote")
     return parser
 
 

@@ -1,8 +1,9 @@
-"""Writing files so that a reader, or a crash, never meets half of one."""
+"""Writing files and folders so that a reader, or a crash, never meets half of one."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,9 +42,36 @@ def _default_mode(target: str) -> int:
     try:
         return os.stat(target).st_mode & 0o777
     except FileNotFoundError:
-        mask = os.umask(0)
-        os.umask(mask)
-        return 0o666 & ~mask
+        return 0o666 & ~_mask()
+
+
+def _mask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+@contextmanager
+def replacing_folder(path: str | os.PathLike[str]) -> Iterator[str]:
+    """A temporary folder beside `path`, which takes its place when the block ends without an error.
+
+    After an error the temporary folder is removed and what stood at `path` is unchanged. A folder that stands there is
+    removed in the end, with all that is in it. Folders above are made if they are not there.
+    """
+    target = os.path.abspath(os.fspath(path))
+    parent = os.path.dirname(target)
+    os.makedirs(parent, exist_ok=True)
+    temporary = tempfile.mkdtemp(prefix=f".{os.path.basename(target)}.", dir=parent)
+    try:
+        yield temporary
+        # mkdtemp makes private folders.
+        os.chmod(temporary, 0o777 & ~_mask())
+        if os.path.isdir(target):
+            shutil.rmtree(target)
+        os.replace(temporary, target)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
 
 
 def remove_if_there(path: str) -> None:
