@@ -417,7 +417,7 @@ def save_parameters(path: Any, params: OrderedDict[str, Variable] | None = None,
     All keep the order and the flags `need_grad`. In all of them, bfloat16 becomes float32.
 
     Args:
-        path: of the file, or a binary file object.
+        path: of the file, or a binary file object; a list of them is written one after the other.
         params: what to save by name; default all parameters of the current scope.
         extension: format, where `path` is a file object.
 
@@ -454,7 +454,8 @@ def load_parameters(path: Any, proto: Any = None, needs_proto: bool = False, ext
     become float32, and all floating point parameters get `need_grad`.
 
     Args:
-        path: of the file, or a binary file object, read from where it stands.
+        path: of the file, or a binary file object, read from where it stands; or a list of them. A file whose
+            extension names no format is passed over, with a warning in the log.
         proto: a message `NNablaProtoBuf`, to which the model in the file is added.
         needs_proto: also add parameters that do not stand in the file as messages (``.h5``, ``.safetensors``).
         extension: format, where `path` is a file object.
@@ -463,8 +464,8 @@ def load_parameters(path: Any, proto: Any = None, needs_proto: bool = False, ext
         `proto`, or a new message.
 
     Raises:
-        ArgumentError: the format is not known, or a parameter in the file has the name of a scope.
-        FileNotFoundError: there is no such file.
+        ArgumentError: there is no extension, or a parameter in the file has the name of a scope.
+        FileNotFoundError, IsADirectoryError: there is no such file.
         FormatError: the file is damaged or not of that format.
         ShapeError: a parameter exists with another shape. After any of these errors, no parameter has changed.
     """
@@ -475,7 +476,7 @@ def load_parameters(path: Any, proto: Any = None, needs_proto: bool = False, ext
     loaded = found.parameters
     registered = names_below(current_scope)
     register_stored(loaded, "load_parameters")
-    if registered:
+    if registered and loaded:
         report_names(registered, {name for name, _, _ in loaded}, path)
     return parameter_messages.merged(proto, found.model, loaded if needs_proto else found.messages)
 

@@ -11,7 +11,7 @@ import numpy as np
 from .errors import ArgumentError, FormatError
 from .files import hdf5, parameter_messages, safetensors_files
 from .files.atomic import replacing
-from .files.model_files import LOADERS, Contents, format_of
+from .files.model_files import LOADERS, Contents, extension_of, format_of, merged
 from .files.stored import StoredParameter, checked, checked_names
 from .graph.variable import Variable
 from .logger import logger
@@ -44,6 +44,10 @@ def stored_parameters(params: Mapping[str, Variable]) -> list[StoredParameter]:
 
 def save(path: Any, params: Mapping[str, Variable], extension: str | None = None) -> None:
     """Save `params` in the format that the extension names; see `nnabla.save_parameters`."""
+    if isinstance(path, (list, tuple)):
+        for one in path:
+            save(one, params, extension)
+        return
     extension = format_of(path, extension, SAVERS, "save_parameters")
     for name, param in params.items():
         if not isinstance(name, str):
@@ -68,24 +72,33 @@ def save(path: Any, params: Mapping[str, Variable], extension: str | None = None
 def load(
     path: Any, extension: str | None = None, function: str = "load_parameters", message: str = "Parameter load (%s): %s"
 ) -> Contents:
-    """The contents of a file, ready to be registered; see `nnabla.load_parameters`.
+    """The contents of a file, or of several, ready to be registered; see `nnabla.load_parameters`.
 
     Args:
-        path: of the file, or a file object.
+        path: of the file, or a file object, or a list of them.
         extension: its format, where it is a file object.
         function: that errors shall name.
         message: for the log, with places for extension and path.
     """
-    extension = format_of(path, extension, LOADERS, function)
+    if isinstance(path, (list, tuple)):
+        return merged([load(one, extension, function, message) for one in path])
+    ending = extension_of(path, extension, function)
+    if ending and ending not in LOADERS:
+        # As in NNabla: scripts name what need not be there, such as a checkpoint, and go on with what they have.
+        logger.warning("%s is omitted.", path)
+        return Contents([], None)
+    ending = format_of(path, extension, LOADERS, function)
     source = "the file object"
     if isinstance(path, (str, os.PathLike)):
         source = repr(os.fspath(path))
+        if os.path.isdir(path):
+            raise IsADirectoryError(f"{function}: {source} is a folder")
         if not os.path.isfile(path):
             raise FileNotFoundError(f"{function}: there is no file {source}")
     where = f"{function}: {source}"
     try:
-        found = LOADERS[extension](path, where, None)
+        found = LOADERS[ending](path, where, None)
     except MemoryError as error:
         raise FormatError(f"{where} does not fit into memory") from error
-    logger.info(message, extension, path)
+    logger.info(message, ending, path)
     return found._replace(parameters=checked(found.parameters, where))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 
 import h5py
 import numpy as np
@@ -207,9 +208,41 @@ def archive_of(members, **settings):
     return file.getvalue()
 
 
+def test_archives_that_bzip2_has_packed(tmp_path):
+    """As NNabla 1.39 reads them. Nothing is unpacked beyond the size in the archive's directory."""
+    path = tmp_path / "m.nnp"
+    text = b'parameter { variable_name: "a" shape { dim: 1 } data: 1 }' + b"\n" * 1000
+    whole = archive_of({"b.foo": b"1", "a.nntxt": text}, compression=zipfile.ZIP_BZIP2)
+    for data in (whole, b"before the archive" + whole):
+        path.write_bytes(data)
+        nn.clear_parameters()
+        nn.load_parameters(path)
+        assert nn.get_parameters(grad_only=False)["a"].d.tolist() == [1]
+    size = len(text).to_bytes(4, "little")
+    for claimed in (0, 10, len(text) - 1, len(text) + 1):
+        path.write_bytes(whole.replace(size, claimed.to_bytes(4, "little")))
+        refused(path, "m.nnp' is not a readable archive: member 'a.nntxt' is not what the archive's directory says")
+    path.write_bytes(whole.replace(zlib.crc32(text).to_bytes(4, "little"), bytes(4)))
+    refused(path, "m.nnp' is not a readable archive: member 'a.nntxt' is not what the archive's directory says")
+    path.write_bytes(whole.replace(b"BZh9", b"BZh0"))
+    refused(path, "m.nnp' is not a readable archive: Invalid data stream")
+    encrypted = bytearray(whole)
+    encrypted[whole.index(b"PK\x01\x02", whole.index(b"PK\x01\x02") + 1) + 8] |= 1
+    path.write_bytes(encrypted)
+    refused(path, "member 'a.nntxt' is encrypted")
+    for length in range(0, len(whole), 7):
+        path.write_bytes(whole[:length])
+        with pytest.raises(FormatError):
+            nn.load_parameters(path)
+
+
 def test_archives(tmp_path):
     path = tmp_path / "m.nnp"
     text = b'parameter { variable_name: "a" shape { dim: 1 } data: 1 }'
+    path.write_bytes(archive_of({"b.h5": b"", "a.nntxt": text + b" later: 1"}))
+    refused(path, "m.nnp': member 'b.h5' is not a readable HDF5 file")
+    path.write_bytes(archive_of({"a.nntxt": text + b" later: 1"}))
+    refused(path, 'member .a.nntxt. is not a readable model in text form: .* has no field named "later"')
     path.write_bytes(archive_of({"a.nntxt": text}, compression=zipfile.ZIP_LZMA))
     refused(path, "m.nnp': member 'a.nntxt' is packed by an unknown method")
     path.write_bytes(archive_of({"a.h5": text}))

@@ -166,7 +166,7 @@ def test_no_parameters():
 
 
 def test_text_and_archives(tmp_path):
-    text = 'parameter { variable_name: "a/w" shape { dim: 1 dim: 2 } data: [0.5, -1] need_grad: true }\nlater: 3'
+    text = 'parameter { variable_name: "a/w" shape { dim: 1 dim: 2 } data: [0.5, -1] need_grad: true }\n'
     for source in (io.StringIO(text), io.BytesIO(text.encode())):
         nn.clear_parameters()
         nn.load_parameters(source)
@@ -238,12 +238,54 @@ def test_names_that_a_format_cannot_hold(tmp_path, extension, name):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_files_of_no_format_are_passed_over(tmp_path, caplog):
+    """As in NNabla 1.39: extensions are told from each other by case, too; what is there stays."""
+    weights = nn.parameter.get_parameter_or_create("a/w", (2,), np.array([1.0, 2.0]))
+    nn.save_parameters(tmp_path / "p.h5")
+    data = (tmp_path / "p.h5").read_bytes()
+    weights.d = 5
+    for name in ("p.foo", "P.H5", "p.NNP", "p.zip"):
+        (tmp_path / name).write_bytes(data)
+    for path in [str(tmp_path / name) for name in ("p.foo", "P.H5", "p.NNP", "p.zip", "nothing.foo")]:
+        caplog.clear()
+        assert list(nn.load_parameters(path).parameter) == []
+        assert caplog.messages == [f"{path} is omitted."] and caplog.records[0].levelname == "WARNING"
+        assert weights.d.tolist() == [5, 5]
+    proto = nn.load_parameters(tmp_path / "p.h5", needs_proto=True)
+    assert nn.load_parameters(io.BytesIO(data), proto, extension=".foo") is proto
+    assert weights.d.tolist() == [1, 2]
+    (tmp_path / "folder.h5").mkdir()
+    with pytest.raises(IsADirectoryError, match="load_parameters: .*folder.h5' is a folder"):
+        nn.load_parameters(tmp_path / "folder.h5")
+
+
+def test_several_files_at_once(tmp_path):
+    """All are read before anything is registered."""
+    nn.parameter.set_parameter("a", nn.Variable.from_numpy_array(np.ones(2, np.float32)))
+    first, second = tmp_path / "first.h5", tmp_path / "second.protobuf"
+    nn.save_parameters([str(first), str(second)])
+    nn.save_parameters(second, {"a": nn.Variable((2,)), "b": nn.Variable((1,))})
+    nn.clear_parameters()
+    proto = nn.load_parameters([str(first), str(second), str(tmp_path / "third.foo")])
+    assert {name: v.d.tolist() for name, v in nn.get_parameters(grad_only=False).items()} == {"a": [0, 0], "b": [0]}
+    assert [message.variable_name for message in proto.parameter] == ["a", "b"]
+    nn.clear_parameters()
+    with pytest.raises(FileNotFoundError):
+        nn.load_parameters((first, tmp_path / "nothing.h5"))
+    assert not nn.get_parameters(grad_only=False)
+    assert list(nn.load_parameters([]).parameter) == []
+
+
 def test_missing_files_and_unknown_formats(tmp_path):
     for extension in (*FORMATS, ".nntxt", ".nnp"):
         with pytest.raises(FileNotFoundError, match=r"load_parameters: there is no file .*nope"):
             nn.load_parameters(str(tmp_path / f"nope{extension}"))
-    with pytest.raises(ArgumentError, match=r"load_parameters: the extension must be one of .*'.h5'.*, not '.foo'"):
-        nn.load_parameters(str(tmp_path / "p.foo"))
+    for path, named in ((str(tmp_path / "p"), "''"), (tmp_path, "''"), (io.BytesIO(), None)):
+        with pytest.raises(ArgumentError, match=rf"the extension must be one of .*'.h5'.*, not {named}"):
+            nn.load_parameters(path, extension=None)
+    for path in (None, 3):
+        with pytest.raises(TypeError, match=f"path must be a path, a file object or a list of them, not {path}"):
+            nn.load_parameters(path)
     with pytest.raises(ArgumentError, match=r"save_parameters: the extension must be one of .*, not '.nnp'"):
         nn.save_parameters(str(tmp_path / "p.nnp"))
     with pytest.raises(ArgumentError, match=r"save_parameters: the extension must be one of .*, not None"):

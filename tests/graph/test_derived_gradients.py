@@ -5,20 +5,23 @@ import pytest
 
 import nnabla as nn
 import nnabla.functions as F
-from nnabla.operators.linalg import BatchDet
+from nnabla.operators.linalg import BatchCholesky
+
+# The gradient of L = x ** (1 / 2) by x, where x is diagonal, is then 1 / (2 L).
+IDENTITY = np.eye(2, dtype=np.float32)[None]
 
 
 @pytest.fixture
 def calls(monkeypatch):
     """Counts how often the function is computed."""
     made = []
-    forward = BatchDet.forward
+    forward = BatchCholesky.forward
 
     def counted(self, x):
         made.append(1)
         return forward(self, x)
 
-    monkeypatch.setattr(BatchDet, "forward", counted)
+    monkeypatch.setattr(BatchCholesky, "forward", counted)
     return made
 
 
@@ -30,40 +33,43 @@ def diagonal(*values):
 
 @pytest.mark.parametrize("auto", [False, True])
 def test_forward_is_computed_once(calls, auto):
-    x = diagonal(2, 3)
+    x = diagonal(4, 9)
     with nn.auto_forward(auto):
-        y = F.batch_det(x)
+        y = F.batch_cholesky(x)
     if not auto:
         y.forward(clear_no_need_grad=True)
-    y.backward(clear_buffer=True)
+    y.backward(IDENTITY, clear_buffer=True)
     assert len(calls) == 1
-    np.testing.assert_allclose(x.g, [[[3, 0], [0, 2]]])
+    np.testing.assert_allclose(x.g, [[[1 / 4, 0], [0, 1 / 6]]], rtol=1e-6)
     assert y.parent._operator.kept is None
 
 
 def test_backward_twice(calls):
-    x = diagonal(2, 3)
-    y = F.batch_det(x)
+    x = diagonal(4, 9)
+    y = F.batch_cholesky(x)
     y.forward()
-    y.backward()
-    y.backward()
+    y.backward(IDENTITY)
+    y.backward(IDENTITY)
     assert len(calls) == 1
-    np.testing.assert_allclose(x.g, [[[6, 0], [0, 4]]])
+    np.testing.assert_allclose(x.g, [[[1 / 2, 0], [0, 1 / 3]]], rtol=1e-6)
 
 
 def test_a_record_of_other_values_is_not_used():
     """A parameter that a solver changed after forward: the gradient is that at its present value."""
-    x = diagonal(2, 3)
-    y = F.batch_det(x)
+    x = diagonal(4, 9)
+    y = F.batch_cholesky(x)
     y.forward()
-    x.data.copy_from(diagonal(5, 7).data)
-    y.backward()
-    np.testing.assert_allclose(x.g, [[[7, 0], [0, 5]]])
+    x.data.copy_from(diagonal(16, 25).data)
+    y.backward(IDENTITY)
+    np.testing.assert_allclose(x.g, [[[1 / 8, 0], [0, 1 / 10]]], rtol=1e-6)
 
 
 def test_nothing_is_kept_where_no_gradient_is_asked_for():
-    x = diagonal(2, 3)
-    for y, clear_buffer in ((F.batch_det(x), True), (F.batch_det(x.get_unlinked_variable(need_grad=False)), False)):
+    x = diagonal(4, 9)
+    for y, clear_buffer in (
+        (F.batch_cholesky(x), True),
+        (F.batch_cholesky(x.get_unlinked_variable(need_grad=False)), False),
+    ):
         y.forward(clear_buffer=clear_buffer)
         assert y.parent._operator.kept is None
 

@@ -110,3 +110,16 @@ def test_not_a_number_and_nothing() -> None:
         y.backward()
         np.testing.assert_array_equal(y.d, np.ones(shape[0]))
         assert x.g.shape == shape
+
+
+@pytest.mark.parametrize("function", [F.batch_det, F.batch_logdet])
+def test_gradient_at_the_present_value(function):
+    """Of an input that was changed after forward, as in NNabla."""
+    x = nn.Variable.from_numpy_array(np.diag([2.0, 3.0]).astype(np.float32)[None], need_grad=True)
+    x.grad.zero()
+    y = function(x)
+    y.forward()
+    x.data.copy_from(nn.NdArray.from_numpy_array(np.diag([5.0, 8.0]).astype(np.float32)[None]))
+    y.backward()
+    expected = {"batch_det": [[8, 0], [0, 5]], "batch_logdet": [[1 / 5, 0], [0, 1 / 8]]}[function.__name__]
+    np.testing.assert_allclose(x.g[0], expected, rtol=1e-6)

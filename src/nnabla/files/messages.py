@@ -270,15 +270,15 @@ def _check_density(data: bytes, inner: Mapping[str, Mapping[int, str]], name: st
 
 
 def parse_text(message: Any, data: bytes, where: str) -> None:
-    """Fill an empty message from its text form; fields that the schema lacks are passed over.
+    """Fill an empty message from its text form.
 
     Raises:
-        FormatError: `where`, and what is wrong with the text.
+        FormatError: `where`, and what is wrong with the text, such as a field that the schema lacks.
     """
     from google.protobuf import text_format
 
     try:
-        text_format.Parse(data.decode(), message, allow_unknown_field=True)
+        text_format.Parse(data.decode(), message)
     except (text_format.ParseError, UnicodeDecodeError, RecursionError) as error:
         raise FormatError(f"{where}: {shown(str(error), 300)}") from error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 from ..errors import ArgumentError, shown
@@ -93,21 +93,30 @@ def _read_states(source: File, where: str, packed: int | None = None) -> Content
 
 
 def _read_archive(source: File, where: str, packed: int | None = None) -> Contents:
-    parameters: list[StoredParameter] = []
-    model: Any = None
-    messages: list[StoredParameter] = []
-    states: list[tuple[str, bytes]] = []
+    found = []
     for name, file, _, size in archives.members(source, ALLOWANCES, where):
         member = f"{where}: member {shown(name)!r}"
-        found = MEMBERS[os.path.splitext(name)[1]](file, member, size)
-        parameters += found.parameters
-        messages += found.messages
-        states += [(name, content) for _, content in found.states]
+        contents = MEMBERS[os.path.splitext(name)[1]](file, member, size)
+        found.append(contents._replace(states=[(name, content) for _, content in contents.states]))
+    return merged(found)
+
+
+def merged(found: Iterable[Contents]) -> Contents:
+    """What several files hold, in order; a later parameter takes the place of one of its name when it is registered."""
+    together = Contents([], None, [], [])
+    for contents in found:
+        model = together.model
         if model is None:
-            model = found.model
-        elif found.model is not None:
-            model.MergeFrom(found.model)
-    return Contents(parameters, model, messages, states)
+            model = contents.model
+        elif contents.model is not None:
+            model.MergeFrom(contents.model)
+        together = Contents(
+            [*together.parameters, *contents.parameters],
+            model,
+            [*together.messages, *contents.messages],
+            [*together.states, *contents.states],
+        )
+    return together
 
 
 # The last argument is what a member of an archive takes there, in bytes.
@@ -131,14 +140,23 @@ ALLOWANCES = {
 LOADERS: dict[str, Reader] = {**_MODELS, ".nnp": _read_archive, ".safetensors": _read_safetensors}
 
 
+def extension_of(path: Any, extension: str | None, function: str) -> str | None:
+    """What names the format: the end of a path, or the argument for a file object."""
+    if isinstance(path, (str, os.PathLike)):
+        return os.path.splitext(os.fspath(path))[1]
+    if not hasattr(path, "read") and not hasattr(path, "write"):
+        raise TypeError(f"{function}: path must be a path, a file object or a list of them, not {path!r}")
+    return extension
+
+
 def format_of(path: Any, extension: str | None, known: Mapping[str, Any], function: str) -> str:
     """The extension of a path, or `extension` for a file object.
 
     Raises:
         ArgumentError: `function`, and that it is none of `known`.
+        TypeError: `path` is neither a path nor a file object.
     """
-    if isinstance(path, (str, os.PathLike)):
-        extension = os.path.splitext(os.fspath(path))[1]
+    extension = extension_of(path, extension, function)
     if extension is None or extension not in known:
         raise ArgumentError(f"{function}: the extension must be one of {sorted(known)}, not {extension!r}")
     return extension

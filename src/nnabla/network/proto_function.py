@@ -191,7 +191,7 @@ class ProtoFunction:
 
         It is put into a shape that begins with -1, and a slice that begins at the first sample takes all of them.
         """
-        args = self.args
+        args: Any = self.args
         shape, stop = args.get("shape"), args.get("stop")
         if batch_size is None or self.owner is None:
             return args

@@ -238,20 +238,19 @@ class BatchDet(SquareMatrices):
     """
 
     held = ("y",)
-    keeps = grad_is_differentiable = True
+    grad_is_differentiable = True
 
     def output_shape(self, x: Shape) -> Shape:
         return self.square(x)[:1]
 
     def forward(self, x: Tensor) -> Tensor:
         factors, pivots, _ = torch.linalg.lu_factor_ex(x)
-        self.kept = factors, pivots
         return _determinants(factors, pivots)
 
     def grad(self, dy: Tensor, x: Tensor) -> Tensor:
         if differentiated(x) or differentiated(dy):
             return dy[:, None, None] * _differentiable_cofactors(x)
-        return dy[:, None, None] * _cofactors(x, *self.kept)
+        return dy[:, None, None] * _cofactors(x)
 
 
 def _determinants(factors: Tensor, pivots: Tensor) -> Tensor:
@@ -268,12 +267,13 @@ def _nearly_singular(factors: Tensor) -> Tensor:
     return sizes.amin(1) <= sizes.amax(1) * math.sqrt(torch.finfo(factors.dtype).eps)
 
 
-def _cofactors(x: Tensor, factors: Tensor, pivots: Tensor) -> Tensor:
+def _cofactors(x: Tensor) -> Tensor:
     """The cofactors of all elements, which are the derivatives of the determinants.
 
     Those of a regular matrix are its determinant times the transposed inverse. Where that is 0 times infinity, or
     nearly, they come from the singular values: :math:`\\det(U V) \\, U \\mathrm{diag}(\\prod_{j \\ne i} s_j) V`.
     """
+    factors, pivots, _ = torch.linalg.lu_factor_ex(x)
     eye = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
     determinants = _determinants(factors, pivots)
     y = torch.linalg.lu_solve(factors, pivots, determinants[:, None, None] * eye, adjoint=True)
@@ -302,9 +302,9 @@ class _Determinant(torch.autograd.Function):
 
 def _differentiable_cofactors(x: Tensor) -> Tensor:
     """The same as `_cofactors`, to be differentiated in turn."""
-    factors, pivots, _ = torch.linalg.lu_factor_ex(x.detach())
     if not differentiated(x):
-        return _cofactors(x, factors, pivots)
+        return _cofactors(x)
+    factors, _, _ = torch.linalg.lu_factor_ex(x.detach())
     n = x.shape[1]
     if not _nearly_singular(factors).any() or n == 0:
         return torch.linalg.det(x)[:, None, None] * torch.linalg.inv_ex(x).inverse.mT
@@ -332,22 +332,22 @@ class BatchLogdet(SquareMatrices):
         array([0.], dtype=float32)
     """
 
-    keeps = grad_is_differentiable = True
+    grad_is_differentiable = True
 
     def output_shape(self, x: Shape) -> Shape:
         return self.square(x)[:1]
 
     def forward(self, x: Tensor) -> Tensor:
-        factors, pivots, _ = torch.linalg.lu_factor_ex(x)
-        self.kept = factors, pivots
+        factors, _, _ = torch.linalg.lu_factor_ex(x)
         return factors.diagonal(dim1=1, dim2=2).abs().log().sum(1)
 
     def grad(self, dy: Tensor, x: Tensor) -> Tensor:
         scales = dy[:, None, None]
         if differentiated(x):
             return scales * torch.linalg.inv_ex(x).inverse.mT
+        factors, pivots, _ = torch.linalg.lu_factor_ex(x)
         eye = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
-        return torch.linalg.lu_solve(*self.kept, scales * eye, adjoint=True)
+        return torch.linalg.lu_solve(factors, pivots, scales * eye, adjoint=True)
 
 
 @operator("BatchCholesky", "batch_cholesky", 1155)
