@@ -42,7 +42,7 @@ def load(
         A graph whose loops are expanded. Parameters have the flag `need_grad` that the file says.
 
     Raises:
-        ArgumentError: a format is not known.
+        ArgumentError: there is no extension. A file of an unknown one is passed over, with a warning in the log.
         FileNotFoundError: there is no such file.
         FormatError: a file is damaged or not of its format.
         ValueError: a function is not known, or names do not fit together.
@@ -62,20 +62,12 @@ def load(
 
 def read_files(filename: Any, extension: str, function: str) -> Contents:
     """What stands in one or several files, in their order; the message is there in any case."""
-    from ..files.model_files import Contents
+    from ..files.model_files import Contents, merged
     from ..files.model_messages import MODEL
     from ..parameter_files import load as read_file
 
-    model = MODEL.message("NNablaProtoBuf")()
-    stored: list[StoredParameter] = []
-    states: list[tuple[str, bytes]] = []
-    for each in files_of(filename):
-        found = read_file(each, extension, function, "Model load (%s): %s")
-        stored += found.parameters
-        states += found.states
-        if found.model is not None:
-            model.MergeFrom(found.model)
-    return Contents(stored, model, states=states)
+    found = [read_file(each, extension, function, "Model load (%s): %s") for each in files_of(filename)]
+    return merged([Contents([], MODEL.message("NNablaProtoBuf")()), *found])
 
 
 def files_of(filename: Any) -> list[Any]:
