@@ -57,7 +57,8 @@ class _Optimizing:
     def step(self, iteration: int) -> float | None:
         """Train on a batch; the sum of the losses, or None outside of the iterations that it is for."""
         o = self.optimizer
-        if iteration < o.start_iter or 0 < o.end_iter <= iteration:
+        # They count iterations from 1.
+        if iteration + 1 < o.start_iter or 0 < o.end_iter < iteration + 1:
             return None
         self.feed.next()
         within = iteration % o.update_interval

@@ -61,13 +61,13 @@ class Optimizer:
         target: the Variable to run: the loss, or a function of no value that reads all of them.
         solver: has its parameters, and the states that the file holds.
         parameters: those of `solver` by name.
-        parameter_learning_rate_multipliers: for each parameter of the network that the file names, how much of its
-            gradient counts; those with 0 are not trained.
+        parameter_learning_rate_multipliers: of each parameter of the network that the file names, 0 where it is not
+            trained. As with NNabla, all other numbers mean the same.
         weight_decay: of all parameters; 0 for none.
         lr_decay, lr_decay_interval: of exponential decay, if nothing else is said.
         scheduler: the learning rate by iteration.
         update_interval: backward passes that are summed up for an update.
-        start_iter, end_iter: first iteration, and the one after the last; 0 for no end.
+        start_iter, end_iter: first and last iteration, counted from 1; 0 for the first and the last of the training.
         solver_checkpoint: format and contents of the file of solver states, or ``None``.
         comm: what connects processes, or ``None``.
         proto: the message.
