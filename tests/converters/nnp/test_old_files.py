@@ -94,3 +94,24 @@ def test_softplus_without_its_message():
     z = F.softplus(x)
     nn.forward_all([y, z])
     np.testing.assert_array_equal(y.d, z.d)
+
+
+def relabelled(message, old, new):
+    """A binary message in which the field number `old` has become `new`."""
+
+    def tag(number):
+        value = number << 3 | 2
+        return bytes((value & 0x7F | 0x80, value >> 7))
+
+    data = message.SerializeToString()
+    assert data.count(tag(old)) == 1
+    return data.replace(tag(old), tag(new))
+
+
+@pytest.mark.parametrize("number", [1104, 1140, 1162, 1169, 1173])
+def test_numbers_that_dropout_has_had(number):
+    """In 1.0.0, 1.10.0, 1.20.0, 1.30.0 and 1.39.0."""
+    model = text_format.Parse(NETWORK % ("Dropout", "dropout_param { p: 0.25 seed: 7 }"), nnabla_pb2.NNablaProtoBuf())
+    data = relabelled(model, 1173, number)
+    graph = nn.graph_def.load(io.BytesIO(data), extension=".protobuf")
+    assert graph["n"].functions["f"].args == {"p": 0.25, "seed": 7}
