@@ -1,6 +1,11 @@
 """Damages sound files at random and reads them: no reader may crash, hang, take much memory or raise anything unnamed.
 
     python tools/fuzz_readers.py --files 20000 --seed 1 [--only h5,protobuf]
+    python tools/fuzz_readers.py --files 100000 --only models
+
+The kind `models` are archives of networks and how they are trained, which are loaded and built; most of its changes are
+made inside of members, which are archived anew, and half of these change fields of messages. It is larger than the
+others, and left out unless it is named.
 
 Each file is read in a process that reads many; one that dies or hangs is named by its kind and number, and the rest go
 on without it. The damage is a function of kind and number, so that a finding can be repeated: nothing is stored.
@@ -20,8 +25,10 @@ import time
 import warnings
 import zipfile
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import h5py
+import model_archives
 import numpy as np
 from google.protobuf import text_format
 
@@ -34,6 +41,8 @@ SECONDS = 1.0
 """CPU time that one file may take."""
 MEGABYTES = 100
 """Memory that one file may add to the process at its peak."""
+SECONDS_OF_MODELS, MEGABYTES_OF_MODELS = 10.0, 200
+"""CPU time for a model, whose loops may be long; memory of a process on top of what it has when it begins to read."""
 ADDRESS_SPACE = 2 << 30
 """What the process may have on top of what it starts with, so that a fault does not take the machine down."""
 
@@ -102,25 +111,62 @@ def _states(extension: str) -> bytes:
             return file.read()
 
 
-def _load_parameters(path: str) -> None:
+class Source(NamedTuple):
+    """A kind of files."""
+
+    extension: str
+    make: Callable[[], bytes]
+    """Makes a sound file."""
+    load: Callable[[str, int], None]
+    """Reads a file at a path, with its number."""
+    change: Callable[[bytes, np.random.RandomState, int], bytes]
+    """Makes another file of a sound one, by random numbers and the number of the file."""
+    refusals: tuple[type[Exception], ...] = (FormatError, ArgumentError)
+    """Errors that say that a file is not read."""
+
+
+def _load_parameters(path: str, number: int) -> None:
     nn.clear_parameters()
     nn.load_parameters(path)
     nn.get_parameters(grad_only=False)
 
 
-SOURCES: dict[str, tuple[str, Callable[[], bytes], Callable[[str], None]]] = {
-    "h5": (".h5", lambda: _saved(".h5"), _load_parameters),
-    "h5-packed": (".h5", _packed_h5, _load_parameters),
-    "h5-latest": (".h5", lambda: _packed_h5(libver="latest"), _load_parameters),
-    "protobuf": (".protobuf", lambda: _saved(".protobuf"), _load_parameters),
-    "text": (".nntxt", _text, _load_parameters),
-    "safetensors": (".safetensors", lambda: _saved(".safetensors"), _load_parameters),
-    "archive": (".nnp", lambda: _archive(zipfile.ZIP_STORED), _load_parameters),
-    "archive-packed": (".nnp", lambda: _archive(zipfile.ZIP_DEFLATED), _load_parameters),
-    "states-h5": (".h5", lambda: _states(".h5"), states.load),
-    "states-protobuf": (".protobuf", lambda: _states(".protobuf"), states.load),
+def _load_states(path: str, number: int) -> None:
+    states.load(path)
+
+
+def _damaged(sound: bytes, rng: np.random.RandomState, number: int) -> bytes:
+    return damaged(sound, rng)
+
+
+def _models() -> bytes:
+    return model_archives.archived(model_archives.sound()[0])
+
+
+def _changed_models(sound: bytes, rng: np.random.RandomState, number: int) -> bytes:
+    return model_archives.changed(number, rng, damaged)[0]
+
+
+def _load_models(path: str, number: int) -> None:
+    # Ways and archives have no common divisor with what both are counted by.
+    model_archives.load_model(path, number // len(model_archives.sound()))
+
+
+MODELS = "models"
+SOURCES = {
+    "h5": Source(".h5", lambda: _saved(".h5"), _load_parameters, _damaged),
+    "h5-packed": Source(".h5", _packed_h5, _load_parameters, _damaged),
+    "h5-latest": Source(".h5", lambda: _packed_h5(libver="latest"), _load_parameters, _damaged),
+    "protobuf": Source(".protobuf", lambda: _saved(".protobuf"), _load_parameters, _damaged),
+    "text": Source(".nntxt", _text, _load_parameters, _damaged),
+    "safetensors": Source(".safetensors", lambda: _saved(".safetensors"), _load_parameters, _damaged),
+    "archive": Source(".nnp", lambda: _archive(zipfile.ZIP_STORED), _load_parameters, _damaged),
+    "archive-packed": Source(".nnp", lambda: _archive(zipfile.ZIP_DEFLATED), _load_parameters, _damaged),
+    "states-h5": Source(".h5", lambda: _states(".h5"), _load_states, _damaged),
+    "states-protobuf": Source(".protobuf", lambda: _states(".protobuf"), _load_states, _damaged),
+    MODELS: Source(".nnp", _models, _load_models, _changed_models, (ValueError, NotImplementedError)),
 }
-"""Kinds of files: extension, a sound file, and how it is read."""
+"""Kinds of files by name."""
 
 
 # ---- damage ----------------------------------------------------------------------------------------------
@@ -167,48 +213,63 @@ def _memory(field: str) -> float:
         return next(int(line.split()[1]) for line in file if line.startswith(field)) / 1024
 
 
-def _measured(load: Callable[[str], None], path: str) -> tuple[str, float, float]:
-    """Outcome, seconds of CPU time and MB of reading one file."""
+def _measured(source: Source, path: str, number: int, before: float | None = None) -> tuple[str, float, float]:
+    """Outcome, seconds of CPU time, and MB of reading one file: on top of `before`, or of what there is now."""
     with open("/proc/self/clear_refs", "w") as file:
         file.write("5")  # the peak starts at what there is now
-    before, start = _memory("VmRSS"), time.process_time()
+    before = _memory("VmRSS") if before is None else before
+    start = time.process_time()
     try:
-        load(path)
+        source.load(path, number)
         outcome = "loaded"
-    except (FormatError, ArgumentError) as error:
-        clear = os.path.basename(path) in str(error) and len(str(error)) < 2000
+    except source.refusals as error:
+        # What does not fit together in a model is named by its network.
+        named = os.path.basename(path) in str(error) or source is SOURCES[MODELS]
+        clear = named and 0 < len(str(error)) < 2000
         outcome = "refused" if clear else f"unclear: {str(error)[:200]}"
     except Exception as error:
         outcome = f"{type(error).__name__}: {str(error)[:200]}"
     return outcome, time.process_time() - start, _memory("VmHWM") - before
 
 
-def _read(kind: str, numbers: list[int], seed: int, folder: str, results: object) -> None:
+def _read(kind: str, numbers: list[int], seed: int, folder: str, results: Any) -> None:
     warnings.simplefilter("ignore")
-    nn.logger.setLevel("ERROR")
-    extension, make, load = SOURCES[kind]
-    sound = make()
-    path = f"{folder}/p{extension}"
-    for data in (sound, damaged(sound, np.random.RandomState(0))):  # what is imported late
-        with open(path, "wb") as file:
-            file.write(data)
-        _measured(load, path)
+    nn.logger.setLevel("CRITICAL")
+    source = SOURCES[kind]
+    sound = source.make()
+    path = f"{folder}/p{source.extension}"
+    first = model_archives.sound() if kind == MODELS else [sound]
+    for number in range(3 * len(first)):  # what is imported late
+        for data in (sound, source.change(sound, np.random.RandomState(0), number)):
+            with open(path, "wb") as file:
+                file.write(data)
+            _measured(source, path, number)
+    before = _memory("VmRSS") if kind == MODELS else None
     with open("/proc/self/statm") as file:
         size = int(file.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size + ADDRESS_SPACE, -1))
     for number in numbers:
         results.send((number, None))
         with open(path, "wb") as file:
-            file.write(damaged(sound, np.random.RandomState((seed, number))))
-        results.send((number, _measured(load, path)))
+            file.write(source.change(sound, np.random.RandomState((seed, number)), number))
+        results.send((number, _measured(source, path, number, before)))
 
 
-def sweep(kind: str, files: int, seed: int, patience: float = 10.0) -> list[str]:
-    """Reads damaged files of one kind, and prints one line of counts and peaks. Returns what was wrong."""
+def sweep(kind: str, files: int, seed: int, patience: float = 60.0, first: int = 0) -> list[str]:
+    """Reads damaged files of one kind, and prints one line of counts and peaks. Returns what was wrong.
+
+    Args:
+        kind: one of `SOURCES`.
+        files: how many.
+        seed: of the damage.
+        patience: seconds without an answer after which a process hangs.
+        first: number of the first one.
+    """
     outcomes: collections.Counter[str] = collections.Counter()
     slowest = largest = 0.0
     wrong: list[str] = []
-    numbers = list(range(files))
+    numbers = list(range(first, first + files))
+    most = (SECONDS_OF_MODELS, MEGABYTES_OF_MODELS) if kind == MODELS else (SECONDS, MEGABYTES)
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder:
         while numbers:
@@ -230,7 +291,7 @@ def sweep(kind: str, files: int, seed: int, patience: float = 10.0) -> list[str]
                     outcome, seconds, megabytes = found
                     outcomes[outcome if outcome in ("loaded", "refused") else "wrong"] += 1
                     slowest, largest = max(slowest, seconds), max(largest, megabytes)
-                    if outcome not in ("loaded", "refused") or seconds > SECONDS or megabytes > MEGABYTES:
+                    if outcome not in ("loaded", "refused") or seconds > most[0] or megabytes > most[1]:
                         wrong.append(f"{kind} {number}: {outcome}, {seconds:.2f} s, {megabytes:.0f} MB")
             except EOFError:
                 pass
@@ -251,9 +312,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--files", type=int, default=2000, help="damaged files of each kind")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", default=",".join(SOURCES), help="kinds, separated by commas")
+    small = ",".join(kind for kind in SOURCES if kind != MODELS)
+    parser.add_argument("--only", default=small, help="kinds, separated by commas")
+    parser.add_argument("--first", type=int, default=0, help="number of the first file of each kind")
     options = parser.parse_args()
-    wrong = [line for kind in options.only.split(",") for line in sweep(kind, options.files, options.seed)]
+    wrong = []
+    for kind in options.only.split(","):
+        wrong += sweep(kind, options.files, options.seed, first=options.first)
     print("\n".join(wrong))
     return bool(wrong)
 

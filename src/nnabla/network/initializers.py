@@ -29,17 +29,31 @@ class StoredInitializer:
         self.multiplier = multiplier
         self.rng = rng
 
+    @property
+    def constant(self) -> float | None:
+        """The value of all elements, where they are alike."""
+        if self.kind in KINDS:
+            return self.multiplier if self.kind == "Constant" else None
+        return 0.0
+
     def __call__(self, shape: Shape) -> np.ndarray:
+        """Values.
+
+        Raises:
+            ValueError: there are none of that shape.
+        """
         rule = KINDS.get(self.kind)
-        return zeros(shape) if rule is None else np.asarray(rule(shape, self.multiplier, self.rng))
+        try:
+            return zeros(shape) if rule is None else np.asarray(rule(shape, self.multiplier, self.rng))
+        except (IndexError, OverflowError, ValueError) as error:
+            raise ValueError(f"{self!r} gives nothing of shape {shape}: {error}") from None
 
     def __repr__(self) -> str:
         return f"StoredInitializer({self.kind!r}, {self.multiplier!r})"
 
 
-def zeros(shape: Shape) -> np.ndarray:
-    """What parameters hold that a file has no values and no initializer for."""
-    return np.zeros(shape, np.float32)
+zeros = I.ConstantInitializer(0)
+"""What parameters hold that a file has no values and no initializer for."""
 
 
 def _normal(deviation: Callable[[Shape], float]) -> Callable[..., Any]:

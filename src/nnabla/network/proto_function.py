@@ -172,7 +172,11 @@ class ProtoFunction:
 
     def _results(self, inputs: Sequence[Any], batch_size: int | None) -> tuple[Any, ...]:
         operator = self._operator(self._with_batch(batch_size))
-        found = apply(operator, self._with_gaps(inputs), len(self.outputs))
+        try:
+            found = apply(operator, self._with_gaps(inputs), len(self.outputs))
+        except TypeError as error:
+            # The number of inputs, of which only the description can be blamed.
+            raise ValueError(f"{self.name}: {error}") from None
         results = found if isinstance(found, tuple) else (found,)
         if len(results) != len(self.outputs):
             raise ValueError(f"{self.name}: {self.type} has {len(results)} outputs, not {len(self.outputs)}")
@@ -200,7 +204,7 @@ class ProtoFunction:
             changed["shape"] = [batch_size, *shape[1:]]
         elif isinstance(stop, list) and stop and [args["start"][:1], args["step"][:1]] == [[0], [1]]:
             changed["stop"] = [None, *stop[1:]]
-        else:
+        if not changed or not self.outputs:
             return args
         described = self._network().variables[self.outputs[0]].shape
         return args if not described or described[0] > 0 else args | changed

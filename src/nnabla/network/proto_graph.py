@@ -10,11 +10,10 @@ import numpy as np
 
 from .. import parameter
 from ..context import Context, get_current_context
-from ..errors import ShapeError
 from ..graph.variable import Variable
+from .initial_values import check_shape
 from .proto_executor import ProtoExecutor
 from .proto_network import ProtoNetwork
-from .proto_variable import ProtoVariable
 
 if TYPE_CHECKING:
     from ..files.stored import StoredParameter
@@ -109,7 +108,7 @@ class ProtoGraph:
         for network in self.networks.values():
             described = network.parameters.get(key)
             if described is not None and isinstance(param, Variable):
-                _check_shape(described, param)
+                check_shape(described, param)
         with parameter.parameter_scope("", self.parameter_scope):
             parameter.set_parameter(key, param)
 
@@ -121,22 +120,6 @@ class ProtoGraph:
     def _parameter(self, key: str) -> Variable | None:
         with parameter.parameter_scope("", self.parameter_scope):
             return parameter.get_parameter(key)
-
-    def _parameter_for(self, described: ProtoVariable) -> Variable:
-        """The parameter that a network describes; made by its initializer if it is not there."""
-        name = str(described.name)
-        found = self._parameter(name)
-        if found is None:
-            if described.initializer is None:
-                raise ValueError(f"parameter {name!r} has no values; set it with set_parameter")
-            found = Variable.from_numpy_array(
-                np.asarray(described.initializer(shape=described.shape)), need_grad=described.need_grad
-            )
-            _check_shape(described, found)
-            self.set_parameter(name, found)
-        else:
-            _check_shape(described, found)
-        return found
 
     # ---- model files -------------------------------------------------------------------------------------
 
@@ -278,8 +261,3 @@ class ProtoGraph:
 
     def __repr__(self) -> str:
         return f"<ProtoGraph: {', '.join(self.networks)}>"
-
-
-def _check_shape(described: ProtoVariable, param: Variable) -> None:
-    if param.shape != described.shape:
-        raise ShapeError(f"parameter {described.name!r} must have shape {described.shape}, not {param.shape}")

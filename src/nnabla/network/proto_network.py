@@ -14,9 +14,10 @@ from ..context import Context, context_scope
 from ..graph.variable import Variable
 from .from_messages import read_network
 from .in_force import in_force
+from .initial_values import InitialValues
 from .loops import expand, has_loops
 from .proto_function import ProtoFunction
-from .proto_variable import PARAMETER, ProtoVariable, Shape
+from .proto_variable import PARAMETER, ProtoVariable
 from .variable_batch import variable_batch_size as open_batch
 
 if TYPE_CHECKING:
@@ -363,18 +364,20 @@ class ProtoNetwork:
             batch_size = self._batch_of(given)
         values: dict[str, Any] = {name: given.get(name) for name in self.inputs}
         described = any(isinstance(value, ProtoVariable) for value in given.values())
-        for name in values.keys() - given.keys():
-            values[name] = self._placeholder(name, batch_size)
+        computed = any(isinstance(value, NdArray) for value in given.values())
+        with InitialValues(self.owner, at_once=computed) as initial:
+            for name in [name for name in self.inputs if name not in given]:
+                values[name] = initial.input(self.variables[name], self.name, batch_size)
+                if described:
+                    values[name] = ProtoVariable(values[name].shape, need_grad=self.variables[name].need_grad)
+            values |= {name: initial.parameter(variable) for name, variable in self.parameters.items()}
             if described:
-                values[name] = ProtoVariable(values[name].shape, need_grad=self.variables[name].need_grad)
-        values |= {name: self.owner._parameter_for(variable) for name, variable in self.parameters.items()}
-        if described:
-            in_force.builder.propose_names({values[name]: name for name in self.parameters})
-        for name, variable in (*self.variables.items(), *self.parameters.items()):
-            variable.variable_instance = values.get(name)
-        context = self.owner._context
-        with nullcontext() if context is None else context_scope(context):
-            self.execute_on_proto(lambda function: function.graph_call(batch_size=batch_size))
+                in_force.builder.propose_names({values[name]: name for name in self.parameters})
+            for name, variable in (*self.variables.items(), *self.parameters.items()):
+                variable.variable_instance = values.get(name)
+            context = self.owner._context
+            with nullcontext() if context is None else context_scope(context):
+                self.execute_on_proto(lambda function: function.graph_call(batch_size=batch_size))
         outputs = tuple([self.variables[name].variable_instance for name in self.outputs])
         return outputs[0] if len(outputs) == 1 else outputs
 
@@ -403,17 +406,3 @@ class ProtoNetwork:
                 if described < 1:
                     return int(length)
         return self.batch_size
-
-    def _placeholder(self, name: str, batch_size: int | None) -> Variable:
-        entry = self.variables[name]
-        shape: Shape = entry.shape
-        if any(length < 1 for length in shape):
-            if batch_size is None:
-                raise ValueError(
-                    f"network {self.name!r}: input {name!r} has shape {shape}; give batch_size, or the input"
-                )
-            shape = tuple([batch_size if length < 1 else length for length in shape])
-        variable = Variable(shape, need_grad=entry.need_grad or None)
-        if entry.initializer is not None:
-            variable.d = entry.initializer(shape=shape)
-        return variable

@@ -110,6 +110,10 @@ class Stack(Operator):
         return dy.unbind(self._axis)
 
 
+MOST_PARTS = 1 << 16
+"""Arrays that another one is taken apart into: a description of a few bytes may name any length."""
+
+
 @operator("Split", "split", 1134)
 class Split(Operator):
     """Take an array apart along an axis; that axis disappears. For ``axis=1``, ``y_n[i, j] = x[i, n, j]``.
@@ -121,7 +125,7 @@ class Split(Operator):
     Returns:
         A tuple of ``D_axis`` arrays of shape ``(D_0, ..., D_{axis-1}, D_{axis+1}, ..., D_{N-1})``.
     Raises:
-        ShapeError: the axis is shorter than 2.
+        ShapeError: the axis is shorter than 2, or longer than 65536.
         ArgumentError: `axis` is out of range.
     Example:
         >>> import nnabla as nn, nnabla.functions as F
@@ -136,6 +140,8 @@ class Split(Operator):
         self._axis = axis = normalized(self.axis, len(x), "split")
         if x[axis] < 2:
             raise ShapeError(f"split: x must have at least 2 elements along axis {axis}, not {x[axis]}")
+        if x[axis] > MOST_PARTS:
+            raise ShapeError(f"split: x has {x[axis]} elements along axis {axis}, more than {MOST_PARTS}")
         return [x[:axis] + x[axis + 1 :]] * x[axis]
 
     def forward(self, x: Tensor) -> Any:

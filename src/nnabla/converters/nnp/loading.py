@@ -67,7 +67,8 @@ def load(
         ArgumentError: a format is not known.
         FileNotFoundError: there is no such file.
         FormatError: a file is damaged or not of its format.
-        ValueError: a function, solver or generator is not known, or names do not fit together.
+        ValueError: a function, solver or generator is not known, or names or shapes do not fit together.
+        NotImplementedError: a network computes the learning rate.
     """
     given = _known_files(files_of(filenames), extension)
     found = read_files(given, extension, "load")
@@ -151,7 +152,9 @@ def build(network: ProtoNetwork, renamed: dict[str, str]) -> None:
     network.execute_on_proto(remover)
     for described in network.parameters.values():
         described.need_grad = True
-        network.owner._parameter_for(described).need_grad = True
+        found = network.owner._parameter(str(described.name))
+        if found is not None:
+            found.need_grad = True
     if network.functions:
         network()
 

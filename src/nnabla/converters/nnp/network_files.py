@@ -8,6 +8,7 @@ from ... import parameter
 from ...context import context_scope
 from ...graph.variable import Variable
 from ...network import ProtoNetwork
+from ...network.initial_values import InitialValues
 from ...network.saved_graphs import load
 from .network_passes import Network, NnpNetworkPass, PassVariable
 
@@ -34,20 +35,20 @@ class NnpNetwork:
         described = Network(network)
         passes.change(described, network.owner.parameter_scope)
         self._variables: dict[str, Variable] = {}
-        with context_scope(network.current_context):
-            self._build(described, passes)
+        with context_scope(network.current_context), InitialValues(network.owner) as initial:
+            self._build(described, passes, initial)
         self._inputs = {name: self._variables[name] for name in network.inputs}
         self._outputs = {name: self._variables[name] for name in network.outputs}
 
-    def _build(self, described: Network, passes: NnpNetworkPass) -> None:
+    def _build(self, described: Network, passes: NnpNetworkPass, initial: InitialValues) -> None:
         network = described.network
         for name, parameter_ in network.parameters.items():
-            variable = network.owner._parameter_for(parameter_)
+            variable = initial.parameter(parameter_)
             variable.need_grad = passes.trains
             self._set(described.variables[name], variable)
         self._batch = network.batch_size
         for name in network.inputs:
-            self._make_input(passes.variable(described.variables[name]), network)
+            self._make_input(passes.variable(described.variables[name]), network, initial)
         for f in described.ordered():
             for v in f.outputs:
                 passes.variable(v)
@@ -55,11 +56,11 @@ class NnpNetwork:
             for v, variable in zip(f.outputs, f.pf.graph_call(batch_size=self._batch), strict=True):
                 self._set(v, variable)
 
-    def _make_input(self, v: PassVariable, network: ProtoNetwork) -> None:
+    def _make_input(self, v: PassVariable, network: ProtoNetwork, initial: InitialValues) -> None:
         v.pv.shape = v.described_shape()
         variable = v.variable
         if variable is None:
-            variable = network._placeholder(v.name, network.batch_size)
+            variable = initial.input(network.variables[v.name], network.name, network.batch_size)
         for described, length in zip(v.pv.shape, variable.shape, strict=False):
             if described < 1:
                 self._batch = length
