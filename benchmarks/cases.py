@@ -161,6 +161,8 @@ CASES = {
         *(Case(name, f"{solver} update of ResNet-18's parameters", turn=0.2) for name, solver in UPDATES.items()),
         Case("build", "Building ResNet-18's graph, parameters in place", compared=False),
         Case("build_first", "Building ResNet-18 with parameter initialization", compared=False),
+        Case("model_load", "Loading and building ResNet-152 from an .nnp", compared=False),
+        Case("model_save", "Saving ResNet-152 to an .nnp", compared=False),
     )
 }
 

@@ -16,7 +16,13 @@ from processes import BEFORE, Implementation, Pool, Worker, WorkerError, busy_ma
 from rows import Row
 
 CHECK_STEPS = 3
-MEMORY_STEPS = 3
+MEMORY_WARM_STEPS = 3
+# Title, case and number of steps.
+MEMORY = {
+    "memory": ("Memory of ResNet-18's training step", "resnet18", 3),
+    "memory_load": ("Memory of loading ResNet-152 from an .nnp of 230 MiB", "model_load", 1),
+    "memory_save": ("Memory of saving ResNet-152 to an .nnp", "model_save", 1),
+}
 # torch.compile and JAX compile in their first steps, which says nothing about training.
 MEMORY_COLUMNS = ("ours", "nnabla139", "torch", "torch_tuned", BEFORE)
 # Steps of either mode in each round, after some untimed ones.
@@ -128,13 +134,14 @@ def measure_modes(pool: Pool, name: str, rounds: int) -> Row:
     return row
 
 
-def measure_memory(columns: Sequence[Implementation], threads: int, rounds: int) -> Row:
-    """MiB that three training steps of ResNet-18 take on top of what is resident before them.
+def measure_memory(name: str, columns: Sequence[Implementation], threads: int, rounds: int) -> Row:
+    """MiB that steps take on top of what is resident before them.
 
     Each figure comes from a fresh process, in which the network, its parameters and the data are in memory
     already and LeNet has been trained for three steps, so that the pages of the libraries are, too.
     """
-    row = Row("memory", "Memory of ResNet-18's training step", "MiB", fresh=True)
+    title, case, steps = MEMORY[name]
+    row = Row(name, title, "MiB", fresh=True)
     chosen = [column for column in columns if column.name in MEMORY_COLUMNS]
     for _ in range(rounds):
         with TemporaryDirectory() as folder:
@@ -143,12 +150,12 @@ def measure_memory(columns: Sequence[Implementation], threads: int, rounds: int)
                     continue
                 with Worker(column, threads) as worker, _reported(row, column.name):
                     worker.ask("prepare", case="lenet", parameters=f"{folder}/lenet.npz")
-                    worker.ask("run", steps=MEMORY_STEPS)
+                    worker.ask("run", steps=MEMORY_WARM_STEPS)
                     worker.ask("drop")
-                    worker.ask("prepare", case="resnet18", parameters=f"{folder}/resnet18.npz")
-                    reply = worker.ask("memory", steps=MEMORY_STEPS)
-                    mebibytes = (reply["peak"] - reply["before"]) / 2**20
-                    row.figures.setdefault(column.name, []).append(mebibytes)
+                    if worker.ask("prepare", case=case, parameters=f"{folder}/{case}.npz")["supported"]:
+                        reply = worker.ask("memory", steps=steps)
+                        mebibytes = (reply["peak"] - reply["before"]) / 2**20
+                        row.figures.setdefault(column.name, []).append(mebibytes)
     row.figures = {name: figures for name, figures in row.figures.items() if name not in row.failures}
     return row
 

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cases import CASES
-from measure import IMPORTS, Effort, check_case, measure_case, measure_import, measure_memory, measure_modes
+from measure import IMPORTS, MEMORY, Effort, check_case, measure_case, measure_import, measure_memory, measure_modes
 from processes import BEFORE, Implementation, Pool, implementations
 from report import Report, write_markdown
 from rows import REGRESSION_PROCESSES, REGRESSION_ROUNDS
 
 FULL = Effort(rounds=7, turn_seconds=0.5)
 # What is measured besides the cases.
-OTHERS = ("modes", "memory", *IMPORTS)
+OTHERS = ("modes", *MEMORY, *IMPORTS)
 QUICK = Effort(rounds=3, turn_seconds=0.1)
 # Load average of the last minute above which figures may be off.
 QUIET = 0.5
@@ -143,7 +143,7 @@ def measure(
         elif name == "modes":
             rows.append(measure_modes(pool, options.baseline, effort.rounds))
         else:
-            rows.append(measure_memory(columns, options.threads, fresh_processes or min(5, effort.rounds)))
+            rows.append(measure_memory(name, columns, options.threads, fresh_processes or min(5, effort.rounds)))
     if not any(row.work for row in rows):
         peak = None
     return Report(rows, columns, versions, options.baseline, options.threads, effort, peak, options.busy)

@@ -10,7 +10,7 @@ import numpy as np
 from cases import SIZE_MARK, UPDATES, Program
 
 import nnabla as nn
-from workloads import bert, cnn12, gan, lenet, mlp, mobilenet, resnet18, rnn, solvers, transformer, unet
+from workloads import bert, cnn12, gan, lenet, mlp, mobilenet, model_files, resnet18, rnn, solvers, transformer, unet
 
 PROGRAMS: dict[str, Callable[[], Program]] = {
     "mlp": mlp.training,
@@ -35,6 +35,8 @@ PROGRAMS: dict[str, Callable[[], Program]] = {
     **{name: partial(solvers.update, solver) for name, solver in UPDATES.items()},
     "build": resnet18.graph_building,
     "build_first": resnet18.first_building,
+    "model_load": model_files.loading,
+    "model_save": model_files.saving,
 }
 
 

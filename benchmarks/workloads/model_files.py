@@ -1,0 +1,80 @@
+"""Model files of ResNet-152 (He et al. 2015, arXiv:1512.03385, table 1), which has 60 million parameters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from cases import Program
+
+import nnabla as nn
+import nnabla.functions as F
+import nnabla.parametric_functions as PF
+from nnabla.utils.nnp_graph import NnpLoader
+from nnabla.utils.save import save
+from workloads.resnet18 import conv_bn
+
+
+def bottleneck(x: nn.Variable, channels: int, stride: int) -> nn.Variable:
+    h = F.relu(conv_bn(x, channels, 1, 1, True, "conv1"))
+    h = F.relu(conv_bn(h, channels, 3, stride, True, "conv2"))
+    h = conv_bn(h, 4 * channels, 1, 1, True, "conv3")
+    if x.shape != h.shape:
+        x = conv_bn(x, 4 * channels, 1, stride, True, "shortcut")
+    return F.relu(h + x)
+
+
+def resnet152(x: nn.Variable) -> nn.Variable:
+    """(B, 3, 224, 224) to (B, 1000)."""
+    h = F.relu(conv_bn(x, 64, 7, 2, True, "stem"))
+    h = F.max_pooling(h, (3, 3), stride=(2, 2), pad=(1, 1))
+    for i, (channels, blocks) in enumerate(((64, 3), (128, 8), (256, 36), (512, 3))):
+        for j in range(blocks):
+            with nn.parameter_scope(f"stage{i}/block{j}"):
+                h = bottleneck(h, channels, 2 if i > 0 and j == 0 else 1)
+    return PF.affine(F.global_average_pooling(h), 1000, name="fc")
+
+
+class ModelFile:
+    """An archive in a folder of its own."""
+
+    def __init__(self) -> None:
+        self._folder = TemporaryDirectory()
+        self._path = str(Path(self._folder.name) / "m.nnp")
+        nn.logger.setLevel("WARNING")
+        x = nn.Variable((1, 3, 224, 224))
+        names = {"x": x}
+        self._contents = {
+            "networks": [{"name": "net", "batch_size": 1, "outputs": {"y": resnet152(x)}, "names": names}],
+            "executors": [{"name": "run", "network": "net", "data": ["x"], "output": ["y"]}],
+        }
+
+    def save(self) -> None:
+        save(self._path, self._contents)
+
+    def load(self) -> None:
+        nn.clear_parameters()
+        NnpLoader(self._path).get_network("net", batch_size=1)
+
+    def forget(self) -> None:
+        """Give up what was saved, so that loading finds the memory free."""
+        self._contents = {}
+        nn.clear_parameters()
+
+
+def saving() -> Program:
+    """The file is written anew in every step."""
+    return Program(ModelFile().save, _nothing)
+
+
+def loading() -> Program:
+    """The network is read and its graph built in every step, by the loader for inference."""
+    file = ModelFile()
+    file.save()
+    file.forget()
+    return Program(file.load, _nothing)
+
+
+def _nothing() -> np.ndarray:
+    return np.zeros(())
