@@ -126,3 +126,11 @@ def test_in_place():
     assert network.variables["x0"].shape == (-1, 3)
     x = np.random.RandomState(0).rand(2, 3)
     assert network(nn.Variable.from_numpy_array(x)).shape == (2, 5)
+
+
+def test_a_split_along_the_batch_keeps_it():
+    """Another size of the batch would give another number of outputs."""
+    message, graph = saved(lambda x: F.add2(*F.split(affine(x, 5), axis=0)), (2, 3))
+    assert len(arguments(message, "Split")[0].output) == 2
+    assert shapes_of(message)["@net/Split_out"] == [5]
+    assert nn.graph_def.ProtoGraph.from_proto(graph.as_proto())().shape == (5,)

@@ -6,8 +6,9 @@ writes ``tests/reference/nnp/``. With the argument ``write`` or ``run`` and a fo
 implementations, or computes the networks in them and writes the results to ``results.npz``:
 `tests/converters/nnp/test_files_of_both.py` runs that on both. Only NNabla's public API is used here.
 
-There are two kinds of files: one with a network for each function, made of the cases in `tests/operators/cases`; and
-those with the networks below, which have parameters.
+There are three kinds of files: one with a network for each function, made of the cases in `tests/operators/cases`; one
+with a network for each function whose batch is open, see `open_functions`; and those with the networks below, which
+have parameters.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from nnabla.utils.save import create_proto, save
 from ..operators.case import Case
 from ..operators.cases import TABLES
 from ..operators.observe import call, variables
+from . import open_functions
 
 VERSION = "1.39.0"
 FOLDER = Path(__file__).resolve().parent / "nnp"
@@ -94,11 +96,11 @@ def entry(name: str, case: Case) -> dict[str, Any] | None:
     return {"name": name, "batch_size": shape[0] if shape else 1, "outputs": found, "names": names}
 
 
-def can_be_saved(network: dict[str, Any]) -> bool:
-    """Whether there is a function in a network; the original prunes some."""
+def can_be_saved(network: dict[str, Any], any_batch: bool = False) -> bool:
+    """Whether there is a function in a network, as the original prunes some, and its batch can be left open."""
     try:
-        create_proto({"networks": [network]}, variable_batch_size=False)
-    except (ValueError, KeyError) as error:
+        create_proto({"networks": [network]}, variable_batch_size=any_batch)
+    except (ValueError, KeyError, AssertionError) as error:
         print(network["name"], "cannot be saved:", repr(error)[:150])
         return False
     return True
@@ -141,6 +143,9 @@ def run_functions(path: Path) -> dict[str, np.ndarray]:
         for key, y in dict(zip(network.outputs, outputs, strict=True)).items():
             results[f"{name}/{key}"] = np.array(y.d)
     return results
+
+
+OPEN_CASES = open_functions.first_cases(function_cases())
 
 
 # ---- networks with parameters ------------------------------------------------------------------------------
@@ -318,11 +323,12 @@ def write(folder: Path) -> None:
     """All files."""
     write_functions(folder / FUNCTIONS)
     write_networks(folder)
+    open_functions.write(folder / open_functions.FILE, OPEN_CASES, can_be_saved)
 
 
 def run(folder: Path) -> dict[str, np.ndarray]:
     """What all networks in all files compute."""
-    results = run_functions(folder / FUNCTIONS)
+    results = run_functions(folder / FUNCTIONS) | open_functions.run(folder / open_functions.FILE, OPEN_CASES)
     for batch in BATCHES:
         results |= run_networks(folder / OPEN, batch)
     return results | run_networks(folder / FIXED, BATCHES[0])
@@ -351,12 +357,14 @@ def main() -> None:
         raise SystemExit(f"the reference is the original NNabla {VERSION}; this is {nn.__version__} at {nn.__file__}")
     FOLDER.mkdir(exist_ok=True)
     write(FOLDER)
-    for name in (FUNCTIONS, OPEN, FIXED):
+    for name in (FUNCTIONS, OPEN, FIXED, open_functions.FILE):
         pack(FOLDER / name)
     results = run(FOLDER)
-    recorded = {key: values for key, values in results.items() if key.startswith((Path(OPEN).stem, Path(FIXED).stem))}
+    recorded = {key: values for key, values in results.items() if key.startswith(("open/", "fixed/"))}
     np.savez_compressed(FOLDER / "results.npz", **recorded)
-    print(f"{len(results)} results, {len(recorded)} of them recorded")
+    opened = {key: values for key, values in results.items() if key.startswith("open functions/")}
+    open_functions.record(FOLDER / open_functions.RESULTS, opened)
+    print(f"{len(results)} results, {len(recorded) + len(opened)} of them recorded")
 
 
 if __name__ == "__main__":

@@ -107,6 +107,9 @@ class _Trial:
         try:
             shapes = function.output_shapes(inputs, self._args(function, inputs))
         except (ShapeError, ArgumentError, TypeError, ValueError):
+            shapes = []
+        # A Split along the batch has one output for each sample.
+        if len(shapes) != len(function.outputs):
             self.failures += 1
             shapes = [self._guess(self.network._variable(name).shape) for name in function.outputs]
         self.shapes.update(zip(function.outputs, shapes, strict=True))

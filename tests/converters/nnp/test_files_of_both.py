@@ -20,8 +20,8 @@ from ...files.test_files_of_both import ORIGINAL, needs_original
 from ...operators.cases import TABLES
 from ...operators.records import FOLDER as RECORDS
 from ...operators.records import load as load_records
-from ...reference import record_nnp
-from ...reference.record_nnp import BATCHES, FIXED, FOLDER, FUNCTIONS, OPEN
+from ...reference import open_functions, record_nnp
+from ...reference.record_nnp import BATCHES, FIXED, FOLDER, FUNCTIONS, OPEN, OPEN_CASES
 
 # The original cannot save these, leaves them out, or needs several processes for them.
 NOT_IN_FILES = {"Einsum", "Sink", "SyncBatchNormalization", "Unique"}
@@ -30,7 +30,7 @@ CASES = dict(record_nnp.function_cases())
 
 def assert_close(found: np.ndarray, expected: np.ndarray, name: str) -> None:
     assert found.shape == expected.shape, name
-    case = CASES.get(name.rpartition("/")[0])
+    case = CASES.get(name.rpartition("/")[0].removeprefix("open functions/"))
     if case is not None and case.tolerance.reason:
         return  # its own suite says how far it may lie from the record
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5, err_msg=name)
@@ -57,6 +57,22 @@ def test_networks_of_functions_compute_what_is_recorded():
                     assert_close(found[key], expected, key)
                     checked += 1
     assert checked > 800
+
+
+def test_networks_of_functions_with_an_open_batch_compute_what_is_recorded():
+    recorded = open_functions.recorded(FOLDER / open_functions.RESULTS)
+    found = open_functions.run(FOLDER / open_functions.FILE, OPEN_CASES)
+    assert found.keys() == recorded.keys()
+    for key, values in found.items():
+        assert_close(values, recorded[key], key)
+
+
+def test_open_batches_cover_functions_and_executors():
+    graph = nn.graph_def.load(FOLDER / open_functions.FILE)
+    types = {function.type for network in graph.networks.values() for function in network.functions.values()}
+    assert len(types) > 200
+    assert len(graph.networks) == len(graph.executors) > 200
+    assert all(network.variables["t"].shape == (-1, 3) for network in graph.networks.values())
 
 
 @pytest.mark.parametrize("batch", BATCHES)
