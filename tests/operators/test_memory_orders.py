@@ -58,6 +58,23 @@ class EveryOther(Dense):
         return of_leaf[(slice(None, None, 2),) * of_leaf.ndim]
 
 
+class Mixed(Dense):
+    """Images are transposed, vectors have gaps."""
+
+    def leaf(self, values):
+        return _chosen(values.shape).leaf(values)
+
+    def input(self, x):
+        return _chosen(x.shape).input(x)
+
+    def gradient(self, of_leaf):
+        return _chosen(of_leaf.shape).gradient(of_leaf)
+
+
+def _chosen(shape: tuple[int, ...]) -> Dense:
+    return Transposed() if sum(n > 1 for n in shape) > 1 else EveryOther()
+
+
 def results(call: Callable[..., nn.Variable], values: list[np.ndarray], layout: Dense) -> list[np.ndarray]:
     """The first output, and the gradients of all inputs for a gradient of it that is as `layout` says, too."""
     leaves = [nn.Variable.from_numpy_array(layout.leaf(v), need_grad=True) for v in values]
@@ -84,11 +101,27 @@ def instance_normalization(x, beta, gamma):
     return F.instance_normalization(x, beta, gamma, eps=0.1)
 
 
+def batch_normalization(batch_stat: bool) -> Callable[..., nn.Variable]:
+    def call(x, beta, gamma):
+        if batch_stat:
+            mean, variance = nn.Variable(beta.shape), nn.Variable(beta.shape)
+        else:
+            mean, variance = beta * 0.5, gamma**2.0
+        return F.batch_normalization(x, beta, gamma, mean, variance, eps=0.1, batch_stat=batch_stat)
+
+    return call
+
+
+def fused_convolution(x, weight, beta, gamma):
+    mean, variance = nn.Variable(beta.shape), nn.Variable(beta.shape)
+    return F.fused_convolution(x, weight, None, beta, gamma, mean, variance, None, eps=0.1, nonlinearity="sigmoid")
+
+
 def lstm(x, h, c, weight, bias):
     return F.lstm(x, h, c, weight, None, bias, bidirectional=weight.shape[0] == 2)
 
 
-@pytest.mark.parametrize("layout", [Transposed(), EveryOther()], ids=["transposed", "every other"])
+@pytest.mark.parametrize("layout", [Transposed(), EveryOther(), Mixed()], ids=["transposed", "every other", "mixed"])
 @pytest.mark.parametrize(
     ("call", "shapes"),
     [
@@ -102,6 +135,9 @@ def lstm(x, h, c, weight, bias):
             for shape in [(1, 6, 3, 1), (2, 6, 1, 4), (2, 6, 3, 5), (1, 6, 5), (2, 6, 1, 3, 2), (2, 6, 1, 1)]
             for parameter in [(1, 6, *(1,) * (len(shape) - 2))]
         ],
+        (batch_normalization(True), [(4, 6, 3, 5), (1, 6, 1, 1), (1, 6, 1, 1)]),
+        (batch_normalization(False), [(4, 6, 3, 5), (1, 6, 1, 1), (1, 6, 1, 1)]),
+        (fused_convolution, [(4, 6, 3, 5), (8, 6, 1, 2), (1, 8, 1, 1), (1, 8, 1, 1)]),
         (lstm, [(3, 2, 4), (1, 1, 2, 5), (1, 1, 2, 5), (1, 4, 5, 9), (1, 1, 4, 5)]),
         (lstm, [(3, 1, 4), (1, 2, 1, 5), (1, 2, 1, 5), (2, 4, 5, 9), (1, 2, 4, 5)]),
     ],

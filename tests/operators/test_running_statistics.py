@@ -141,14 +141,15 @@ def test_sink_sets_the_gradient_of_a_leaf() -> None:
 @pytest.mark.parametrize("batch_stat", [False, True])
 @pytest.mark.parametrize("scaled", [False, True])
 def test_second_derivative_with_and_without_scale(batch_stat: bool, scaled: bool) -> None:
-    """Of a sum of sines of the output, by differences."""
+    """Of a sum of sines of the output, by all inputs and then by `x`, by differences."""
     rng = np.random.RandomState(7)
     with nn.context_scope(nn.Context(["cpu:double"])):
         x = filled(rng.standard_normal((4, 3, 2)), need_grad=True)
         beta, gamma, mean, variance = parameters(rng, (1, 3, 1))
         y = F.batch_normalization(x, beta, gamma if scaled else None, mean, variance, eps=0.1, batch_stat=batch_stat)
-        (dx,) = nn.grad([F.sum(F.sin(y))], [x])
-        loss = F.sum(dx * filled(rng.standard_normal(x.shape)))
+        wanted = [x, beta, *([gamma] if scaled else [])]
+        weights = [filled(rng.standard_normal(v.shape)) for v in wanted]
+        loss = sum([F.sum(d * w) for d, w in zip(nn.grad([F.sum(F.sin(y))], wanted), weights, strict=True)])
         x.grad.zero()
         loss.forward()
         loss.backward()

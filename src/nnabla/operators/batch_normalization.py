@@ -17,7 +17,7 @@ from ..graph.operator import Operator, Shape, operator
 from ..graph.variable import Variable
 from .arrays import Reshape, Transpose
 from .axes import Axes, normalized, normalized_all
-from .channel_statistics import normalized_by, normalized_by_batch
+from .channel_statistics import normalized_by, normalized_by_batch, row
 from .constants import Array
 from .kernels import aten
 from .shapes import refuse_empty
@@ -103,7 +103,7 @@ class BatchStatistics(Operator):
         """The outputs; what the gradient needs goes to `kept`."""
         weight, bias = self._row(gamma), self._row(beta)
         if not self.batch_stat:
-            mean, variance = (v.reshape(-1) if self._full else v.reshape(-1).float() for v in (mean, variance))
+            mean, variance = (row(v) if self._full else row(v).float() for v in (mean, variance))
             y = normalized_by(self._planar(x), weight, bias, mean, variance, self.eps)
             return y if self._matrix is None else y.view(self._shape)
         running: Any = (mean.view(-1), variance.view(-1)) if update else (None, None)
@@ -120,8 +120,7 @@ class BatchStatistics(Operator):
         """A parameter as a row. Beside half precision arrays, ATen wants parameters in float32."""
         if parameter is None:
             return None
-        row = parameter.reshape(-1)
-        return row if self._full else row.float()
+        return row(parameter) if self._full else row(parameter).float()
 
     def _with_statistics(
         self,

@@ -26,6 +26,11 @@ _NEAR = 4.0
 _NOTHING = 1e-4
 
 
+def row(parameter: Tensor) -> Tensor:
+    """Its numbers side by side in memory. ATen's kernels for channels-last images look at no stride of a vector."""
+    return parameter.reshape(-1).contiguous()
+
+
 def normalized_by_batch(
     x: Tensor,
     weight: Tensor | None,
@@ -114,6 +119,9 @@ def normalized_by(
     if x.is_cpu and not bool((mean * mean <= _NEAR**2 * (variance + eps)).all()):
         wide = x.to(torch.promote_types(dtype, torch.float32))
         x, mean = wide - mean.view((-1,) + (1,) * (x.ndim - 2)), torch.zeros_like(mean)
+    if weight is None and bias is not None and bias.requires_grad:
+        # ATen cannot differentiate twice through a missing scale.
+        weight = torch.ones_like(bias)
     return torch.batch_norm(x, weight, bias, mean, variance, False, 0.0, eps, False).to(dtype)
 
 

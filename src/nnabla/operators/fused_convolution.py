@@ -13,7 +13,7 @@ from torch import Tensor
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Floats, Int, Single, Str, positive
 from ..graph.operator import Shape, operator
-from .channel_statistics import Running, normalized_by, normalized_by_batch
+from .channel_statistics import Running, normalized_by, normalized_by_batch, row
 from .convolution import Convolving, Maps
 from .kernels import aten
 
@@ -192,12 +192,12 @@ class FusedConvolution(Convolving):
             # What the gradient needs: the convolution, and mean and 1 / standard deviation of the batch.
             before = y
             statistics: list[Any] = [None, None]
-            weight, bias, mean, variance = gamma.reshape(-1), beta.reshape(-1), mean.view(-1), variance.view(-1)
+            weight, bias, mean, variance = row(gamma), row(beta), mean.view(-1), variance.view(-1)
             if self.batch_stat:
                 moved: Running = (mean, variance) if update else (None, None)
                 y, *statistics = normalized_by_batch(before, weight, bias, moved, 1 - self.decay_rate, self.eps)
             else:
-                y = normalized_by(before, weight, bias, mean, variance, self.eps)
+                y = normalized_by(before, weight, bias, row(mean), row(variance), self.eps)
             self.kept = (before, *statistics)
         if z is not None:
             y = y.add_(self._y.open(z))
@@ -240,11 +240,11 @@ class FusedConvolution(Convolving):
         dbeta = dgamma = None
         if gamma is not None and mean is not None and variance is not None:
             before, *statistics = self.kept
-            running: Any = (None, None) if self.batch_stat else (mean.view(-1), variance.view(-1))
+            running: Any = (None, None) if self.batch_stat else (row(mean), row(variance))
             dy, dgamma, dbeta = aten.native_batch_norm_backward(
                 dy,
                 before,
-                gamma.reshape(-1),
+                row(gamma),
                 *running,
                 *statistics,
                 self.batch_stat,
