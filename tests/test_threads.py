@@ -1,6 +1,7 @@
 """The number of threads that repeated work runs on: what is measured, when again, and who else has a say."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -190,6 +191,30 @@ def test_choices_have_names():
     environment = {**os.environ, "NNABLA_THREADS": "few"}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
     assert "NNABLA_THREADS must be one of ['measured', 'all'], not 'few'" in done.stderr
+
+
+def told(name: str) -> int:
+    """What `name` says of the number of threads in torch's report."""
+    return int(re.search(rf"{name}\(\) : (\d+)", torch.__config__.parallel_info())[1])
+
+
+def test_the_number_of_threads_is_that_of_openmp_and_of_mkl(two_threads):
+    names = [n for n in ("omp_get_max_threads", "mkl_get_max_threads") if n in torch.__config__.parallel_info()]
+    for count in (1, 2):
+        _threads.set_num_threads(count)
+        assert torch.get_num_threads() == count
+        assert [told(name) for name in names] == [count] * len(names)
+
+
+@pytest.mark.parametrize("missing", [OSError, AttributeError])
+def test_without_the_symbols_torch_sets_the_number(monkeypatch, missing):
+    def library(path):
+        if missing is OSError:
+            raise OSError
+        return object()
+
+    monkeypatch.setattr(_threads.ctypes, "PyDLL", library)
+    assert _threads._without_side_effects() is torch.set_num_threads
 
 
 # ---- graphs and solvers --------------------------------------------------------------------------------------------
