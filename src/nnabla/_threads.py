@@ -103,6 +103,9 @@ _BLOCK = 3
 # After this many repetitions of each, the slower one is given up if it is slower by this factor; later, by any.
 _CLEAR = {1: 4.0, 2: 1.5, 3: 1.25, 4: 1.2, 5: 1.15, 6: 1.15, 7: 1.15}
 
+# Where both have run before, the first repetition on what was not chosen is enough if it is slower by this factor.
+_HOPELESS = 8.0
+
 # Seconds after which two repetitions of each must suffice.
 _ENOUGH = 1.0
 
@@ -119,7 +122,7 @@ _SOON, _LATE = 2.0, 120.0
 
 # Repetitions on the slower choice take at most 1 / n of the time, with the first n where times change, and the second
 # where they do not.
-_OFTEN, _SELDOM = 20, 100
+_OFTEN, _SELDOM = 20, 30
 
 
 class _Process:
@@ -176,12 +179,14 @@ class _Look:
 
     Args:
         one: whether to begin with one.
+        again: whether both have run before.
     """
 
-    __slots__ = ("began", "first", "left", "one", "seconds")
+    __slots__ = ("again", "began", "first", "left", "one", "seconds")
 
-    def __init__(self, one: bool) -> None:
+    def __init__(self, one: bool, again: bool) -> None:
         self.first = self.one = one
+        self.again = again
         self.left = _BLOCK
         self.began = 0.0
         self.seconds: dict[bool, list[float]] = {True: [], False: []}
@@ -193,6 +198,9 @@ class _Look:
             self.seconds[self.one].append(seconds)
             if self._is_clear():
                 return True
+        elif self.again and self.one is not self.first and seconds > _HOPELESS * max(self.seconds[self.first]):
+            self.seconds[self.one].append(seconds)
+            return True
         if self.left == 0:
             self.one = not self.one
             self.left = _BLOCK
@@ -291,7 +299,7 @@ class ThreadChoice:
         self._odd = 0
         self._patience = _SOON / 2
         if self._mode == "measured":
-            self._look, self._look_at = _Look(self.one), -inf
+            self._look, self._look_at = _Look(self.one, again=False), -inf
         else:
             self._look, self.one = None, False
 
@@ -316,7 +324,7 @@ class ThreadChoice:
             return
         self._odd += 1
         if now >= self._look_at or (self._odd >= _CHANGE and now >= self._wary):
-            self._look = _Look(self.one)
+            self._look = _Look(self.one, again=True)
 
 
 def choice_for(sizes: Iterable[int]) -> OneThread | ThreadChoice:
