@@ -57,12 +57,14 @@ def inside(base: str, name: str, caller: str, allow_outside: bool | None = None)
     """
     if allow_outside is None:
         allow_outside = nnabla_config.getboolean("DATA_ITERATOR", "allow_files_outside")
-    remote = scheme_of(base) != "file"
     if scheme_of(name) != "file" or "\0" in name:
         path, within = name, False
-    elif remote:
-        within = not name.startswith("/") and not posixpath.normpath(name.replace("\\", "/")).startswith("..")
-        path = urllib.parse.urljoin(base.rstrip("/") + "/", name.replace("\\", "/"))
+    elif scheme_of(base) != "file":
+        scheme, place, folder = urllib.parse.urlsplit(base)[:3]
+        root = _joined("/", folder.strip("/")).rstrip("/") + "/"
+        # Servers may take %2e for a dot.
+        within = all(_joined(root, text).startswith(root) for text in (name, urllib.parse.unquote(name)))
+        path = f"{scheme}://{place}{_joined(root, name)}"
     else:
         root = os.path.abspath(base)
         path = os.path.normpath(os.path.join(root, name.replace("\\", "/")))
@@ -73,6 +75,10 @@ def inside(base: str, name: str, caller: str, allow_outside: bool | None = None)
             "allow_files_outside in the configuration, lets data sets name such files"
         )
     return path
+
+
+def _joined(root: str, name: str) -> str:
+    return "/" + posixpath.normpath(posixpath.join(root, name.replace("\\", "/"))).lstrip("/")
 
 
 class FileReader:
