@@ -263,3 +263,27 @@ def test_wrong_options_are_named(
     assert stopped.value.code == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_image_folders(tmp_path: Path) -> None:
+    """A folder of pictures becomes a data set, a cache, and a network, by the command line."""
+    output = tmp_path / "with blanks"
+    results = example("image_folders").main(["all", "--small", "--output", str(output)])
+    errors = [results[f"train, {kind}"]["error"] for kind in ("data_iterator_csv_dataset", "data_iterator_cache")]
+    assert max(errors) < 20, "of five classes, 80 % would be wrong by chance"
+    assert len(list((output / "pictures").rglob("*.png"))) == 300
+    rows = [(output / "dataset" / f"{name}.csv").read_text().splitlines() for name in ("train", "test")]
+    assert [len(lines) for lines in rows] == [241, 61]
+    index = (output / "train_cache" / "cache_index.csv").read_text().split()
+    assert [line.split(",")[1] for line in index] == ["100", "100", "40"]
+
+
+def test_steps_of_image_folders(tmp_path: Path) -> None:
+    image_folders = example("image_folders")
+    image_folders.generate(tmp_path / "pictures", 10, seed=1)
+    assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == list(image_folders.CLASSES)
+    for error in ("none.csv", "none"):
+        with pytest.raises(FileNotFoundError, match=error):
+            image_folders.main(["train", str(tmp_path / error), "--test", "t.csv"])
+    with pytest.raises(RuntimeError, match="nnabla_cli conv_dataset failed"):
+        image_folders.command("conv_dataset", str(tmp_path / "none.csv"), str(tmp_path / "cache"))
