@@ -10,7 +10,7 @@ from ..data import cache_files
 from ..data.cache_source import CacheDataSource
 from ..data.csv_source import CsvDataSource
 from ..data.file_cache import write_cache
-from ..data.file_reader import scheme_of
+from ..data.file_reader import get_file_extension, scheme_of
 from ..errors import ArgumentError
 from ..files.atomic import replacing_folder
 from .reporting import bars_shown
@@ -33,7 +33,7 @@ def conv_dataset_command(args: argparse.Namespace) -> bool:
     if args.num_of_threads is not None and args.num_of_threads < 1:
         raise ArgumentError(f"conv_dataset: -t must be positive, not {args.num_of_threads}")
     _check_destination(args.destination, args.force)
-    kind = CsvDataSource if args.source.lower().endswith(".csv") else CacheDataSource
+    kind = CsvDataSource if get_file_extension(args.source) == ".csv" else CacheDataSource
     with kind(args.source, shuffle=args.shuffle, normalize=args.normalize) as source, bars_shown():
         print(f"Number of Data: {source.size}")
         print(f"Shuffle:        {args.shuffle}")

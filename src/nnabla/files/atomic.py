@@ -66,12 +66,25 @@ def replacing_folder(path: str | os.PathLike[str]) -> Iterator[str]:
         yield temporary
         # mkdtemp makes private folders.
         os.chmod(temporary, 0o777 & ~_mask())
-        if os.path.isdir(target):
-            shutil.rmtree(target)
-        os.replace(temporary, target)
+        _exchange(temporary, target)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def _exchange(temporary: str, target: str) -> None:
+    """Put a folder where another may be, which is removed when the new one is there."""
+    if not os.path.isdir(target):
+        os.replace(temporary, target)
+        return
+    aside = f"{temporary}.old"
+    os.replace(target, aside)
+    try:
+        os.replace(temporary, target)
+    except BaseException:
+        os.replace(aside, target)
+        raise
+    shutil.rmtree(aside)
 
 
 def remove_if_there(path: str) -> None:
