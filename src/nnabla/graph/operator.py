@@ -131,8 +131,8 @@ class Operator:
     # grad may itself be differentiated, by its inputs and dy, although forward keeps something for it.
     grad_is_differentiable: ClassVar[bool] = False
     kept: Any = None
-    # Stands for this operator in keys: all operators that are unchanged copies of one prototype share that
-    # `Prototype`; None if this operator was changed or has no prototype.
+    # Stands for this operator in the form of a graph: the `Prototype` that it is an unchanged copy of, or an object of
+    # its own; None: the function itself does.
     prototype: Any = None
     # Whether inputs may be switched off, and which of them are on; None: all.
     maskable: ClassVar[bool] = False
