@@ -89,6 +89,17 @@ def test_local_file_wins_over_user_file_wins_over_default(home):
     assert log["log_console_format"] == DEFAULTS["LOG"]["log_console_format"]
 
 
+def test_the_file_that_the_environment_names_wins(home, monkeypatch, tmp_path):
+    """As seen on NNabla 1.39, where consoles hand their settings over in this way."""
+    write(Path("nnabla.conf"), "[MISC]\na = local\nb = local\n")
+    write(tmp_path / "console.conf", "[MISC]\na = named\n")
+    monkeypatch.setenv("NNABLA_CONFIG_FILE_PATH", str(tmp_path / "console.conf"))
+    settings = as_dict(fresh_config())["MISC"]
+    assert (settings["a"], settings["b"]) == ("named", "local")
+    monkeypatch.setenv("NNABLA_CONFIG_FILE_PATH", str(tmp_path / "missing.conf"))
+    assert as_dict(fresh_config())["MISC"]["a"] == "local"
+
+
 def test_order_of_files_on_posix(home, monkeypatch):
     monkeypatch.setattr(sys, "platform", "linux")
     default, *others = config._config_files()

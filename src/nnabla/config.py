@@ -10,6 +10,8 @@ system    ``/etc/nnabla.conf``                   ``%ProgramData%\\NNabla\\nnabla
 user      ``~/.nnabla``                          ``%APPDATA%\\NNabla\\nnabla.ini``
 local     ``nnabla.conf`` in the directory in    the same
           which Python was started
+named     the environment variable               the same
+          ``NNABLA_CONFIG_FILE_PATH`` names it
 ========  =====================================  =============================================
 
 Sections and options that nnabla does not know are kept, so that a program may have its own.
@@ -40,7 +42,8 @@ def _config_files() -> list[str]:
     else:
         system = os.path.join("/etc", _FILE_NAME)
         user = os.path.expanduser(os.path.join("~", ".nnabla"))
-    return [default, system, user, os.path.abspath(_FILE_NAME)]
+    named = os.environ.get("NNABLA_CONFIG_FILE_PATH")
+    return [default, system, user, os.path.abspath(_FILE_NAME), *([named] if named else [])]
 
 
 def _read(paths: list[str]) -> configparser.RawConfigParser:
