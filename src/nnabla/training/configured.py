@@ -155,9 +155,9 @@ class ConfiguredTraining:
                         break
         finally:
             self.close()
-        if epoch == 0 or states is None:
+        if epoch == 0:
             self._save_best(epoch)
-        else:
+        elif states is not None:
             self._save_current(epoch, states, forced=True)
         host_hooks.update_status("finished")
         return True
