@@ -54,6 +54,7 @@ DOORS = {
     "function",
     "function_bases",
     "grad",
+    "lms",
     "monitor",
     "normalization_functions",
     "numpy_compat_functions",

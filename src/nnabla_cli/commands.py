@@ -14,6 +14,9 @@ from typing import Any
 COMMANDS = {
     "train": "nnabla.cli.train:train_command",
     "infer": "nnabla.cli.infer:infer_command",
+    "forward": "nnabla.cli.forward:forward_command",
+    "profile": "nnabla.cli.profile:profile_command",
+    "compare_with_cpu": "nnabla.cli.compare_with_cpu:compare_with_cpu_command",
     "encode_param": "nnabla.cli.parameters:encode_param_command",
     "decode_param": "nnabla.cli.parameters:decode_param_command",
     "conv_dataset": "nnabla.cli.conv_dataset:conv_dataset_command",
@@ -25,6 +28,8 @@ COMMANDS = {
     "plot_series": "nnabla.cli.plot:plot_series_command",
     "plot_timer": "nnabla.cli.plot:plot_timer_command",
     "draw_graph": "nnabla.cli.draw_graph:draw_graph_command",
+    "view": "nnabla.cli.view:view_command",
+    "check": "nnabla.cli.check:check_command",
     "version": "nnabla.cli.version:version_command",
 }
 
@@ -67,7 +72,11 @@ def _add_import_options(parser: argparse.ArgumentParser) -> None:
         help="format of the input (default: NNP, or what the extension says)",
     )
     add("-E", "--nnp-import-executor-index", type=int, help="number of the executor; default: all networks")
-    add("--nnp-exclude-preprocess", action="store_true", help="leave out functions that only prepare inputs")
+    add(
+        "--nnp-exclude-preprocess",
+        action="store_true",
+        help="accepted; nothing in model files says which functions only prepare inputs",
+    )
     add("--nnp-no-expand-network", action="store_true", help="keep repeats and recurrences as they are")
 
 
@@ -387,8 +396,7 @@ def view(subparsers: Any) -> argparse.ArgumentParser:
 def check(subparsers: Any) -> argparse.ArgumentParser:
     parser = _parser(subparsers, "check", "Say what a file holds, and whether all of it would run")
     add = parser.add_argument
-    add("--target", help="nnb or spresense: whether the device can run it")
-    add("file", help="model, parameter or NNB file")
+    add("file", help="model or parameter file")
     return parser
 
 

@@ -10,15 +10,10 @@ import pytest
 
 import nnabla as nn
 from nnabla.utils.cli.encode_decode_param import load_param_in_txt, save_param_in_txt
-from nnabla_cli import main
+
+from .running import run
 
 FOLDER = Path(__file__).parents[1] / "reference" / "cli"
-
-
-def run(*arguments):
-    with pytest.raises(SystemExit) as end:
-        main([str(argument) for argument in arguments])
-    return end.value.code
 
 
 def test_texts_are_those_of_nnabla(tmp_path):

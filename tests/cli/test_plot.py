@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nnabla_cli import main
+from .running import run
 
 plt = pytest.importorskip("matplotlib.pyplot")
 
@@ -23,12 +23,6 @@ def drawn(monkeypatch):
 
     monkeypatch.setattr(plt, "savefig", record)
     return found
-
-
-def run(*arguments):
-    with pytest.raises(SystemExit) as end:
-        main([str(argument) for argument in arguments])
-    return end.value.code
 
 
 def test_series(tmp_path, drawn):

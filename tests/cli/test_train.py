@@ -1,14 +1,10 @@
-"""``train``, ``infer``, ``dump`` and ``draw_graph``: results against those of NNabla 1.39, resumption, interruption."""
+"""``train``, ``infer`` and ``draw_graph``: results against those of NNabla 1.39, resumption, interruption."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -17,20 +13,12 @@ import numpy as np
 import pytest
 import yaml
 
-import nnabla as nn
 from nnabla import host_hooks
-from nnabla.utils.load import load
-from nnabla_cli import main
+
+from .running import run
 
 FOLDER = Path(__file__).parents[1] / "reference" / "cli" / "train"
 REPORTS = json.loads((FOLDER / "reports.json").read_text(encoding="utf-8"))
-
-
-def run(*arguments):
-    nn.clear_parameters()
-    with pytest.raises(SystemExit) as end:
-        main([str(argument) for argument in arguments])
-    return end.value.code
 
 
 @pytest.fixture
@@ -112,6 +100,22 @@ def test_resumed_training_equals_an_uninterrupted_one(folder):
     assert sorted(os.listdir("out"))[-1] == "results_current_4.nnp"
 
 
+def test_a_training_that_has_ended_is_left_alone(folder):
+    """The best parameters stay the best ones."""
+    run("train", "-c", "net.nntxt", "-p", "init.h5", "-o", "out")
+    before = {name: (folder / "out" / name).read_bytes() for name in os.listdir("out")}
+    assert run("train", "-r", "-c", "net.nntxt", "-o", "out") == 0
+    assert {name: (folder / "out" / name).read_bytes() for name in os.listdir("out")} == before
+
+
+def test_nothing_to_train_leaves_the_first_parameters(folder):
+    text = (folder / "net.nntxt").read_text().replace("max_epoch: 4", "max_epoch: 0")
+    (folder / "none.nntxt").write_text(text)
+    assert run("train", "-c", "none.nntxt", "-p", "init.h5", "-o", "out") == 0
+    with h5py.File("init.h5") as file:
+        np.testing.assert_array_equal(parameters("out/results.nnp")["a1/affine/W"], file["a1/affine/W"][()])
+
+
 def test_hooks_are_called(folder, monkeypatch):
     calls = []
 
@@ -155,30 +159,6 @@ def test_a_host_ends_training(folder, monkeypatch):
     assert os.path.exists("out/results_current_2.nnp")
 
 
-@pytest.mark.parametrize("seconds", [0.4, 0.8, 1.6])
-def test_killed_training_leaves_whole_results_or_none(folder, seconds):
-    text = (folder / "net.nntxt").read_text().replace("max_epoch: 4", "max_epoch: 100000")
-    (folder / "net.nntxt").write_text(text)
-    paths = [os.path.abspath(p) for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "nnabla_cli", "train", "-c", "net.nntxt", "-p", "init.h5", "-o", "out"],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 60
-    while not os.path.exists("out/monitoring_report.yml") and time.monotonic() < deadline:
-        time.sleep(0.02)
-    time.sleep(seconds)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    results = [name for name in os.listdir("out") if name.startswith("results") and name.endswith(".nnp")]
-    assert results
-    for name in results:
-        nn.clear_parameters()
-        assert load(f"out/{name}", prepare_data_iterator=False).optimizers
-
-
 def test_errors(folder, capsys):
     assert run("train", "-c", "net.nntxt", "-o", "nowhere") == 255
     assert "FileNotFoundError" in capsys.readouterr().err
@@ -188,6 +168,51 @@ def test_errors(folder, capsys):
     (folder / "train.csv").write_text("\n".join(line.rpartition(",")[0] for line in text) + "\n")
     assert run("train", "-c", "net.nntxt", "-p", "init.h5", "-o", "out") == 255
     assert 'Data "y" for variable "t" is not found' in capsys.readouterr().err
+
+
+def test_the_context_can_be_another(folder, capsys):
+    assert run("train", "-c", "net.nntxt", "-p", "init.h5", "-o", "out", "-C", "cpu") == 0
+    np.testing.assert_allclose(report(folder)[3]["cost"], REPORTS["net"][3][0], rtol=5e-6)
+    assert "Train with contexts [\"Context(backend=['cpu:float'" in capsys.readouterr().err
+
+
+def test_out_of_core_changes_nothing_on_a_cpu(folder, capsys):
+    options = ("-O", "-m", "4G", "-w", "1e9")
+    assert run("train", "-c", "net.nntxt", "-p", "init.h5", "-o", "out", *options) == 0
+    np.testing.assert_allclose(report(folder)[3]["cost"], REPORTS["net"][3][0], rtol=5e-6)
+    expected = "--enable-ooc changes nothing in this context: arrays are in the memory of the CPU already."
+    assert expected in capsys.readouterr().err
+    for option, value in (("-m", "much"), ("-w", "1.5")):
+        assert run("train", "-c", "net.nntxt", "-o", "out", "-O", option, value) == 255
+        expected = f"ValueError: train: {option} must be a number of bytes such as 4G or 1e9, not {value!r}"
+        assert expected in capsys.readouterr().err
+
+
+def test_several_processes_of_one(folder):
+    """Without a launcher, ``-m`` finds this process alone."""
+    assert run("-m", "train", "-c", "net.nntxt", "-p", "init.h5", "-o", "out") == 0
+    np.testing.assert_allclose(report(folder)[3]["cost"], REPORTS["net"][3][0], rtol=5e-6)
+
+
+def test_inference_with_the_batch_size_of_the_model(folder):
+    np.tile(np.fromfile("in.bin", np.float32), 2).tofile("four.bin")
+    assert run("infer", "-c", "trained.nnp", "-b", "-1", "-o", "new", "four.bin") == 0
+    for sample in range(4):
+        ours = np.fromfile(f"new_{sample}.bin", np.float32)
+        np.testing.assert_allclose(ours, np.fromfile(f"inf_{sample % 2}.bin", np.float32), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32"])
+def test_inference_of_integers_with_other_parameters(folder, dtype):
+    values = np.arange(6).astype(dtype)
+    values.tofile("integers.bin")
+    with h5py.File("init.h5") as file:
+        w1, b1, w2, b2 = (file[f"a{i}/affine/{p}"][()] for i in (1, 2) for p in "Wb")
+    assert run("infer", "-c", "net.nntxt", "-p", "init.h5", "-t", dtype, "-o", "new", "integers.bin") == 0
+    expected = np.tanh(values @ w1 + b1) @ w2 + b2
+    np.testing.assert_allclose(np.fromfile("new_0.bin", np.float32), expected, rtol=1e-5, atol=1e-6)
+    assert run("infer", "-c", "net.nntxt", "-p", "init.h5", "-t", dtype, "integers.bin") == 0
+    assert sorted(path.name for path in folder.glob("*_0.bin")) == ["inf_0.bin", "new_0.bin"]
 
 
 def test_inference_equals_that_of_nnabla(folder):
@@ -207,29 +232,10 @@ def test_inference_refuses_other_inputs(folder, capsys):
     assert "-t must be one of uint8, int32, float32, not 'int8'" in capsys.readouterr().err
 
 
-def test_dump(folder, capsys):
-    assert run("dump", "trained.nnp") == 0
-    lines = capsys.readouterr().out.splitlines()[1:]
-    # As NNabla 1.39 prints it.
-    assert lines[:5] == [
-        "Importing trained.nnp",
-        " Expanding net.",
-        "  Optimizer[0]: opt",
-        "  Optimizer[0]:  (In) Data      variable[0]: Name:x                              Shape:[-1, 6]",
-        "  Optimizer[0]:  (In) Data      variable[1]: Name:t                              Shape:[-1, 1]",
-    ]
-    assert lines[-2:] == [
-        "  Executor [0]:  (In) Data      variable[0]: Name:x                              Shape:[-1, 6]",
-        "  Executor [0]:  (Out)Output    variable[0]: Name:y                              Shape:[-1, 2]",
-    ]
-    run("dump", "-F", "--dump-limit", "1", "trained.nnp")
-    assert "  Executor [0]:   Function[  0  ]: Type: Affine               Name: @net/Affine" in capsys.readouterr().out
-    run("dump", "-n", "x", "trained.nnp")
-    assert "Variable Name: x                    Shape: [-1, 6]" in capsys.readouterr().out
-
-
 def test_draw_graph(folder, capsys):
     assert run("draw_graph", "-f", "svg", "-o", "pictures", "trained.nnp") == 0
     assert os.listdir("pictures") == ["net.svg"]
+    assert run("draw_graph", "-n", "net", "-f", "svg", "-o", "named", "trained.nnp") == 0
+    assert os.listdir("named") == ["net.svg"]
     assert run("draw_graph", "-n", "other", "trained.nnp") == 255
     assert "there is no network 'other'; there are ['net']" in capsys.readouterr().err

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from .. import host_hooks, progress
 from ..config import nnabla_config
+from ..logger import ALWAYS, logger
+
+SECONDS_BETWEEN_REFRESHES = 0.1
 
 
 @contextmanager
@@ -21,6 +26,7 @@ def reported(outdir: str) -> Iterator[None]:
 
     def tell(state: str | None, share: float) -> None:
         host_hooks.update_progress(f"{state} ({share * 100:.2f}%)")
+        _bars.show(state, share)
 
     before = progress.state_file_name, progress.state_callback
     progress.configure_progress(os.path.join(outdir, "progress.txt"), tell)
@@ -30,6 +36,7 @@ def reported(outdir: str) -> Iterator[None]:
         host_hooks.update_status("failed")
         raise
     finally:
+        _bars.end()
         progress.progress(None)
         progress.state_file_name, progress.state_callback = before
 
@@ -41,44 +48,76 @@ def bars_shown() -> Iterator[None]:
     Option ``misc_show_progress`` in section ``MISC`` of the configuration turns them off.
     """
     before = progress.state_callback
-    bars = _Bars()
 
     def tell(state: str | None, share: float) -> None:
         if before is not None:
             before(state, share)
-        bars.show(state, share)
+        _bars.show(state, share)
 
     progress.state_callback = tell
     try:
         yield
     finally:
-        bars.end()
+        _bars.end()
         progress.progress(None)
         progress.state_callback = before
 
 
+def step(line: str, share: float) -> None:
+    """Tell that a step of long work is done: on a bar, or as a line of the log where there is no terminal."""
+    if _bars.are_visible:
+        _bars.show(line, share)
+    else:
+        logger.log(ALWAYS, line)
+
+
 class _Bars:
-    """A bar that goes on while the share grows, whatever the state, and else begins anew."""
+    """A bar that goes on while the share grows, whatever the state, and else begins anew.
+
+    Lines of the log appear above it.
+    """
 
     def __init__(self) -> None:
-        # None: only on a terminal.
-        self._disable = None if nnabla_config.getboolean("MISC", "misc_show_progress") else True
         self._bar: Any = None
+        self._open = ExitStack()
+        self._refreshed = 0.0
+
+    @property
+    def are_visible(self) -> bool:
+        """Whether there is a terminal, and the configuration wants them."""
+        wanted = nnabla_config.getboolean("MISC", "misc_show_progress")
+        return wanted and sys.stderr is not None and sys.stderr.isatty()
 
     def show(self, state: str | None, share: float) -> None:
+        """Say what is being done and how much of it is done, in [0, 1]."""
         if self._bar is not None and (state is None or share < self._bar.n):
             self.end()
-        if state is None:
+        if state is None or not self.are_visible:
             return
         if self._bar is None:
-            from tqdm import tqdm
-
-            form = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
-            self._bar = tqdm(desc=state, total=1.0, disable=self._disable, bar_format=form)
+            self._begin(state, share)
         self._bar.set_description_str(state, refresh=False)
-        self._bar.update(share - self._bar.n)
+        self._bar.n = share
+        now = time.monotonic()
+        if now - self._refreshed > SECONDS_BETWEEN_REFRESHES:
+            self._refreshed = now
+            self._bar.refresh()
+
+    def _begin(self, state: str, share: float) -> None:
+        from tqdm import tqdm
+        from tqdm.contrib.logging import logging_redirect_tqdm
+
+        form = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
+        self._bar = tqdm(desc=state, total=1.0, initial=share, file=sys.stderr, leave=False, bar_format=form)
+        self._open.enter_context(self._bar)
+        self._open.enter_context(logging_redirect_tqdm([logger]))
 
     def end(self) -> None:
+        """Show how far it came, and take the bar off the terminal."""
         if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+            self._bar.refresh()
+        self._open.close()
+        self._bar = None
+
+
+_bars = _Bars()

@@ -13,8 +13,14 @@ from ..errors import ArgumentError
 from ..ext_utils import get_extension_context
 from ..logger import ALWAYS, logger
 from ..training.configured import ConfiguredTraining
+from ..training.machine_load import NodeTimeInfoCollector
+from ..training.out_of_core import is_on_cpu, size_of
 from ..training.results import last_results
 from .reporting import reported
+
+available_contexts = ["cpu"]
+"""What ``-C`` may name on every machine."""
+node_time_collector = NodeTimeInfoCollector()
 
 
 def train_command(args: argparse.Namespace) -> bool:
@@ -24,8 +30,8 @@ def train_command(args: argparse.Namespace) -> bool:
     ``monitoring_report.yml``.
     """
     host_hooks.update_status(args)
-    if args.enable_ooc:
-        logger.warning("train: --enable-ooc has no effect: memory of the context's devices is not swapped.")
+    for option, text in (("-m", args.ooc_gpu_memory_size), ("-w", args.ooc_window_length)):
+        size_of(option, text)
     with reported(args.outdir):
         files = [args.config]
         last = last_results(args.outdir) if args.resume else None
@@ -38,6 +44,12 @@ def train_command(args: argparse.Namespace) -> bool:
         name, text = _text_of(args.config)
         training = ConfiguredTraining(config, args, name, text)
         logger.log(ALWAYS, "Train with contexts %s", [str(training.context)])
+        if args.enable_ooc:
+            on_cpu = is_on_cpu(training.context)
+            reason = (
+                "arrays are in the memory of the CPU already" if on_cpu else "arrays of a GPU are not swapped so far"
+            )
+            logger.warning("train: --enable-ooc changes nothing in this context: %s.", reason)
         training.run()
     logger.log(ALWAYS, "Training Completed.")
     return True

@@ -123,7 +123,7 @@ class Executor:
     Attributes:
         network, dataset_assign, generator_assign, proto: as in `Optimizer`.
         name: in the file.
-        num_evaluations: how often each batch is run, with new generated values.
+        num_evaluations: how often each batch is run; generated values are drawn once for it, as with NNabla.
         repeat_evaluation_type: what is made of these results: ``"mean"``, ``"std"`` or ``"last"``.
         need_back_propagation: whether gradients of the inputs are wanted.
         no_image_normalization: whether the values of images are left as they are.
