@@ -86,13 +86,15 @@ def graph_of(
     parameter_scope: parameter.Scope | None = None,
     rng: np.random.RandomState | None = None,
     function: str = "graph_def.load",
+    expand_loops: bool = True,
 ) -> ProtoGraph:
     """The graph of a message and parameters that were read; `stored` has those of the message, too."""
     if parameter_only:
         graph = ProtoGraph(parameter_scope=parameter_scope)
     else:
         graph = ProtoGraph.from_proto(_without_parameters(model), batch_size, parameter_scope, rng)
-        graph.expand_loop_control()
+        if expand_loops:
+            graph.expand_loop_control()
     if not exclude_parameter:
         graph.register(stored, function)
     return graph
