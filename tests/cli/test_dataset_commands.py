@@ -143,6 +143,15 @@ def test_images_that_are_left_out_are_named(folder, caplog):
     assert len(texts) == 2
 
 
+def test_long_images_do_not_fill_the_memory(folder, caplog):
+    Image.fromarray(np.zeros((1, 20000), np.uint8)).save(folder / "classes" / "cat" / "long.png")
+    assert status_of(classification(folder, m="padding")) == 0
+    assert any("20000 x 1 pixels would become 20000 x 15000 by padding, too many" in text for text in caplog.messages)
+    assert not (folder / "out" / "cat" / "long.png").exists()
+    assert status_of(classification(folder, o="trimmed")) == 0
+    assert (folder / "trimmed" / "cat" / "long.png").exists()
+
+
 def test_full_disk(folder, capsys, monkeypatch):
     """An image that cannot be written is no reason to go on without it."""
 

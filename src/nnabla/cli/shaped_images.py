@@ -21,6 +21,8 @@ from ..progress import progress
 
 EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff")
 _LUMINANCE = (0.299, 0.587, 0.114)
+_LARGEST = 2**28
+"""Pixels of a padded image, before it is resized."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -69,6 +71,8 @@ class ImageShape(NamedTuple):
             left, top = (width - columns) // 2, (height - rows) // 2
             image = image[top : height - top, left : width - left]
         else:
+            if columns * rows > _LARGEST:
+                raise FormatError(f"{width} x {height} pixels would become {columns} x {rows} by padding, too many")
             left, top = -((columns - width) // 2), -((rows - height) // 2)
             padded = np.zeros((rows, columns, *image.shape[2:]), image.dtype)
             padded[-top : height - top, -left : width - left] = image
