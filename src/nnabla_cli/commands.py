@@ -101,7 +101,7 @@ def train(subparsers: Any) -> argparse.ArgumentParser:
     add("-c", "--config", required=True, help="training configuration (.nntxt, .nnp, ...)")
     add("-p", "--param", help="parameter file that replaces the parameters of the configuration")
     add("-o", "--outdir", required=True, help="folder for results; it must exist")
-    add("-O", "--enable-ooc", action="store_true", help="swap GPU memory out while training")
+    add("-O", "--enable-ooc", action="store_true", help="swap GPU memory out while training; changes nothing on a CPU")
     add("-m", "--ooc-gpu-memory-size", metavar="SIZE", help="GPU memory that may be used, such as 4G or 1e9 bytes")
     add("-C", "--context", help="cpu, cudnn or cudnn:DEVICE; default: as the configuration says")
     add("-w", "--ooc-window-length", metavar="SIZE", help="memory of functions that are looked ahead")
