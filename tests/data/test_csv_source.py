@@ -229,3 +229,32 @@ def test_samples_are_decoded_by_several_threads_in_order(table, tmp_path, monkey
                 assert a.dtype == b.dtype
                 np.testing.assert_array_equal(a, b)
     assert len({name for name in readers if name.startswith("nnabla-data-reader")}) > 1
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_concatenated_tables_are_read_as_arrays(table, shuffle, monkeypatch):
+    """They give what they give sample by sample."""
+    paths = [
+        table("x,y\n" + "".join(f"{i},{i * 2}\n" for i in range(start, start + 7)), f"{start}.csv") for start in (0, 7)
+    ]
+
+    def made():
+        sources = [CsvDataSource(path, shuffle=shuffle) for path in paths]
+        return D.ConcatDataSource(sources, shuffle=shuffle)
+
+    source = made()
+    alone = made()
+    assert source._get_arrays(0, 14) is not None
+    monkeypatch.setattr(alone, "_get_arrays", lambda start, stop: None)
+    with D.DataIterator(source, 5) as batches, D.DataIterator(alone, 5) as singly:
+        for _ in range(9):
+            for a, b in zip(batches.next(), singly.next(), strict=True):
+                assert (a.dtype, a.tolist()) == (b.dtype, b.tolist())
+
+
+def test_concatenated_tables_of_different_widths(table):
+    paths = [table("x,y\n1,2\n", "a.csv"), table("x__0,x__1,y\n1,2,3\n", "b.csv")]
+    source = D.ConcatDataSource([CsvDataSource(path) for path in paths], shuffle=False)
+    assert source._get_arrays(0, 2) is None
+    with pytest.raises(ArgumentError, match=r"variable 'x' has \(1,\) and \(2,\)"):
+        D.DataIterator(source, 2, use_thread=False).next()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,8 @@ from .columns import Column, joined, put
 from .sources import DataSource
 
 _LARGEST_POOL = 4
+# Bytes of a sample below which decoding it takes so short that threads would mostly wait for the interpreter's lock.
+_WORTH_THREADS = 16384
 
 
 class Batch(NamedTuple):
@@ -50,6 +53,7 @@ class BatchReader:
         self._variables = list(data_source.variables or ())
         self._threads = min(threads, batch_size)
         self._keep_rest = keep_rest
+        self._sample_bytes = inf
         self._pool: ThreadPoolExecutor | None = None
         # The batch that is being read. It stays after an error, and reading goes on with the sample that failed.
         self._begin()
@@ -87,7 +91,9 @@ class BatchReader:
         self._take_samples()
         pieces, epochs_ended = self._pieces, self._epochs_ended
         self._begin()
-        return Batch(joined(pieces, self._variables), self._source.position, epochs_ended)
+        arrays = joined(pieces, self._variables)
+        self._sample_bytes = sum(array.nbytes for array in arrays) / self._batch_size
+        return Batch(arrays, self._source.position, epochs_ended)
 
     def skip(self) -> tuple[int, int]:
         """Pass over a batch without reading it; position and number of epochs that ended, as in a `Batch`."""
@@ -142,13 +148,23 @@ class BatchReader:
 
     def _read_samples(self, count: int) -> None:
         source = self._source
-        concurrently = self._threads > 1 and count > 1 and source._reads_concurrently
+        worthwhile = self._sample_bytes >= _WORTH_THREADS or source._is_thread_safe
+        concurrently = self._threads > 1 and count > 1 and worthwhile and source._reads_concurrently
         if concurrently and type(source).next is DataSource.next:
             self._read_concurrently(count)
             return
-        for _ in range(count):
-            self._samples.add(source.next())
-            self._advance(1)
+        if type(source).next is not DataSource.next:
+            for _ in range(count):
+                self._samples.add(source.next())
+                self._advance(1)
+            return
+        first = source.position
+        try:
+            for sample in source._get_samples(first, first + count):
+                self._samples.add(sample)
+                source._position += 1
+        finally:
+            self._advance(source.position - first)
 
     def _read_concurrently(self, count: int) -> None:
         if self._pool is None:

@@ -26,30 +26,28 @@ class Column:
         self._size = size
         self._whole = whole
         self._array: np.ndarray | None = None
-        # Values that do not fit into the array; those that do are taken out of it then.
-        self._values: dict[int, np.ndarray] | None = None
-        self._placed: list[int] = []
+        self._shape: tuple[int, ...] = ()
+        # Values that do not fit into the array, by row.
+        self._others: dict[int, np.ndarray] = {}
         self._lock = threading.Lock()
 
     def put(self, row: int, value: Any) -> None:
         """The value of a row; may be called by several threads."""
         value = np.asarray(value)
+        array = self._array
+        if array is None:
+            array = self._made(value)
+        if value.dtype == array.dtype and value.shape == self._shape:
+            array[row] = value
+        else:
+            self._others[row] = value
+
+    def _made(self, value: np.ndarray) -> np.ndarray:
         with self._lock:
-            if self._values is None:
-                if self._array is None:
-                    self._array = np.empty((self._size, *value.shape), value.dtype.newbyteorder("="))
-                if value.shape == self._array.shape[1:] and value.dtype == self._array.dtype:
-                    self._placed.append(row)
-                    array = self._array
-                else:
-                    self._values = {at: self._array[at, ...] for at in self._placed}
-                    self._values[row] = value
-                    return
-            else:
-                self._values[row] = value
-                return
-        # Rows do not overlap: no lock while memory is copied.
-        array[row] = value
+            if self._array is None:
+                self._shape = value.shape
+                self._array = np.empty((self._size, *value.shape), value.dtype.newbyteorder("="))
+            return self._array
 
     def array(self, name: str, count: int) -> np.ndarray:
         """The values of the first `count` rows, once all of these have been put.
@@ -57,10 +55,10 @@ class Column:
         Raises:
             ArgumentError: they differ in shape; the message names the variable.
         """
-        if self._values is None:
-            assert self._array is not None
+        assert self._array is not None
+        if not self._others:
             return self._array[:count]
-        values = [self._values[row] for row in range(count)]
+        values = [self._others.get(row, self._array[row, ...]) for row in range(count)]
         _check_shapes(self._whole, name, {value.shape for value in values})
         return np.array(values)
 

@@ -52,6 +52,7 @@ class CsvDataSource(DataSource):
         self._normalize = normalize
         self._allow_outside = allow_outside
         self._table = CsvTable(self._filename)
+        self._folder = self._table.reader.folder
         self._original_source_uri = self._filename
         self._variables = self._table.variables
         self._size = self._table.size
@@ -87,7 +88,7 @@ class CsvDataSource(DataSource):
         try:
             if not cell.strip():
                 raise FormatError("the cell is empty")
-            path = inside(self._table.reader.folder, cell, "CsvDataSource", self._allow_outside)
+            path = inside(self._folder, cell, "CsvDataSource", self._allow_outside)
             loader = load(get_file_extension(cell))
             with self._table.reader.open(path) as file:
                 return loader(file, normalize=self._normalize)
@@ -97,6 +98,14 @@ class CsvDataSource(DataSource):
 
     def _get_arrays(self, start: int, stop: int) -> tuple[np.ndarray, ...] | None:
         return self._get_arrays_of_generation(start, stop, self._generation)
+
+    def _get_arrays_at(self, positions: np.ndarray) -> tuple[np.ndarray, ...] | None:
+        numbers = self._table.numbers
+        if numbers is None:
+            return None
+        order = self._orders[self._generation]
+        rows = positions if isinstance(order, range) else np.asarray(order)[positions]
+        return tuple(array.take(rows, axis=0) for array in numbers)
 
     def _get_arrays_of_generation(self, start: int, stop: int, generation: int) -> tuple[np.ndarray, ...] | None:
         numbers = self._table.numbers

@@ -6,9 +6,11 @@ The libraries for web servers and S3 come with the extras ``http`` and ``s3``: `
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import posixpath
+import re
 import urllib.parse
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -18,6 +20,10 @@ from ..errors import ArgumentError, ExtensionError
 
 _REMOTE = {"s3": "s3", "http": "http", "https": "http"}
 """Schemes of addresses, and the extra that each needs."""
+
+
+# Names of files below a folder that nothing has to be done for.
+_PLAIN = re.compile(r"(?:[\w-][\w.-]*/)*[\w-][\w.-]*")
 
 
 def scheme_of(uri: str) -> str:
@@ -55,8 +61,8 @@ def inside(base: str, name: str, caller: str, allow_outside: bool | None = None)
     Raises:
         ArgumentError: it leaves the folder.
     """
-    if allow_outside is None:
-        allow_outside = nnabla_config.getboolean("DATA_ITERATOR", "allow_files_outside")
+    if os.path.isabs(base) and _PLAIN.fullmatch(name):
+        return os.path.join(base, name)
     if scheme_of(name) != "file" or "\0" in name:
         path, within = name, False
     elif scheme_of(base) != "file":
@@ -69,6 +75,8 @@ def inside(base: str, name: str, caller: str, allow_outside: bool | None = None)
         root = os.path.abspath(base)
         path = os.path.normpath(os.path.join(root, name.replace("\\", "/")))
         within = path == root or path.startswith(root.rstrip(os.sep) + os.sep)
+    if allow_outside is None and not within:
+        allow_outside = nnabla_config.getboolean("DATA_ITERATOR", "allow_files_outside")
     if not within and not allow_outside:
         raise ArgumentError(
             f"{caller}: {name!r} is not in the folder of the data set, {base}; allow_outside=True, or "
@@ -93,7 +101,7 @@ class FileReader:
         self.base_ext = os.path.splitext(self._base_uri)[1].lower()
         self._file_type = scheme_of(self._base_uri)
 
-    @property
+    @functools.cached_property
     def folder(self) -> str:
         """The folder that names are relative to: that of the file, or what ends in a slash."""
         if self._file_type == "file":

@@ -19,6 +19,9 @@ from .slices import SlicedDataSource
 from .sources import DataSource, checked_source
 from .workers import WorkerReader, Workers, checked_workers
 
+# Bytes of a batch below which copying it from memory takes less time than handing it from one thread to another.
+_WORTH_THREAD = 2**20
+
 EpochCallback = Callable[[int], object]
 
 
@@ -84,6 +87,7 @@ class DataIterator:
         self._workers = checked_workers(num_workers)
         self._batches, use_thread = self._readers(use_thread, self._workers)
         self._reader = ThreadPoolExecutor(1, "nnabla-data-iterator") if use_thread else None
+        self._batch_bytes = 0
         self._ahead: Future[Batch] | None = self._read_ahead()
 
     def _readers(self, use_thread: bool, workers: Workers | None) -> tuple[BatchReader | WorkerReader, bool]:
@@ -150,6 +154,7 @@ class DataIterator:
             raise StopIteration
         batch = self._batches.read() if self._ahead is None else self._taken_ahead(self._ahead)
         self._data_position = batch.position
+        self._batch_bytes = sum(array.nbytes for array in batch.arrays)
         for _ in range(batch.epochs_ended):
             for callback in self._epoch_end_callbacks:
                 callback(self._current_epoch)
@@ -165,6 +170,8 @@ class DataIterator:
 
     def _read_ahead(self) -> Future[Batch] | None:
         if self._reader is None or self._is_exhausted(self._data_position):
+            return None
+        if self._batch_bytes < _WORTH_THREAD and self._data_source._is_filled:
             return None
         return self._reader.submit(self._batches.read)
 

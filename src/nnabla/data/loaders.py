@@ -55,9 +55,9 @@ def load_image(
         FormatError: it is no image, or a damaged one.
         ArgumentError: the channels are not those of `shape`.
     """
-    image, largest = _read_image(file, shape, keeps_139(compat_139))
+    image = _read_image(file, shape, compat_139)
     # By multiplication, which gives the very numbers of NNabla 1.39.
-    return image * (1.0 / largest) if normalize else image
+    return image * (1.0 / _largest(image, file, compat_139)) if normalize else image
 
 
 def load_image_imread(file: Any, shape: Sequence[int] | None = None, max_range: float = 1.0) -> np.ndarray:
@@ -69,12 +69,11 @@ def load_image_imread(file: Any, shape: Sequence[int] | None = None, max_range: 
         max_range: what the largest value that the file's bits can hold becomes; with 255 or below 0, values are as they
             stand in the file.
     """
-    image, largest = _read_image(file, shape, keeps_139(None))
-    return image if max_range < 0 or max_range == 255 else image * (max_range / largest)
+    image = _read_image(file, shape, None)
+    return image if max_range < 0 or max_range == 255 else image * (max_range / _largest(image, file, None))
 
 
-def _read_image(file: Any, shape: Sequence[int] | None, compat_139: bool) -> tuple[np.ndarray, float]:
-    """An image, and the largest value that it could have."""
+def _read_image(file: Any, shape: Sequence[int] | None, compat_139: bool | None) -> np.ndarray:
     if shape is not None and len(shape) != 3:
         raise ArgumentError(f"load_image: shape must be (channels, height, width), not {tuple(shape)}")
     if isinstance(file, (str, os.PathLike)) and scheme_of(os.fspath(file)) != "file":
@@ -88,16 +87,28 @@ def _read_image(file: Any, shape: Sequence[int] | None, compat_139: bool) -> tup
         raise ArgumentError(
             f"load_image: the image has {image.shape[0]} channels, not the {shape[0]} of shape {tuple(shape)}"
         )
-    return image, 255.0 if compat_139 else _largest(image, file)
+    return image
 
 
-def _largest(image: np.ndarray, file: Any) -> float:
+def _largest(image: np.ndarray, file: Any, compat_139: bool | None) -> float:
+    """The largest value that an image could have."""
+    # Ones are white in an image of one bit, and nearly black in others.
+    if image.dtype == np.uint8 and image.max(initial=0) > 1:
+        return 255.0
+    if keeps_139(compat_139):
+        return 255.0
     if image.dtype.kind == "f":
         return 1.0
     if image.dtype == np.uint8:
-        # Ones are white in an image of one bit, and nearly black in others.
-        return 255.0 if image.max(initial=0) > 1 or bits_of(file) != 1 else 1.0
+        return 1.0 if _bits(file) == 1 else 255.0
     return float(np.iinfo(image.dtype).max)
+
+
+def _bits(file: Any) -> int:
+    if isinstance(file, (str, os.PathLike)) and scheme_of(os.fspath(file)) != "file":
+        with ResourceFileReader(file).open() as opened:
+            return bits_of(opened)
+    return bits_of(file)
 
 
 def load_csv(file: Any, shape: Sequence[int] | None = None, normalize: bool = False) -> np.ndarray:

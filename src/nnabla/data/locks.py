@@ -19,12 +19,13 @@ class Lock:
 
     def _renew(self) -> None:
         self._lock = threading.RLock()
+        self._acquire, self._release = self._lock.acquire, self._lock.release
 
     def __enter__(self) -> None:
-        self._lock.acquire()
+        self._acquire()
 
     def __exit__(self, *error: object) -> None:
-        self._lock.release()
+        self._release()
 
     def __reduce__(self) -> tuple[type[Lock], tuple[()]]:
         return Lock, ()

@@ -119,6 +119,10 @@ class DataSourceWithMemoryCache(DataSource):
     def _is_in_memory(self) -> bool:
         return self._on_memory
 
+    @property
+    def _is_filled(self) -> bool:
+        return self._on_memory and self._table.count == self._size
+
     def _first_generation_for_slices(self) -> int | None:
         if not self._on_memory:
             return self._data_source._first_generation_for_slices()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import operator
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 
 import numpy as np
@@ -63,6 +63,16 @@ class SimpleDataSource(DataSource):
 
     def _get_data(self, position: int) -> Sample:
         return self._get_data_of_generation(position, self._generation)
+
+    def _get_samples(self, start: int, stop: int) -> Iterator[Sample]:
+        if type(self)._get_data is not SimpleDataSource._get_data:
+            yield from super()._get_samples(start, stop)
+            return
+        load, lock = self._load_func, self._lock
+        for index in map(int, self._orders[self._generation][start:stop]):
+            with lock:
+                sample = load(index)
+            yield sample
 
     def _get_data_of_generation(self, position: int, generation: int) -> Sample:
         index = int(self._orders[generation][position])
@@ -133,6 +143,29 @@ class ConcatDataSource(DataSource):
         with self._lock:
             return self._data_sources[which]._get_data(index - start)
 
+    def _get_arrays(self, start: int, stop: int) -> tuple[np.ndarray, ...] | None:
+        return self._get_arrays_of_generation(start, stop, self._generation)
+
+    def _get_arrays_of_generation(self, start: int, stop: int, generation: int) -> tuple[np.ndarray, ...] | None:
+        if not self._is_in_memory:
+            return None
+        indices = np.asarray(self._orders[generation][start:stop])
+        which = np.searchsorted(self._sw_points, indices, side="right")
+        joined: list[np.ndarray] = []
+        with self._lock:
+            for number in np.unique(which).tolist():
+                chosen = which == number
+                first = self._sw_points[number - 1] if number else 0
+                arrays = self._data_sources[number]._get_arrays_at(indices[chosen] - first)
+                if arrays is None:
+                    return None
+                joined = joined or [np.empty((len(indices), *array.shape[1:]), array.dtype) for array in arrays]
+                for whole, part in zip(joined, arrays, strict=True):
+                    if part.shape[1:] != whole.shape[1:] or part.dtype != whole.dtype:
+                        return None
+                    whole[chosen] = part
+        return tuple(joined)
+
     @property
     def _reads_concurrently(self) -> bool:
         return self._is_thread_safe or all(source._reads_concurrently for source in self._data_sources)
@@ -140,6 +173,10 @@ class ConcatDataSource(DataSource):
     @property
     def _is_in_memory(self) -> bool:
         return all(source._is_in_memory for source in self._data_sources)
+
+    @property
+    def _is_filled(self) -> bool:
+        return all(source._is_filled for source in self._data_sources)
 
     def _first_generation_for_slices(self) -> int:
         self._orders.allow_lag()

@@ -89,6 +89,10 @@ class SlicedDataSource(DataSource):
     def _is_in_memory(self) -> bool:
         return self._data_source._is_in_memory
 
+    @property
+    def _is_filled(self) -> bool:
+        return self._data_source._is_filled
+
     def _position_in_source(self, position: int) -> int:
         if not 0 <= position < self._size:
             raise IndexError(f"SlicedDataSource: there is no sample {position} in a slice of {self._size}")

@@ -42,7 +42,7 @@ from __future__ import annotations
 
 import atexit
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -90,6 +90,14 @@ class DataSource:
         """The sample at a position of this epoch's order, as a tuple with a value for each of `variables`."""
         raise NotImplementedError(f"{type(self).__name__} does not define _get_data(position)")
 
+    def _get_arrays_at(self, positions: np.ndarray) -> tuple[np.ndarray, ...] | None:
+        """The same, of any positions in this epoch's order."""
+        return None
+
+    def _get_samples(self, start: int, stop: int) -> Iterator[Sample]:
+        """The samples at positions `start` to `stop` - 1, each read when it is asked for."""
+        return map(self._get_data, range(start, stop))
+
     def _first_generation_for_slices(self) -> int | None:
         """The generation that slices read first; None if the source does not know generations."""
         return None
@@ -122,6 +130,11 @@ class DataSource:
     def _is_in_memory(self) -> bool:
         """Whether samples lie in memory, so that it gains nothing if other processes read them."""
         return False
+
+    @property
+    def _is_filled(self) -> bool:
+        """Whether all of them lie there already."""
+        return self._is_in_memory
 
     def _makes_order_in_reset(self) -> bool:
         """Whether a new epoch has its order from `reset` on, and not only from `apply_order` on."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
+from collections.abc import Iterator
 from typing import Any, BinaryIO, Union
 
 import numpy as np
@@ -129,10 +130,10 @@ class ImageUtilsBackend:
         Raises:
             ArgumentError: none can do it.
         """
-        able = self._able(path, operator)
-        if not able:
+        best = next(self._able(path, operator), None)
+        if best is None:
             raise ArgumentError(f"no image backend can {operator} {name_of(path)!r}")
-        return able[0]
+        return best
 
     def next_available(self, path: Source) -> ImageUtilsBackend:
         """The backend that reads a file if the best one cannot.
@@ -140,17 +141,18 @@ class ImageUtilsBackend:
         Raises:
             ArgumentError: there is no other.
         """
-        able = self._able(path, "load")
+        able = list(self._able(path, "load"))
         if len(able) < 2:
             raise ArgumentError(f"no other image backend can load {name_of(path)!r}")
         return able[1]
 
-    def _able(self, path: Source, operator: str) -> list[ImageUtilsBackend]:
+    def _able(self, path: Source, operator: str) -> Iterator[ImageUtilsBackend]:
+        """Those that can do it, the best first."""
         extension = extension_of(path)
-        able = [b for b in _backends if _is_installed(b.module) and b.accept(path, extension, operator) != "NG"]
-        if self._chosen:
-            able.sort(key=lambda backend: backend.names[0] != self._chosen)
-        return able
+        first = [backend for backend in _backends if backend.names[0] == self._chosen] if self._chosen else []
+        for backend in (*first, *(backend for backend in _backends if backend not in first)):
+            if _is_installed(backend.module) and backend.accept(path, extension, operator) != "NG":
+                yield backend
 
 
 _backends: list[ImageUtilsBackend] = []
