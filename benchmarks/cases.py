@@ -127,6 +127,15 @@ SOLVERS = (
 # Name of the case to name of the solver.
 UPDATES = {f"update_{solver.lower()}": solver for solver in SOLVERS}
 
+# Samples in a batch of the cases that read data sets, and processes of those with workers.
+DATA_BATCH, DATA_WORKERS = 64, 2
+
+
+def _reading(kind: str, what: str, turn: float = 1.0, workers: bool = False) -> Case:
+    name = f"data_{kind}_workers" if workers else f"data_{kind}"
+    return Case(name, f"Data: {what}, batch {DATA_BATCH}" + (f", {DATA_WORKERS} workers" if workers else ""), turn=turn)
+
+
 CASES = {
     case.name: case
     for case in (
@@ -163,6 +172,18 @@ CASES = {
         Case("build_first", "Building ResNet-18 with parameter initialization", compared=False),
         Case("model_load", "Loading and building ResNet-152 from an .nnp", compared=False),
         Case("model_save", "Saving ResNet-152 to an .nnp", compared=False),
+        _reading("png32", "PNG of 32 x 32"),
+        # In turns that are long enough for what was read before they began not to count.
+        _reading("png32", "PNG of 32 x 32", turn=2.0, workers=True),
+        _reading("png224", "PNG of 224 x 224", turn=2.0),
+        _reading("png224", "PNG of 224 x 224", turn=4.0, workers=True),
+        _reading("csv", "CSV of 33 numbers"),
+        _reading("csv", "CSV of 33 numbers", workers=True),
+        _reading("concat", "two CSV files concatenated"),
+        _reading("simple", "function of the sample's number, images of 32 x 32"),
+        _reading("simple", "function of the sample's number, images of 32 x 32", turn=2.0, workers=True),
+        _reading("cache", ".npy cache of images of 32 x 32"),
+        _reading("memory", "memory cache of images of 32 x 32"),
     )
 }
 

@@ -51,6 +51,8 @@ def load_implementation(name: str, threads: int) -> tuple[Build, Clear, str, str
             from functions import torch_program
 
             return torch_program.build(case.partition(SIZE_MARK)[0], parameters)
+        if case.startswith("data_"):
+            return peer.data_program(case, parameters.parent) if name == "torch" else None
         with np.load(parameters) as arrays:
             return build(case, dict(arrays))
 

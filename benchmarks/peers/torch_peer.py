@@ -19,8 +19,11 @@ from cases import UPDATES, Program
 from torch import Tensor, nn
 
 from peers import torch_gan, torch_models
+from peers.torch_data import program as data_program
 
 Optimizer = Callable[[list[Tensor]], torch.optim.Optimizer]
+
+__all__ = ["build", "clear", "data_program", "set_threads", "version"]
 
 # torch.compile does not differentiate twice.
 EAGER_ONLY = ("mlp_dynamic", "cnn12_dynamic", "gru_lengths", "wgan_gp", *UPDATES, "build_first")

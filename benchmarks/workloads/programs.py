@@ -10,7 +10,21 @@ import numpy as np
 from cases import SIZE_MARK, UPDATES, Program
 
 import nnabla as nn
-from workloads import bert, cnn12, gan, lenet, mlp, mobilenet, model_files, resnet18, rnn, solvers, transformer, unet
+from workloads import (
+    bert,
+    cnn12,
+    data,
+    gan,
+    lenet,
+    mlp,
+    mobilenet,
+    model_files,
+    resnet18,
+    rnn,
+    solvers,
+    transformer,
+    unet,
+)
 
 PROGRAMS: dict[str, Callable[[], Program]] = {
     "mlp": mlp.training,
@@ -59,7 +73,7 @@ def build(name: str, parameters: Path) -> Program:
 
         return nnabla_program.build(*name.split(SIZE_MARK), parameters)
     nn.clear_parameters()
-    program = PROGRAMS[name]()
+    program = data.program(name, parameters.parent) if name.startswith("data_") else PROGRAMS[name]()
     created = nn.get_parameters(grad_only=False)
     if parameters.exists():
         with np.load(parameters) as arrays:
