@@ -103,6 +103,8 @@ class Scenarios:
         self.all: dict[str, Callable[[], Any]] = {}
         for sizes in ({"files": 100}, {"files": 3}):
             self._iterators(sizes["files"])
+        self._callbacks()
+        self._sources_beyond_memory()
         self._sources()
         self._slices()
         self._cells()
@@ -172,6 +174,55 @@ class Scenarios:
         last = [[str(array.dtype), list(array.shape)] for array in batch]
         iterator.close()
         return found, last, list(iterator.variables), iterator.size
+
+    def _callbacks(self) -> None:
+        """Which callbacks are called by the end of each `next`, without the thread, which may be ahead."""
+        for batch_size, stop, memory in itertools.product((2, 5, 8), (False, True), (False, True)):
+
+            def called(batch_size: int = batch_size, stop: bool = stop, memory: bool = memory) -> Any:
+                calls: list[Any] = []
+                iterator = D.data_iterator_simple(
+                    load,
+                    5,
+                    batch_size,
+                    use_thread=False,
+                    with_memory_cache=memory,
+                    stop_exhausted=stop,
+                    epoch_begin_callbacks=[lambda epoch: calls.append(["begin", epoch])],
+                    epoch_end_callbacks=[lambda epoch: calls.append(["end", epoch])],
+                )
+                iterator.register_epoch_begin_callback(lambda epoch: calls.append(["begin, registered", epoch]))
+                iterator.register_epoch_end_callback(lambda epoch: calls.append(["end, registered", epoch]))
+                found = []
+                for _ in range(8):
+                    try:
+                        iterator.next()
+                    except StopIteration:
+                        found.append("stop")
+                        break
+                    found.append([list(calls), iterator.epoch])
+                return found
+
+            self.all[f"callbacks, batch_size={batch_size}, stop_exhausted={stop}, memory={memory}"] = called
+
+    def _sources_beyond_memory(self) -> None:
+        """What a memory cache gives of a data set that is larger than it may be."""
+        for shuffle, file in itertools.product((False, True), repeat=2):
+
+            def beyond(shuffle: bool = shuffle, file: bool = file) -> Any:
+                size = nnabla_config.get("DATA_ITERATOR", "data_source_buffer_max_size")
+                nnabla_config.set("DATA_ITERATOR", "data_source_buffer_max_size", "100")
+                try:
+                    return self._batches(
+                        lambda: D.data_iterator_csv_dataset(
+                            self.numbers, 4, shuffle=shuffle, with_file_cache=file, use_thread=False
+                        ),
+                        10,
+                    )
+                finally:
+                    nnabla_config.set("DATA_ITERATOR", "data_source_buffer_max_size", size)
+
+            self.all[f"beyond memory, shuffle={shuffle}, file={file}"] = beyond
 
     def _sources(self) -> None:
         """Sources that are read and reset by hand."""
