@@ -1,0 +1,70 @@
+"""Arrays in another resolution."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..graph_writer import GraphWriter, Unsupported
+from .registry import Call, export
+
+
+@export("Interpolate")
+def interpolate(g: GraphWriter, f: Call, x: str) -> str:
+    if g.opset < 11:
+        raise Unsupported("sizes of the result are given from opset 11 on")
+    before, after = g.shape(x), f.shape_out
+    count = len(f.output_size)
+    first = len(before) - count - f.channel_last
+    along = range(first, first + count)
+    if any(before[a] < 0 for a in along):
+        raise Unsupported("with an open batch size, the batch is not resized")
+    if before == after:
+        return x
+    if 0 in after:
+        if -1 in after:
+            raise Unsupported("with an open batch size, the result must not be empty")
+        return g.constant(np.zeros(after))
+    mode = "nearest" if f.mode == "nearest" else "linear"
+    how: dict[str, Any] = {"mode": mode, "coordinate_transformation_mode": "asymmetric"}
+    if f.align_corners:
+        how["coordinate_transformation_mode"] = "align_corners"
+    elif f.half_pixel:
+        how["coordinate_transformation_mode"] = "pytorch_half_pixel"
+    if mode == "nearest":
+        how["nearest_mode"] = "floor"
+        if f.half_pixel_for_nn:
+            # The element at floor((i + 1/2) n / m).
+            how["coordinate_transformation_mode"] = "half_pixel"
+            how["nearest_mode"] = "round_prefer_ceil"
+    # Sizes, not scales: NNabla goes by the ratio of the lengths. Runtimes want spatial axes last.
+    order = [*range(first), *([len(before) - 1] if f.channel_last else []), *along]
+    y = g.transpose(x, order)
+    lengths = [after[a] for a in order]
+    outer = lengths[:-count]
+    flat = [-1 if -1 in outer else math.prod(outer[:-1]), outer[-1] if outer and outer[-1] > 0 else 1]
+    source = [before[a] for a in along]
+    if len(outer) != 2 or -1 in outer:
+        y = g.reshape(y, [*flat, *source])
+    size = g("Concat", g.slice(g("Shape", y), [0], [2], [0], [1]), g.ints([after[a] for a in along]), axis=0)
+    if -1 not in flat:
+        size = g.ints([*flat, *[after[a] for a in along]])
+    y = g("Resize", y, None, None, size, **how) if g.opset >= 13 else _resize_11(g, y, size, how)
+    if len(outer) != 2 or -1 in outer:
+        y = g.reshape(y, lengths)
+    return g.transpose(y, sorted(range(len(order)), key=order.__getitem__))
+
+
+def _resize_11(g: GraphWriter, y: str, size: str, how: dict[str, Any]) -> str:
+    return str(g("Resize", y, g.constant([]), g.constant([]), size, **how))
+
+
+@export("WarpByGrid")
+def warp_by_grid(g: GraphWriter, f: Call, x: str, grid: str) -> str:
+    if f.channel_last:
+        raise Unsupported("channel_last is not written")
+    mode = f.mode if f.mode == "nearest" else "linear" if g.opset >= 20 else "bilinear"
+    border = {"zero": "zeros", "repeat": "border", "reflect": "reflection"}[f.padding_mode]
+    return str(g("GridSample", x, grid, mode=mode, padding_mode=border, align_corners=int(f.align_corners)))
