@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from ..graph_writer import GraphWriter, Shape, Unsupported
 from .layers import to_channel_first, to_channel_last
@@ -44,7 +45,7 @@ def _ends(f: Call, spatial: Shape) -> list[int]:
     return [max((c - 1) * s + k - d - p, 0) for d, c, k, s, p in sizes]
 
 
-def _window(f: Call, before: list[int], after: list[int]) -> dict[str, list[int]]:
+def _window(f: Call, before: list[int], after: list[int]) -> dict[str, Any]:
     return {"kernel_shape": list(f.kernel), "strides": list(f.stride), "pads": [*before, *after]}
 
 
