@@ -39,20 +39,28 @@ def first_cases(cases: Iterator[tuple[str, Case]]) -> dict[str, Case]:
     return dict(found.values())
 
 
-def _entry(name: str, case: Case) -> dict[str, Any] | None:
-    inputs = variables(case, case.arrays())
-    for position, x in enumerate(inputs[1:], 1):
-        if x is not None:
-            nn.parameter.set_parameter(f"{name}/x{position}", x)
+def outputs_of(case: Case, inputs: list[Any]) -> dict[str, Any] | None:
+    """What the function of a case gives; None if it is refused, or nothing is computed."""
     try:
         outputs = call(case, inputs)
     except (ValueError, TypeError, RuntimeError, IndexError, AssertionError):
         return None
     if any(y.parent is None for y in outputs):
         return None
+    return {f"y{i}": y for i, y in enumerate(outputs)}
+
+
+def _entry(name: str, case: Case) -> dict[str, Any] | None:
+    inputs = variables(case, case.arrays())
+    for position, x in enumerate(inputs[1:], 1):
+        if x is not None:
+            nn.parameter.set_parameter(f"{name}/x{position}", x)
+    found = outputs_of(case, inputs)
+    if found is None:
+        return None
     batch = inputs[0].shape[0]
     t = nn.Variable((batch, 3))
-    found = {f"y{i}": y for i, y in enumerate(outputs)} | {"z": PF.affine(t, 2, name=f"{name}/{BESIDE}")}
+    found |= {"z": PF.affine(t, 2, name=f"{name}/{BESIDE}")}
     return {"name": name, "batch_size": batch, "outputs": found, "names": {"x0": inputs[0], "t": t}}
 
 

@@ -28,7 +28,7 @@ from nnabla.utils.save import create_proto, save
 
 from ..operators.case import Case
 from ..operators.cases import TABLES
-from ..operators.observe import call, variables
+from ..operators.observe import variables
 from . import open_functions
 
 VERSION = "1.39.0"
@@ -84,15 +84,11 @@ def other(name: str) -> dict[str, Any]:
 def entry(name: str, case: Case) -> dict[str, Any] | None:
     """What `save` wants to know about the network of a case; None if it is refused, or nothing is computed."""
     inputs = variables(case, case.arrays())
-    try:
-        outputs = call(case, inputs)
-    except (ValueError, TypeError, RuntimeError, IndexError, AssertionError):
-        return None
-    if any(y.parent is None for y in outputs):
+    found = open_functions.outputs_of(case, inputs)
+    if found is None:
         return None
     names = {f"x{i}": x for i, x in enumerate(inputs) if x is not None}
     shape = inputs[0].shape if inputs else ()
-    found = {f"y{i}": y for i, y in enumerate(outputs)}
     return {"name": name, "batch_size": shape[0] if shape else 1, "outputs": found, "names": names}
 
 
