@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -36,44 +38,48 @@ def resnet152(x: nn.Variable) -> nn.Variable:
     return PF.affine(F.global_average_pooling(h), 1000, name="fc")
 
 
-class ModelFile:
-    """An archive in a folder of its own."""
+def write(path: str) -> None:
+    """Write an archive of the network."""
+    nn.logger.setLevel("WARNING")
+    save(path, contents())
 
-    def __init__(self) -> None:
-        self._folder = TemporaryDirectory()
-        self._path = str(Path(self._folder.name) / "m.nnp")
-        nn.logger.setLevel("WARNING")
-        x = nn.Variable((1, 3, 224, 224))
-        names = {"x": x}
-        self._contents = {
-            "networks": [{"name": "net", "batch_size": 1, "outputs": {"y": resnet152(x)}, "names": names}],
-            "executors": [{"name": "run", "network": "net", "data": ["x"], "output": ["y"]}],
-        }
 
-    def save(self) -> None:
-        save(self._path, self._contents)
-
-    def load(self) -> None:
-        nn.clear_parameters()
-        NnpLoader(self._path).get_network("net", batch_size=1)
-
-    def forget(self) -> None:
-        """Give up what was saved, so that loading finds the memory free."""
-        self._contents = {}
-        nn.clear_parameters()
+def contents() -> dict:
+    x = nn.Variable((1, 3, 224, 224))
+    return {
+        "networks": [{"name": "net", "batch_size": 1, "outputs": {"y": resnet152(x)}, "names": {"x": x}}],
+        "executors": [{"name": "run", "network": "net", "data": ["x"], "output": ["y"]}],
+    }
 
 
 def saving() -> Program:
     """The file is written anew in every step."""
-    return Program(ModelFile().save, _nothing)
+    nn.logger.setLevel("WARNING")
+    folder, found = TemporaryDirectory(), contents()
+
+    def step() -> None:
+        save(str(Path(folder.name) / "m.nnp"), found)
+
+    return Program(step, _nothing)
 
 
 def loading() -> Program:
-    """The network is read and its graph built in every step, by the loader for inference."""
-    file = ModelFile()
-    file.save()
-    file.forget()
-    return Program(file.load, _nothing)
+    """The network is read and its graph built in every step, by the loader for inference.
+
+    Another process writes the file, so that no memory of its parameters is kept here for new ones.
+    """
+    nn.logger.setLevel("WARNING")
+    folder = TemporaryDirectory()
+    path = str(Path(folder.name) / "m.nnp")
+    code = "import sys; sys.path[:] = eval(sys.argv[2]); from workloads.model_files import write; write(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", code, path, repr(sys.path)], check=True, stdout=subprocess.DEVNULL)
+
+    def step() -> None:
+        nn.clear_parameters()
+        NnpLoader(path).get_network("net", batch_size=1)
+        assert folder.name in path  # the folder lives as long as the step
+
+    return Program(step, _nothing)
 
 
 def _nothing() -> np.ndarray:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, BinaryIO
 
 from ..errors import ArgumentError, FormatError, shown
+from .plain_text import parsed_lines
 from .wire import number as varint
 
 Field = tuple[str, int, str]
@@ -278,7 +279,9 @@ def parse_text(message: Any, data: bytes, where: str) -> None:
     from google.protobuf import text_format
 
     try:
-        text_format.Parse(data.decode(), message)
+        text = data.decode()
+        if not parsed_lines(message, text):
+            text_format.Parse(text, message)
     except (text_format.ParseError, UnicodeDecodeError, RecursionError) as error:
         raise FormatError(f"{where}: {shown(str(error), 300)}") from error
 
