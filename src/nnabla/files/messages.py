@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import Any, BinaryIO
 
 from ..errors import ArgumentError, FormatError, shown
-from .plain_text import parsed_lines
 from .wire import number as varint
 
 Field = tuple[str, int, str]
@@ -277,6 +276,8 @@ def parse_text(message: Any, data: bytes, where: str) -> None:
         FormatError: `where`, and what is wrong with the text, such as a field that the schema lacks.
     """
     from google.protobuf import text_format
+
+    from .plain_text import parsed_lines
 
     try:
         text = data.decode()
