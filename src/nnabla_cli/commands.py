@@ -30,6 +30,7 @@ COMMANDS = {
     "draw_graph": "nnabla.cli.draw_graph:draw_graph_command",
     "view": "nnabla.cli.view:view_command",
     "check": "nnabla.cli.check:check_command",
+    "convert": "nnabla.cli.convert:convert_command",
     "version": "nnabla.cli.version:version_command",
 }
 
@@ -288,9 +289,9 @@ def convert(subparsers: Any) -> argparse.ArgumentParser:
         help="format of the output (default: NNP, or what the extension says)",
     )
     add("-f", "--force", action="store_true", help="overwrite the output")
-    add("-b", "--batch-size", type=int, default=1, help="default 1; -1 for that of the model")
+    add("-b", "--batch-size", type=int, default=1, help="default 1; -1 for that of the model, which ONNX leaves open")
     add("-S", "--split", type=str, help="parts FROM-TO[,FROM-TO...] of the network to write; needs -E")
-    add("-d", "--define_version", type=str, help="opset_N, opset_snpe, opset_tensorrt or nnb_N")
+    add("-d", "--define_version", type=str, help="ONNX: opset_N, default opset_17")
     add("--enable-optimize-pb", action="store_true", help="simplify a frozen TensorFlow graph")
     add("--channel-last", action="store_true", help="TFLite: keep the channels last")
     add("--quantization", action="store_true", help="TFLite: 8-bit integers")

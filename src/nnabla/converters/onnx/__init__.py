@@ -1,5 +1,6 @@
 """ONNX models: networks written as such."""
 
 from .exporter import to_onnx
+from .model_files import save
 
-__all__ = ["to_onnx"]
+__all__ = ["save", "to_onnx"]

@@ -14,6 +14,7 @@ from ...graph.meeting import meet, with_gaps
 from ...graph.operator import Operator, registry
 from ...graph.variable import Variable
 from ...network import ProtoFunction, ProtoNetwork
+from ...network.initial_values import InitialValues
 from ...network.variable_batch import variable_batch_size
 from . import export_rules
 from .graph_writer import GraphWriter, Shape, Unsupported
@@ -191,12 +192,12 @@ class _Exporter:
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, lengths)
 
     def _parameters(self, read: set[str]) -> list[TensorProto]:
-        messages = []
-        for name, described in self.network.parameters.items():
-            if name in read:
-                values = self.network.owner._parameter_for(described).d
-                messages.append(numpy_helper.from_array(np.ascontiguousarray(values, np.float32), name))
-        return messages
+        with InitialValues(self.network.owner) as initial:
+            found = {name: initial.parameter(p) for name, p in self.network.parameters.items() if name in read}
+        return [
+            numpy_helper.from_array(np.ascontiguousarray(variable.d, np.float32), name)
+            for name, variable in found.items()
+        ]
 
 
 def opset_of(text: str | None) -> int | None:

@@ -1,0 +1,42 @@
+"""ONNX models in files; the arrays of large ones in a second file beside them."""
+
+from __future__ import annotations
+
+import os
+
+from onnx import ModelProto, TensorProto
+
+from ...files.atomic import replacing
+
+# Protobuf messages end at 2 GB. What is not an array takes the rest.
+MOST_INSIDE = 2_000_000_000
+# Arrays that are put into the second file begin at multiples of a page, so that runtimes may map them.
+_PAGE = 4096
+# Smaller ones stay in the model.
+_SMALL = 1024
+
+
+def save(model: ModelProto, path: str | os.PathLike[str], most_inside: int = MOST_INSIDE) -> None:
+    """Write a model. Files of the same names are replaced, the model last.
+
+    Args:
+        model: its arrays are moved to the second file if there is one: it is of no use afterwards.
+        path: of the file. Arrays of more bytes than `most_inside` in all are written to a file of that name with
+            ``.data`` at the end, which belongs into the same folder.
+        most_inside: in bytes.
+    """
+    target = os.fspath(path)
+    arrays = model.graph.initializer
+    if sum(len(array.raw_data) for array in arrays) > most_inside:
+        location = os.path.basename(target) + ".data"
+        with replacing(target + ".data") as temporary, open(temporary, "wb") as file:
+            for array in arrays:
+                if len(array.raw_data) >= _SMALL:
+                    file.write(b"\0" * (-file.tell() % _PAGE))
+                    start, length = file.tell(), file.write(array.raw_data)
+                    array.ClearField("raw_data")
+                    array.data_location = TensorProto.EXTERNAL
+                    for key, value in (("location", location), ("offset", start), ("length", length)):
+                        array.external_data.add(key=key, value=str(value))
+    with replacing(target) as temporary, open(temporary, "wb") as file:
+        file.write(model.SerializeToString())

@@ -1,0 +1,107 @@
+"""``nnabla_cli convert`` from NNP to ONNX."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+import nnabla as nn
+import nnabla.functions as F
+import nnabla.parametric_functions as PF
+from nnabla.converters.onnx import save, to_onnx
+from nnabla.utils.save import save as save_nnp
+
+from .running import run
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """A model file, and an input with its result."""
+    nn.clear_parameters()
+    x = nn.Variable((4, 3, 6, 6))
+    y = F.relu(PF.affine(F.max_pooling(PF.convolution(x, 2, (3, 3)), (2, 2)), 70))
+    x.d = np.random.RandomState(0).standard_normal(x.shape)
+    y.forward()
+    content = {
+        "networks": [{"name": "net", "batch_size": 4, "outputs": {"y": y}, "names": {"x": x}}],
+        "executors": [{"name": "run", "network": "net", "data": ["x"], "output": ["y"]}],
+    }
+    save_nnp(str(tmp_path / "m.nnp"), content)
+    nn.clear_parameters()
+    return tmp_path / "m.nnp", x.d.astype(np.float32), y.d.copy()
+
+
+def computed(path, x):
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return session.run(["y"], {"x": x})[0]
+
+
+def lengths(path):
+    model = onnx.load(path)
+    dims = model.graph.input[0].type.tensor_type.shape.dim
+    return [d.dim_param or d.dim_value for d in dims], model
+
+
+@pytest.mark.parametrize(("batch", "first"), [((), 1), (("-b", "2"), 2), (("-b", "-1"), "batch")])
+def test_batch_sizes(archive, tmp_path, batch, first):
+    path, x, y = archive
+    assert run("convert", *batch, path, tmp_path / "m.onnx") == 0
+    shape, model = lengths(tmp_path / "m.onnx")
+    assert shape == [first, 3, 6, 6]
+    assert model.opset_import[0].version == 17
+    count = 4 if first == "batch" else first
+    np.testing.assert_allclose(computed(tmp_path / "m.onnx", x[:count]), y[:count], rtol=1e-4, atol=1e-5)
+
+
+def test_opset_and_version_of_the_format(archive, tmp_path):
+    path, x, y = archive
+    out = tmp_path / "m.onnx"
+    assert run("convert", "-d", "opset_13", "--ir_version", "8", "-b", "-1", path, out) == 0
+    _, model = lengths(out)
+    assert (model.opset_import[0].version, model.ir_version) == (13, 8)
+    np.testing.assert_allclose(computed(out, x), y, rtol=1e-4, atol=1e-5)
+
+
+def test_a_file_that_is_there(archive, tmp_path, capfd):
+    out = tmp_path / "m.onnx"
+    out.write_bytes(b"kept")
+    assert run("convert", archive[0], out) == 255
+    assert "exists; -f overwrites it" in capfd.readouterr().err
+    assert out.read_bytes() == b"kept"
+    assert run("convert", "-f", archive[0], out) == 0
+    onnx.checker.check_model(str(out))
+
+
+@pytest.mark.parametrize(
+    ("options", "output", "message"),
+    [
+        (("-S", "a-b", "--quantization"), "m.onnx", "from NNP to ONNX does not take -S, --quantization"),
+        ((), "m.nnb", "from NNP to NNB is not there yet"),
+        (("-O", "TFLITE"), "m.x", "from NNP to TFLITE is not there yet"),
+        (("-d", "opset_8"), "m.onnx", "opset must be a number from 9 to"),
+        (("-d", "nnb_3"), "m.onnx", "define_version must be opset_9 to"),
+        (("-E", "1"), "m.onnx", "-E must be the number of one of 1 executors, not 1"),
+        (("--ir_version", "3"), "m.onnx", "--ir_version must be from 8 to"),
+    ],
+)
+def test_what_is_refused(archive, tmp_path, capfd, options, output, message):
+    assert run("convert", *options, archive[0], tmp_path / output) == 255
+    assert message in capfd.readouterr().err
+    assert not (tmp_path / output).exists()
+
+
+def test_arrays_in_a_second_file(tmp_path):
+    nn.clear_parameters()
+    x = nn.Variable((2, 50))
+    y = PF.affine(x, 60)
+    x.d = np.random.RandomState(0).standard_normal(x.shape)
+    y.forward()
+    graph = nn.graph_def.create_graph_from_variable("net", y, names={"x": x, "y": y})
+    save(to_onnx(graph["net"]), tmp_path / "m.onnx", most_inside=10_000)
+    assert (tmp_path / "m.onnx.data").stat().st_size == 50 * 60 * 4
+    assert (tmp_path / "m.onnx").stat().st_size < 2000
+    onnx.checker.check_model(str(tmp_path / "m.onnx"))
+    np.testing.assert_allclose(computed(tmp_path / "m.onnx", x.d.astype(np.float32)), y.d, rtol=1e-4, atol=1e-5)
+    nn.clear_parameters()
