@@ -132,7 +132,10 @@ NOT_READABLE = "load_parameters: the file object is not a readable .safetensors 
         ({"a": {**ONE, "shape": [2**62, 2**62]}}, NOT_READABLE),
         ({"a": {**ONE, "dtype": "object"}}, NOT_READABLE),
         ({"a": {**ONE, "shape": [1] * 65}}, r"parameter 'a' has shape \[1, 1.*dimension"),
-        ({"a": {"dtype": "C64", "shape": [], "data_offsets": [0, 8]}}, "is of type C64, not one of|variant `C64`"),
+        (
+            {"a": {"dtype": "C64", "shape": [], "data_offsets": [0, 8]}},
+            "is of type C64, not one of|variant `C64`|invalid JSON in header",
+        ),
         ({"/": ONE}, "there is a parameter without a name"),
         ({"__metadata__": {"nnabla_need_grad": "{"}, "a": ONE}, "metadata 'nnabla_need_grad' is not JSON"),
         ({"__metadata__": {"nnabla_need_grad": "[" * 10**5}, "a": ONE}, "metadata 'nnabla_need_grad' is not JSON"),
