@@ -174,7 +174,7 @@ class _Exporter:
         name = str(f.name)
         try:
             if f.type not in export_rules.RULES:
-                raise Unsupported("the function has no counterpart in ONNX")
+                raise Unsupported("no rule writes this function as ONNX")
             operator = self.operators[name]
             inputs: list[str | None] = list(f.inputs)
             if operator.present and not operator.declaration.variadic:
