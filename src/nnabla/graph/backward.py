@@ -40,7 +40,7 @@ from .variable import Hook, Variable
 _FULL = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
 
 
-# Elements; to add to a smaller tensor within the kernel that computes the gradient saves nothing.
+# Elements. For smaller tensors, adding to the sum within the kernel that computes the gradient saves nothing.
 _WORTH_ADDING_TO = 1 << 14
 
 
@@ -50,7 +50,7 @@ class BackwardPlan(Plan):
     Attributes:
         seed: number of the slot that the gradient of the root is put into.
         root: which output of the last function that is.
-        passes_seed_on: whether other variables may get it as theirs.
+        passes_seed_on: whether other variables may receive it as their gradient.
     """
 
     seed: int
@@ -144,7 +144,7 @@ def _run_with_callbacks(
 
 
 def _require_values(plan: BoundPlan) -> None:
-    """See to it that what gradients read is there, also of functions that were made since forward ran.
+    """Make sure that what gradients read is there, also for functions that were made since forward ran.
 
     What such a function leaves behind for its gradient follows from its inputs.
 
@@ -241,7 +241,7 @@ class _Backward:
         self.free = intermediate(order, (root,))
         # Arrays of intermediate variables that hold a gradient already, when the next step runs.
         self.written: set[int] = set()
-        # Those of them whose gradient is a tensor that nothing else holds.
+        # Those among them whose gradient is a tensor that nothing else holds.
         self.sole: set[int] = set()
         self.producer = {id(b.data): f for f in order for b in f._outputs}
         self.position = {f: position for position, f in enumerate(order)}
@@ -266,9 +266,9 @@ class _Backward:
         plan.seed = self.seed
         maker = self.order[-1]
         outputs = [b.data for b in maker._outputs]
-        # A variable that was given its parent by the user is none of them. No gradient goes on from it.
+        # A variable whose parent the user has set is not among them. Its gradient is not propagated further.
         plan.root = outputs.index(self.root._buffers.data) if self.root._buffers.data in outputs else 0
-        # Leaves copy what they are given; who writes to an expanded one copies it first.
+        # Leaves copy what they are given; whoever writes to an expanded tensor copies it first.
         plan.passes_seed_on = (
             may_share(maker._operator)
             and not self.clear_buffer
@@ -370,7 +370,7 @@ class _Backward:
         return partial(needing_kernel, usual, need) if operator.declaration.grad_takes_need else usual
 
     def _is_spent(self, array: NdArray) -> bool:
-        """Whether the gradient of `array` is of use to nothing but the function that made the array."""
+        """Whether only the function that made `array` uses its gradient."""
         return self.clear_buffer and id(array) in self.sole and id(array) in self.free
 
     def _is_kept(self, function: Function, variable: Variable) -> bool:
@@ -416,7 +416,7 @@ class _Backward:
             if want and address in self.producer:
                 self.written.add(address)
                 self.sole.discard(address)
-        # Inputs that others go on from, and the function that made each.
+        # Inputs whose gradients are propagated further, and the function that made each.
         onward = [
             (i, self.position[self.producer[address]])
             for i, (address, want) in enumerate(zip(addresses, wants, strict=True))
@@ -442,7 +442,7 @@ class _Backward:
         binder = self.binder
         dying: dict[int, list[tuple[int, int]]] = {}
         seen: set[int] = set()
-        # From the back: the function that is met first with an array is the last to need it.
+        # Going backwards, the first function met with an array is the last one to need it.
         for place in range(len(schedule) - 1, -1, -1):
             function, again = schedule[place]
             arrays = []

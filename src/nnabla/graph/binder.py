@@ -33,12 +33,12 @@ from .variable import Variable
 
 ANY_TYPE = object()
 
-# Elements; below that a free step costs more time than the memory is worth.
+# Elements. Below this, a step that frees memory costs more time than the memory is worth.
 _WORTH_A_STEP = 1 << 16
 
 
 class Binder:
-    """Collects steps, and how what they work on is found in a graph.
+    """Collects steps, and how to find in a graph what they work on.
 
     Args:
         order: the functions of the graph.
@@ -73,7 +73,7 @@ class Binder:
         self.positions.append(position)
 
     def produce(self, position: int) -> None:
-        """Note that the outputs of a function are there from now on, to be read where they are."""
+        """Note that the outputs of a function are there from now on, and are read in place."""
         operator = self.order[position]._operator
         # A user's code may write values of any type.
         any_type = operator.whole or isinstance(operator, Callback)
@@ -94,7 +94,7 @@ class Binder:
         return len(self.recipe) - 1
 
     def _once(self, source: int, thing: Any, position: int = 0, i: int = 0, more: Any = None) -> int:
-        """The number of the entry for `thing`, which is there once."""
+        """The number of the entry for `thing`; there is only one."""
         key = source, id(thing)
         number = self._numbers.get(key)
         if number is None:
@@ -196,7 +196,7 @@ class Binder:
     # ---- memory ------------------------------------------------------------------------------------------
 
     def free(self, arrays: Sequence[tuple[int, int]], operators: Sequence[int] = (), slots: Sequence[int] = ()) -> None:
-        """Have memory given up here, or a little later: small arrays wait until they are worth a step.
+        """Free memory here, or a little later: small arrays wait until they are worth a step.
 
         Args:
             arrays: of intermediate variables, with their numbers of elements.

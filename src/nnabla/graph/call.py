@@ -104,7 +104,7 @@ def _carry_out(
     if modes.auto_forward:
         run_function(operator, given, found, function._needs_grad)
         if modes.no_grad:
-            # Nothing will go back: a loop that runs for long must not keep all that it has computed.
+            # Backward will never come: a long loop must not keep everything that it has computed.
             for variable in found:
                 variable._parent = None
     return found[0] if len(found) == 1 else tuple(found)
@@ -165,7 +165,7 @@ def _arrays_for(operator: Operator, outputs: Sequence[Any] | None, shapes: list[
 
 
 def _leave_to(x: Any, operator: Operator, inputs: Sequence[Any], n_outputs: int) -> Any:
-    """An input that only describes a variable takes the call itself. Anything else is refused."""
+    """Hand the call to an input that only describes a variable. Anything else is refused."""
     describe = getattr(x, "_describe_call", None)
     if describe is None:
         _refuse_input(operator, inputs, x)

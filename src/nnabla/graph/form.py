@@ -1,4 +1,4 @@
-"""The form of a graph: all that a plan depends on, but for the objects that it works on.
+"""The form of a graph: everything that a plan depends on, except the objects that it works on.
 
 Graphs of one form are run by one plan: a network that is built anew in each iteration, as dynamic ones are, is compiled
 once.
@@ -74,7 +74,7 @@ def form_of(order: Sequence[Function], roots: Sequence[Variable], readers: bool)
                 held.append(output)
                 reads[id(output)] = 0
                 add(_flags(output))
-    # None for a variable that a user has set under a function that does not make it.
+    # None for a variable whose parent the user has set to a function that does not make it.
     form += [(numbers.get(id(v._buffers)), _flags(v)) for v in roots]
     # Users may have given outputs other shapes than their functions did.
     form += [array._shape for array in arrays]

@@ -131,7 +131,7 @@ def add_forward_step(binder: Binder, position: int, asked: set[int], chosen: For
     kernel = binder.entry(KERNEL, position, more=chosen.of)
     step = forward_step(kernel, slots, [binder.data(array) for array in arrays])
     if operator.dynamic_shape:
-        # What follows has its shapes already where this is a repetition.
+        # Where this is a repetition, the functions behind it have their shapes already.
         end = position + 1 if chosen.repeats else None
         functions = binder.entry(CALL, more=lambda order, frame: order[position:end])
         step = reshaping_step(

@@ -42,7 +42,7 @@ def _held(function: Function) -> list[NdArray]:
 
 
 def read_by_backward(order: Sequence[Function]) -> set[int]:
-    """Addresses of the data arrays that backward reads: for gradients, and to recompute what it does not find."""
+    """Addresses of the data arrays that backward reads: for gradients, and to recompute what was freed."""
     needed = read_by_gradients(order)
     for function in reversed(order):
         outputs = [v for v in (ref() for ref in function._output_refs) if v is not None]
@@ -55,7 +55,7 @@ def intermediate(order: Sequence[Function], roots: Sequence[Variable]) -> dict[i
     """The arrays that may be freed at all: outputs of functions that are neither asked for nor persistent.
 
     Nor, as in NNabla, those that somebody holds and no function in `order` reads: the last state of an LSTM, say, with
-    which the next sequence is to begin; nor those that were given to another variable, which begins it.
+    which the next sequence begins; nor those that were given to another variable, which begins it.
 
     Maps the array's address to its variable, or to None where nobody holds the variable any more.
     """
@@ -82,7 +82,7 @@ def intermediate(order: Sequence[Function], roots: Sequence[Variable]) -> dict[i
 def _first_root(order: Sequence[Function], roots: Sequence[Variable]) -> dict[int, int]:
     """For each function of `order`, by address, which of the roots it runs for first."""
     where = {id(function): position for position, function in enumerate(order)}
-    # What one root adds to the order ends with the function that makes it.
+    # The part of the order that a root adds ends with the function that makes the root.
     ends = list(accumulate((where[id(root._parent)] for root in roots), max))
     return {address: bisect_left(ends, position) for address, position in where.items()}
 
@@ -97,8 +97,8 @@ def freed_after_forward(
 ) -> dict[int, list[NdArray]]:
     """For each position in `order` the arrays that nothing needs any more once that function has run.
 
-    As in NNabla, what not only the functions for one root read is kept: a prediction of which a loss and an error rate
-    were made, say, is there to be looked at after ``loss.forward(clear_buffer=True)`` or `forward_all` of both.
+    As in NNabla, what functions for more than one root read is kept: a prediction that a loss and an error rate share,
+    say, can be looked at after ``loss.forward(clear_buffer=True)`` or `forward_all` of both.
     """
     first_root = _first_root(order, roots)
     candidates = {
@@ -107,7 +107,7 @@ def freed_after_forward(
         if variable is None or variable._recompute or _is_read_for_one_root(variable, first_root)
     }
     if not clear_buffer:
-        # What is to be recomputed is given up at once, whatever the options.
+        # What is to be recomputed is freed at once, whatever the options.
         needed = read_by_backward(order) if clear_no_need_grad else set(candidates)
         candidates = {a: v for a, v in candidates.items() if a not in needed or (v is not None and v._recompute)}
     last: dict[int, tuple[int, NdArray]] = {}

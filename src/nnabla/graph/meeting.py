@@ -17,7 +17,7 @@ from .operator import Operator, Shape
 from .variable import Buffers, Variable
 from .wiring import wiring_of
 
-# A terabyte of float32. Where a slip of the pen makes a size this large, nothing else would tell before forward.
+# A terabyte of float32. A size this large is most likely a typing error, which nothing else would report before forward.
 _MOST_ELEMENTS = 1 << 38
 
 _LARGEST = torch.finfo(torch.float32).max
@@ -25,12 +25,12 @@ _LARGEST = torch.finfo(torch.float32).max
 _N_OUTPUTS = Int(-1)
 _N_OUTPUTS.name = "n_outputs"
 
-# The argument that says that there is no such input, where an operator has it.
+# The argument with which an operator rules out that input, if it has one.
 _RULED_OUT_BY = {"beta": "no_bias", "gamma": "no_scale"}
 
 
 def meet(operator: Operator, inputs: Sequence[Any], given: list[Any], n_outputs: int) -> list[Shape]:
-    """Settle what depends on the context and the inputs; shapes of the outputs."""
+    """Settle what depends on the context and the inputs; returns the shapes of the outputs."""
     if isinstance(operator, Callback):
         operator.present = (True,) * len(given)
     else:
@@ -80,7 +80,7 @@ def output_shapes(operator: Operator, inputs: Sequence[Variable | NdArray]) -> l
     Raises:
         ShapeError, ArgumentError: inputs or arguments do not fit; the message names the function and shows both.
     """
-    # An operator of its own kind, also after its mask was another one.
+    # Under another mask it counts as another operator.
     operator.prototype = None if operator.mask is None else object()
     operator.restart()
     try:
@@ -88,7 +88,7 @@ def output_shapes(operator: Operator, inputs: Sequence[Variable | NdArray]) -> l
     except (ShapeError, ArgumentError) as error:
         if isinstance(operator, Callback):
             raise
-        # An operator that is made of another one passes on what that finds wrong.
+        # An operator that uses another one passes on its errors.
         name = operator.declaration.name
         said = str(error) if str(error).startswith(f"{name}: ") else f"{name}: {error}"
         raise type(error)(f"{said}{described(operator, inputs)}") from None

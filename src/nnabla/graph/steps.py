@@ -51,12 +51,12 @@ class LeafSlot:
         self.dtype = dtype
         self.device = device
         self.kind = kind
-        # The array's tensor that was read last, as it is: while the array has it, there is nothing to load.
+        # The array's tensor when it was last read: while the array still has it, there is nothing to load.
         self.source: Any = _NONE_YET
         self._tensor: torch.Tensor | None = None
 
     def load(self) -> None:
-        """Read the array again: its tensor is another one than last time, or has to be converted each time."""
+        """Read the array again: its tensor has changed, or has to be converted each time."""
         array = self.buffers.data
         whole = array._whole_type() if self.kind is Kind.WHOLE else None
         if whole is not None:
@@ -136,7 +136,7 @@ def cast_step(source: int, target: int, dtype: torch.dtype) -> Step:
 
 
 def copied(kernel: Callable[..., Any]) -> Callable[..., Any]:
-    """`kernel`, whose results may be views, with results of their own memory."""
+    """`kernel`, whose results may be views, made to return results with memory of their own."""
 
     def call(*tensors: Any) -> Any:
         result = kernel(*tensors)
@@ -231,7 +231,7 @@ def backward_step(kernel: int, slots: Sequence[int], sinks: Sequence[Sink], plac
 
 
 def call_step(kernel: int) -> Step:
-    """Call what finds its tensors by itself."""
+    """Call a kernel that finds its tensors by itself."""
 
     def step(frame: Frame) -> None:
         frame[kernel]()
@@ -244,7 +244,7 @@ def reshaping_step(step: Step, ys: Callable[[Frame], Sequence[Buffers]], follow:
 
     Args:
         ys: finds the outputs.
-        follow: called if it is another one than before.
+        follow: called if the shape has changed.
     """
 
     def run(frame: Frame) -> None:
@@ -261,7 +261,7 @@ def reshaping_step(step: Step, ys: Callable[[Frame], Sequence[Buffers]], follow:
 
 
 def take_shape(y: Buffers) -> bool:
-    """Take the shape of what was computed; whether it is another one than before. A gradient of another is given up."""
+    """Take the shape of what was computed; returns whether it has changed. A gradient of the old shape is freed."""
     assert y.data._tensor is not None
     shape = tuple(y.data._tensor.shape)
     moved = shape != y.data._shape
@@ -272,7 +272,7 @@ def take_shape(y: Buffers) -> bool:
 
 
 def free_step(slots: Sequence[int], operators: Sequence[int]) -> Step:
-    """Give up the memory of intermediate arrays, and what operators kept."""
+    """Free the memory of intermediate arrays, and what operators kept."""
 
     def step(frame: Frame) -> None:
         for i in slots:
