@@ -16,7 +16,7 @@ from .dtypes import NUMPY_FROM_TORCH, torch_dtype, whole_numbers
 from .errors import ArgumentError, GraphError, ShapeError
 from .logger import logger
 
-# Whether the values of an array were given up: not, by its user, by a clear option of forward or backward.
+# Whether the values of an array were freed: not at all, by its user, or by a clear option of forward or backward.
 KEPT, CLEARED, FREED = 0, 1, 2
 
 # Whether a warning about reading a cleared array was given.
@@ -225,7 +225,7 @@ class NdArray:
             )
         if not _told:
             _told = True
-            logger.warning("An array is read whose values were given up by clear(): it has zeros now.")
+            logger.warning("An array is read whose values clear() has freed: it holds zeros now.")
 
     def _whole_type(self) -> torch.dtype | None:
         """The type of the values if they are integers."""

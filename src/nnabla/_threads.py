@@ -100,7 +100,7 @@ _DIVIDED = 1 << 15
 # Repetitions in a row on one thread or on all. The first is not counted: threads sleep, kernels are to be compiled.
 _BLOCK = 3
 
-# After this many repetitions of each, the slower one is given up if it is slower by this factor; later, by any.
+# After this many repetitions of each, the slower one is dropped if it is slower by this factor; later, by any.
 _CLEAR = {1: 4.0, 2: 1.5, 3: 1.25, 4: 1.2, 5: 1.15, 6: 1.15, 7: 1.15}
 
 # Where both have run before, the first repetition on what was not chosen is enough if it is slower by this factor.

@@ -131,7 +131,7 @@ def test_clear_makes_an_array_new(caplog, monkeypatch):
             a.data[0] = -1
             np.testing.assert_array_equal(a.data, [-1, 0])
     assert [r.message for r in caplog.records] == [
-        "An array is read whose values were given up by clear(): it has zeros now."
+        "An array is read whose values clear() has freed: it holds zeros now."
     ]
 
 

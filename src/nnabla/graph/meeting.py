@@ -17,7 +17,7 @@ from .operator import Operator, Shape
 from .variable import Buffers, Variable
 from .wiring import wiring_of
 
-# A terabyte of float32. A size this large is most likely a typing error, which nothing else would report before forward.
+# A terabyte of float32. A size this large is most likely a typing error, which would show only in forward.
 _MOST_ELEMENTS = 1 << 38
 
 _LARGEST = torch.finfo(torch.float32).max

@@ -200,7 +200,7 @@ class MonitorImage:
                 two, the third is full; of more than three, the first three are used.
 
         Raises:
-            ArgumentError: the shape is another one, or the normalized values are neither uint8 nor in [0, 1].
+            ArgumentError: the shape differs, or the normalized values are neither uint8 nor in [0, 1].
                 Nothing is written.
         """
         if not self._is_turn_of(index):
@@ -337,7 +337,7 @@ def plot_time_elapsed(
     Raises:
         ImportError: matplotlib is not installed.
         OSError: the file cannot be read.
-        ArgumentError: the file is not such a file, or the unit is another one.
+        ArgumentError: the file is not such a file, or its unit differs.
     """
     if unit not in _SECONDS:
         raise ArgumentError(f"plot_time_elapsed: unit must be one of {', '.join(_SECONDS)}, not {unit!r}")
@@ -391,7 +391,7 @@ def _write_png(path: str, pixels: np.ndarray) -> None:
 
 
 def _read_points(caller: str, filename: str | os.PathLike[str], column: int) -> tuple[np.ndarray, np.ndarray]:
-    """The first column of a file and another one."""
+    """The first column of a file and one of the others."""
     indexes, values = [], []
     with open(filename, encoding="utf-8") as file:
         for number, line in enumerate(file, start=1):

@@ -86,5 +86,5 @@ class WithConstant(Operator):
         return value
 
     def forget_operand(self) -> None:
-        """The number is another one from now on."""
+        """Replace the number from now on."""
         self._operand = None

@@ -280,7 +280,7 @@ def _outside_of_windows(length: int, size: int, k: int, s: int, p: int, d: int) 
     return any(missed)
 
 
-# ---- geometries that are another one on a part of the elements -------------------------------------------------
+# ---- geometries that are simpler ones on a part of the elements -------------------------------------------------
 
 
 class _Narrowing(Protocol):
@@ -298,7 +298,7 @@ class _Narrowing(Protocol):
 
 
 class _NarrowX:
-    """A convolution that is another one on a part of x."""
+    """A convolution that amounts to a simpler one on a part of x."""
 
     def __init__(self, narrowing: _Narrowing, inner: ConvolutionKernels, g: Geometry) -> None:
         self._narrowing, self._inner = narrowing, inner
@@ -312,7 +312,7 @@ class _NarrowX:
 
 
 class _NarrowY:
-    """A deconvolution whose y is that of another one on a part, and 0 before the bias on the rest."""
+    """A deconvolution whose y is that of a simpler one on a part, and 0 before the bias on the rest."""
 
     def __init__(self, narrowing: _Narrowing, inner: ConvolutionKernels, g: Geometry) -> None:
         self._narrowing, self._inner = narrowing, inner

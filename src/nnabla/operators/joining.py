@@ -111,7 +111,7 @@ class Stack(Operator):
 
 
 MOST_PARTS = 1 << 16
-"""Arrays that another one is taken apart into: a description of a few bytes may name any length."""
+"""Arrays that one may be split into: a description of a few bytes may name any length."""
 
 
 @operator("Split", "split", 1134)

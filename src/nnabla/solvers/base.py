@@ -241,7 +241,7 @@ class Solver:
             path: with extension ``.h5``, or ``.protobuf`` (an `Optimizer` message; everything becomes float32).
 
         Raises:
-            ArgumentError: the extension is another one.
+            ArgumentError: the extension is none of these.
             FileNotFoundError: the directory does not exist.
         """
         state_files.save(path, self._states_to_save())

@@ -25,7 +25,7 @@ def write_picture(diagram: Diagram, path: str, format: str = "png") -> str:
             Without the program ``dot`` of graphviz, SVG is written in place of the first four, and the log says so.
 
     Raises:
-        ArgumentError: the format is another one.
+        ArgumentError: the format is none of these.
         RuntimeError: graphviz fails.
     """
     if format not in FORMATS:
