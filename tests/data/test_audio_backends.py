@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import importlib.util
 import io
+import subprocess
 import sys
 import types
 
@@ -101,3 +102,14 @@ def test_segments_of_pydub(monkeypatch, dtype):
     np.testing.assert_array_equal(found, samples)
     with pytest.raises(ArgumentError, match="must be int8, int16 or int32 and of shape"):
         get_audiosegment_from_nparray(samples.astype(np.float32))
+
+
+def test_the_manager_is_the_object_whatever_is_imported():
+    """As in NNabla, where a module of that name is in the folder, too."""
+    code = """if True:
+        import nnabla.utils.audio_utils.backend_manager, nnabla.utils.image_utils.backend_manager
+        for folder in (nnabla.utils.audio_utils, nnabla.utils.image_utils):
+            print(type(folder.backend_manager).__name__)
+    """
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert found.split() == ["AudioUtilsBackendManager", "ImageUtilsBackend"]

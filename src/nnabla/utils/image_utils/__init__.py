@@ -2,7 +2,6 @@
 
 from ...data.images import (
     ImageUtilsBackend,
-    backend_manager,
     get_available_backends,
     get_backend,
     imload,
@@ -14,6 +13,9 @@ from ...data.images import (
     rescale_pixel_intensity,
     set_backend,
 )
+
+# The module of this name, loaded later, would take the place of the object.
+from .backend_manager import backend_manager
 
 __all__ = [
     "ImageUtilsBackend",
