@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 from ..errors import ArgumentError, shown
@@ -101,22 +101,20 @@ def _read_archive(source: File, where: str, packed: int | None = None) -> Conten
     return merged(found)
 
 
-def merged(found: Iterable[Contents]) -> Contents:
-    """What several files hold, in order; a later parameter takes the place of one of its name when it is registered."""
-    together = Contents([], None, [], [])
-    for contents in found:
-        model = together.model
-        if model is None:
-            model = contents.model
-        elif contents.model is not None:
-            model.MergeFrom(contents.model)
-        together = Contents(
-            [*together.parameters, *contents.parameters],
-            model,
-            [*together.messages, *contents.messages],
-            [*together.states, *contents.states],
-        )
-    return together
+def merged(found: Sequence[Contents]) -> Contents:
+    """What several files hold, in order; a later parameter takes the place of one of its name when it is registered.
+
+    Their models are put together in the first of these.
+    """
+    models = [contents.model for contents in found if contents.model is not None]
+    for model in models[1:]:
+        models[0].MergeFrom(model)
+    return Contents(
+        [stored for contents in found for stored in contents.parameters],
+        models[0] if models else None,
+        [stored for contents in found for stored in contents.messages],
+        [state for contents in found for state in contents.states],
+    )
 
 
 # The last argument is what a member of an archive takes there, in bytes.
