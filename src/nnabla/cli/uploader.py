@@ -29,6 +29,7 @@ from ..data.file_reader import FileReader, inside, scheme_of
 from ..errors import ArgumentError, ExtensionError, FormatError, shown
 from ..files.atomic import replacing
 from ..progress import progress
+from .data_rows import is_float
 from .reporting import bars_shown
 
 ENDPOINT = "https://console-api.dl.sony.com"
@@ -127,7 +128,7 @@ class Uploader:
                 )
             packed = list(row)
             for column, cell in enumerate(row):
-                if header[column].startswith("#") or _is_number(cell):
+                if header[column].startswith("#") or is_float(cell):
                     continue
                 where = f"{csvfilename}, line {line}, column {header[column]!r}"
                 path = _path_of(reader, cell, where)
@@ -258,14 +259,6 @@ def _lines(reader: FileReader, name: str) -> list[tuple[int, list[str]]]:
     if not found:
         raise FormatError(f"{name} has no header")
     return found
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
 
 
 def _path_of(reader: FileReader, cell: str, where: str) -> str:

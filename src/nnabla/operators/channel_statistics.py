@@ -84,9 +84,7 @@ def _by_differences(
     eps: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """`normalized_by_batch` from differences to a number near the mean. May be differentiated."""
-    if weight is None and bias is not None and bias.requires_grad:
-        # ATen cannot differentiate twice through a missing scale.
-        weight = torch.ones_like(bias)
+    weight = _scale(weight, bias)
     wide = x.to(torch.promote_types(x.dtype, torch.float32))
     near = _near_mean(wide.detach())
     running_mean, running_variance = running
@@ -119,10 +117,13 @@ def normalized_by(
     if x.is_cpu and not bool((mean * mean <= _NEAR**2 * (variance + eps)).all()):
         wide = x.to(torch.promote_types(dtype, torch.float32))
         x, mean = wide - mean.view((-1,) + (1,) * (x.ndim - 2)), torch.zeros_like(mean)
-    if weight is None and bias is not None and bias.requires_grad:
-        # ATen cannot differentiate twice through a missing scale.
-        weight = torch.ones_like(bias)
+    weight = _scale(weight, bias)
     return torch.batch_norm(x, weight, bias, mean, variance, False, 0.0, eps, False).to(dtype)
+
+
+def _scale(weight: Tensor | None, bias: Tensor | None) -> Tensor | None:
+    """`weight`, or ones where ATen could not differentiate twice through a missing scale."""
+    return torch.ones_like(bias) if weight is None and bias is not None and bias.requires_grad else weight
 
 
 def _is_near(mean: Tensor, inverse: Tensor, eps: float) -> bool:
