@@ -111,18 +111,20 @@ _ENOUGH = 1.0
 
 # At first, one thread may take this many times as long as all: it leaves the other cores free, and is not disturbed by
 # what runs on them. Later, the same advantage goes to what was chosen.
-_AS_FAST = 1.03
+_AS_FAST = 1.01
 
 # How many times between repetitions define what is usual; by what factor others may differ from it; and how many more
 # unusual ones than usual ones count as a change.
 _USUAL, _UNUSUAL, _CHANGE = 9, 1.6, 8
 
-# Seconds after which a choice is looked at again for the first time, and at the latest; it is twice as long each time.
+# Seconds after which one thread is looked at again for the first time, and at the latest, twice as long each time. All
+# threads are looked at again at the latest only: where others need the cores, all become slower, and that is seen. One
+# thread does not become faster where the cores become free.
 _SOON, _LATE = 2.0, 120.0
 
 # Repetitions on the slower choice take at most 1 / n of the time, with the first n where times change, and the second
 # where they do not.
-_OFTEN, _SELDOM = 20, 30
+_OFTEN, _SELDOM = 40, 100
 
 
 class _Process:
@@ -308,7 +310,7 @@ class ThreadChoice:
         self.one, lost = look.verdict(first or look.first)
         self._look = None
         self._patience = min(2 * self._patience, _LATE) if self.one is look.first else _SOON
-        self._look_at = now + max(self._patience, _SELDOM * lost)
+        self._look_at = now + max(self._patience if self.one else _LATE, _SELDOM * lost)
         self._wary = now + _OFTEN * lost
         self._low, self._high = inf, -inf
         self._times: list[float] = []

@@ -63,16 +63,22 @@ def normalized_by_batch(
     if on_cpu and not half and x.numel() >= _LARGE and x.is_contiguous():
         inner = math.prod(x.shape[2:])
         if inner >= _PLANE:
-            cube = x.view(x.shape[0], x.shape[1], inner)
-            return _cube_by_batch(cube, weight, bias, running, momentum, eps, x.shape)
-    before = [v.clone() if v is not None and on_cpu else None for v in running]
-    found = torch.native_batch_norm(x, weight, bias, *running, True, momentum, eps)
+            by_planes = _by_planes(x.view(x.shape[0], x.shape[1], inner), weight, bias, running, momentum, eps)
+            if by_planes is None:
+                return _by_differences(x, weight, bias, running, momentum, eps)
+            return by_planes[0].view(x.shape), by_planes[1], by_planes[2]
+    found: tuple[Tensor, Tensor, Tensor] = torch.native_batch_norm(x, weight, bias, *running, True, momentum, eps)
     if not on_cpu or _is_near(*found[1:], eps):
         return found
-    for moved, value in zip(running, before, strict=True):
-        if moved is not None and value is not None:
-            moved.copy_(value)
-    return _by_differences(x, weight, bias, running, momentum, eps)
+    better = _by_differences(x, weight, bias, (None, None), momentum, eps)
+    running_mean, running_variance = running
+    if running_mean is not None and running_variance is not None:
+        # They have moved towards what ATen has found.
+        running_mean.add_(better[1] - found[1], alpha=momentum)
+        count = x.numel() // x.shape[1]
+        variances = better[2].double().pow(-2) - found[2].double().pow(-2)
+        running_variance.add_(variances, alpha=momentum * count / (count - 1))
+    return better
 
 
 def _by_differences(
@@ -114,7 +120,7 @@ def normalized_by(
     if dtype in (torch.float16, torch.bfloat16):
         weight, bias = (None if v is None else v.float() for v in (weight, bias))
         mean, variance = mean.float(), variance.float()
-    if x.is_cpu and not bool((mean * mean <= _NEAR**2 * (variance + eps)).all()):
+    if x.is_cpu and not _are_near(mean, variance, eps):
         wide = x.to(torch.promote_types(dtype, torch.float32))
         x, mean = wide - mean.view((-1,) + (1,) * (x.ndim - 2)), torch.zeros_like(mean)
     weight = _scale(weight, bias)
@@ -133,6 +139,11 @@ def _is_near(mean: Tensor, inverse: Tensor, eps: float) -> bool:
     return torch.max(ratios).item() <= _NEAR + _NOTHING
 
 
+def _are_near(mean: Tensor, variance: Tensor, eps: float) -> bool:
+    """Whether all means are small beside the deviations."""
+    return torch.addcmul(variance, mean, mean, value=-(_NEAR**-2)).min().item() >= -eps
+
+
 @functools.cache
 def _scalar(value: float, dtype: torch.dtype) -> Tensor:
     return torch.tensor(value, dtype=dtype)
@@ -148,29 +159,28 @@ def _near_mean(x: Tensor) -> Tensor:
     return (some - first).mean([axis for axis in range(x.ndim) if axis != 1], keepdim=True) + first
 
 
-def _cube_by_batch(
+def _by_planes(
     x: Tensor,
     weight: Tensor | None,
     bias: Tensor | None,
     running: Running,
     momentum: float,
     eps: float,
-    shape: tuple[int, ...],
-) -> tuple[Tensor, Tensor, Tensor]:
-    """`normalized_by_batch` of a contiguous array of samples, channels and many elements; the result in `shape`."""
+) -> tuple[Tensor, Tensor, Tensor] | None:
+    """`normalized_by_batch` of a contiguous array of samples, channels and many elements; None, with nothing done,
+    where the rounding error of a mean would show.
+    """
     count = x.shape[0] * x.shape[2]
-    near = _near_mean(x)
-    y = x - near
-    rest = y.sum(2).sum(0).div_(count)
+    mean = x.sum(2).sum(0).div_(count)
+    y = x - mean[:, None]
     variance = torch.linalg.vector_norm(y, dim=2).square_().sum(0).div_(count)
-    variance.addcmul_(rest, rest, value=-1).clamp_min_(0)
-    mean = near.view(-1) + rest
+    inverse = (variance + eps).rsqrt_()
+    if not _is_near(mean, inverse, eps):
+        return None
     running_mean, running_variance = running
     if running_mean is not None and running_variance is not None:
         running_mean.lerp_(mean, momentum)
         running_variance.lerp_(variance * (count / (count - 1)), momentum)
-    inverse = (variance + eps).rsqrt_()
-    scale = inverse if weight is None else inverse * weight
-    shift = -rest * scale if bias is None else torch.addcmul(bias, rest, scale, value=-1)
     # Two passes: addcmul has no fast path for rows that are broadcast along the last axis.
-    return y.mul_(scale[:, None]).add_(shift[:, None]).view(shape), mean, inverse
+    y.mul_((inverse if weight is None else inverse * weight)[:, None])
+    return y if bias is None else y.add_(bias[:, None]), mean, inverse
