@@ -38,10 +38,14 @@ IMPORTS = {
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to measure: rounds, and seconds for the turn of one implementation in a round."""
+    """How long to measure."""
 
     rounds: int
     turn_seconds: float
+    """Of one implementation in a round."""
+    rounds_of_process: int | None = None
+    """After so many rounds every implementation goes on in a new process; None for never. Where its memory happens to
+    lie makes one process up to a tenth faster than another, for as long as it lives."""
 
 
 def measure_case(case: Case, pool: Pool, effort: Effort, compared: bool = False, busy: bool = False) -> Row:
@@ -56,6 +60,19 @@ def measure_case(case: Case, pool: Pool, effort: Effort, compared: bool = False,
         busy: whether another process spins on every core meanwhile, whatever the case says.
     """
     row = Row(case.name, case.title, "ms")
+    step = effort.rounds_of_process or effort.rounds
+    with busy_machine(pool.threads) if busy or case.busy else nullcontext():
+        for first in range(0, effort.rounds, step):
+            if first:
+                for name in pool.workers:
+                    pool.restart(name)
+            _take_turns(case, pool, effort, range(first, min(first + step, effort.rounds)), row, compared and not first)
+    row.figures = {name: figures for name, figures in row.figures.items() if name not in row.failures}
+    return row
+
+
+def _take_turns(case: Case, pool: Pool, effort: Effort, rounds: range, row: Row, compared: bool) -> None:
+    """Rounds in the processes that run."""
     with TemporaryDirectory() as folder:
         ready = _prepare(case, pool, Path(folder), row)
         if compared:
@@ -63,24 +80,21 @@ def measure_case(case: Case, pool: Pool, effort: Effort, compared: bool = False,
             first = next(iter(values), "")
             row.differences = {name: _difference(value, values[first]) for name, value in values.items()}
             ready = list(values)
-        if ready:
+        if ready and row.work is None:
             row.work = pool.workers[ready[0]].ask("work")["operations"]
         steps: dict[str, int] = {}
-        with busy_machine(pool.threads) if busy or case.busy else nullcontext():
-            for name in ready:
+        for name in ready:
+            with _reported(row, name, pool):
+                steps[name] = _steps_per_turn(pool.workers[name], effort.turn_seconds * case.turn)
+        for i in rounds:
+            for name in random.Random(i).sample(list(steps), len(steps)):
+                count = steps[name]
                 with _reported(row, name, pool):
-                    steps[name] = _steps_per_turn(pool.workers[name], effort.turn_seconds * case.turn)
-            for i in range(effort.rounds):
-                for name in random.Random(i).sample(list(steps), len(steps)):
-                    count = steps[name]
-                    with _reported(row, name, pool):
-                        # The untimed steps bring code and data back into the caches after the others' turns.
-                        seconds = pool.workers[name].ask("run", steps=count, untimed=max(1, count // 5))["seconds"]
-                        row.figures.setdefault(name, []).append(seconds / count * 1e3)
-                steps = {name: count for name, count in steps.items() if name not in row.failures}
-        row.figures = {name: row.figures[name] for name in steps}
+                    # The untimed steps bring code and data back into the caches after the others' turns.
+                    seconds = pool.workers[name].ask("run", steps=count, untimed=max(1, count // 5))["seconds"]
+                    row.figures.setdefault(name, []).append(seconds / count * 1e3)
+            steps = {name: count for name, count in steps.items() if name not in row.failures}
         _drop(ready, row, pool)
-    return row
 
 
 @dataclass(frozen=True)

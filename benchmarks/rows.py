@@ -12,6 +12,8 @@ NOISY = 0.25
 # above 1; where each figure is a process of its own, if the quotient of the medians is above the other.
 ALLOWED, PART, ALLOWED_OF_PROCESSES = 1.03, 0.75, 1.05
 REGRESSION_ROUNDS, REGRESSION_PROCESSES = 15, 9
+# Rounds between which both start anew.
+REGRESSION_ROUNDS_OF_PROCESS = 3
 
 
 @dataclass

@@ -12,7 +12,7 @@ from cases import CASES
 from measure import IMPORTS, MEMORY, Effort, check_case, measure_case, measure_import, measure_memory, measure_modes
 from processes import BEFORE, Implementation, Pool, implementations
 from report import Report, write_markdown
-from rows import REGRESSION_PROCESSES, REGRESSION_ROUNDS
+from rows import REGRESSION_PROCESSES, REGRESSION_ROUNDS, REGRESSION_ROUNDS_OF_PROCESS
 
 FULL = Effort(rounds=7, turn_seconds=0.5)
 # What is measured besides the cases.
@@ -94,7 +94,8 @@ def main() -> int:
     wanted = {options.baseline, *(options.peers or usual), *([BEFORE] if options.before else [])}
     effort = QUICK if options.quick else FULL
     if options.rounds or options.before:
-        effort = Effort(options.rounds or REGRESSION_ROUNDS, effort.turn_seconds)
+        between = REGRESSION_ROUNDS_OF_PROCESS if options.before else None
+        effort = Effort(options.rounds or REGRESSION_ROUNDS, effort.turn_seconds, between)
     columns = [column for name, column in every.items() if name in wanted]
     if hasattr(os, "getloadavg") and os.getloadavg()[0] > QUIET:
         print(f"warning: others use this machine (load {os.getloadavg()[0]:.1f})", file=sys.stderr)

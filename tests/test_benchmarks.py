@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -67,6 +68,43 @@ def test_rounds_that_disagree_give_no_ratio(modules):
     report = Report([calm, wild], columns, {"ours": "1", "torch": "2"}, "ours", 2, None, peak=1e9)
     assert report.cells()[1:] == [["Calm (ms)", "1.00", "2.00 (0.50)", "-"], ["Wild (ms)", "2.00", "2.00 (?)", "50%"]]
     assert "100% at most (ours on wild)" in report.noise()
+
+
+class _Pool:
+    """Processes of which each is as slow as `pace` says when it starts."""
+
+    threads = 1
+
+    def __init__(self, pace):
+        self._pace = iter(pace)
+        self.started = 0
+        self.workers = {"ours": self.start()}
+
+    def start(self):
+        self.started += 1
+        seconds = next(self._pace)
+
+        class Worker:
+            implementation = SimpleNamespace(worker="nnabla")
+
+            def ask(self, do, steps=1, **arguments):
+                return {"seconds": steps * seconds, "supported": True, "operations": 1}
+
+        return Worker()
+
+    def restart(self, name):
+        self.workers[name] = self.start()
+
+
+@pytest.mark.parametrize(("of_process", "figures"), [(None, [1e3] * 7), (3, [1e3] * 3 + [2e3] * 3 + [4e3])])
+def test_rounds_of_several_processes(modules, of_process, figures):
+    from cases import find_case
+    from measure import Effort, measure_case
+
+    pool = _Pool([1.0, 2.0, 4.0])
+    found = measure_case(find_case("mlp"), pool, Effort(7, 0.5, of_process))
+    assert found.figures == {"ours": figures}
+    assert pool.started == len(set(figures))
 
 
 def test_operations_of_a_step(modules):
