@@ -35,7 +35,7 @@ class Callback(Operator):
         args = getattr(self.user, "args", None)
         return dict(args) if isinstance(args, dict) else {}
 
-    def again(self) -> Callback:
+    def again(self, **arguments: Any) -> Callback:
         return Callback(self.user, self.differentiable)
 
     def reads(self, role: str, index: int) -> bool:

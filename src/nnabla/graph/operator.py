@@ -214,9 +214,17 @@ class Operator:
         values = {a.name: getattr(self, a.name) for a in self.declaration.arguments}
         return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
 
-    def again(self) -> Operator:
-        """One like this, for other inputs."""
-        return type(self)(**self.arguments)
+    def again(self, **arguments: Any) -> Operator:
+        """One like this, for other inputs.
+
+        Args:
+            arguments: those that shall differ.
+        """
+        operator = type(self)(**(self.arguments | arguments))
+        if self.n_outputs != type(self).n_outputs:
+            operator.n_outputs = self.n_outputs
+        operator.mask = self.mask
+        return operator
 
     def reads(self, role: str, index: int) -> bool:
         """Whether the gradient reads that input given ("x") or output ("y")."""

@@ -104,7 +104,7 @@ class _Exporter:
         if batch_size == -1:
             shapes = self._open_shapes(shapes)
         self.shapes = shapes
-        self.writer = GraphWriter(opset, shapes)
+        self.writer = GraphWriter(opset, shapes, self._value_of, network.outputs)
 
     # ---- shapes ------------------------------------------------------------------------------------------
 
@@ -186,6 +186,10 @@ class _Exporter:
                 self.writer.finish(start, result, output)
         except Unsupported as reason:
             self.obstacles.append(f"{f.type} {name!r}: {reason}")
+
+    def _value_of(self, name: str) -> np.ndarray | None:
+        variable = self.network.owner._parameter(name) if name in self.network.parameters else None
+        return None if variable is None else np.asarray(variable.d, np.float32)
 
     def _value(self, name: str) -> ValueInfoProto:
         lengths = [BATCH if d < 0 else d for d in self.shapes[name]]

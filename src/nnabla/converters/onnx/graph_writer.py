@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from onnx import NodeProto, TensorProto, defs, helper, numpy_helper
 Shape = tuple[int, ...]
 
 FLOAT, INT64, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
+INT8, UINT8 = TensorProto.INT8, TensorProto.UINT8
 # ONNX's word for "to the end", in either direction.
 TO_END, TO_START = 2**63 - 1, -(2**63) + 1
 
@@ -38,10 +39,19 @@ class GraphWriter:
     Args:
         opset: number of the operator set.
         shapes: lengths of the axes of the network's variables by name; -1 where the size of the batch stays open.
+        value_of: the values of a parameter of the network, by its name; ``None`` for what is none, or has none.
+        results: names of the network's outputs.
     """
 
-    def __init__(self, opset: int, shapes: dict[str, Shape]) -> None:
+    def __init__(
+        self,
+        opset: int,
+        shapes: dict[str, Shape],
+        value_of: Callable[[str], np.ndarray | None] = lambda name: None,
+        results: Sequence[str] = (),
+    ) -> None:
         self.opset = opset
+        self.value_of = value_of
         self.constants: dict[str, np.ndarray] = {}
         self._shapes = shapes
         self._inner_shapes: dict[str, Shape] = {}
@@ -50,6 +60,8 @@ class GraphWriter:
         self._counts: dict[str, int] = {}
         self._by_value: dict[Any, str] = {}
         self._truths: dict[str, str] = {}
+        self._integers: dict[str, tuple[str, int]] = {}
+        self._results = frozenset(results)
         self._producers: dict[str, _Node] = {}
         self._prefix = ""
 
@@ -118,10 +130,15 @@ class GraphWriter:
         self._producers[name] = self._producers.pop(result)
         if result in self._truths:
             self._truths[name] = self._truths.pop(result)
+        if result in self._integers:
+            self._integers[name] = self._integers.pop(result)
 
     def node_messages(self) -> list[NodeProto]:
-        """The nodes as messages, without those whose results nobody reads and that have no name of a variable."""
-        used: set[str] = set(self._shapes)
+        """The nodes as messages, without those whose results nobody reads and that have no name of a variable.
+
+        What says in float32 what there is as integers goes, too, where only these are read.
+        """
+        used: set[str] = set(self._shapes) - (self._integers.keys() - self._results)
         kept: list[_Node] = []
         for node in reversed(self._nodes):
             if used.intersection(node.outputs):
@@ -190,6 +207,16 @@ class GraphWriter:
         y = self.cast(condition, FLOAT)
         self._truths[y] = condition
         return y
+
+    def integers(self, x: str, kind: int) -> str:
+        """Integers of that type as float32."""
+        y = self.cast(x, FLOAT)
+        self._integers[y] = (x, kind)
+        return y
+
+    def as_integers(self, x: str) -> tuple[str, int] | None:
+        """The integers, and their type, that `x` says in float32; ``None`` where it was not made of any."""
+        return self._integers.get(x)
 
     def index(self, x: str) -> str:
         """`x` as int64; what comes after the point is cut off."""

@@ -1,10 +1,12 @@
-"""Rounding to few values, computed in float32 as NNabla does it."""
+"""Rounding to few values, computed in float32 as NNabla does it, or by ONNX's own operators where these do the same."""
 
 from __future__ import annotations
 
 import math
 
-from ..graph_writer import GraphWriter, Unsupported
+import numpy as np
+
+from ..graph_writer import INT8, UINT8, GraphWriter, Unsupported
 from .registry import Call, export
 
 
@@ -33,6 +35,10 @@ def pow2_quantize(g: GraphWriter, f: Call, x: str) -> str:
 
 @export("QuantizeLinear")
 def quantize_linear(g: GraphWriter, f: Call, x: str, scale: str, zero_point: str) -> str:
+    kind = INT8 if f.dtype == 1 else UINT8
+    parameters = _integer_parameters(g, x, scale, zero_point, kind)
+    if parameters is not None and f.round_mode == "HALF_TO_EVEN" and not f.narrow_range:
+        return g.integers(g("QuantizeLinear", x, *parameters[:2], axis=parameters[2]), kind)
     y = g("Div", x, scale)
     if f.round_mode == "HALF_AWAY_FROM_ZERO":
         y = g.round(y)
@@ -45,4 +51,32 @@ def quantize_linear(g: GraphWriter, f: Call, x: str, scale: str, zero_point: str
 
 @export("DequantizeLinear")
 def dequantize_linear(g: GraphWriter, f: Call, x: str, scale: str, zero_point: str) -> str:
+    whole = g.as_integers(x)
+    if whole is not None:
+        parameters = _integer_parameters(g, x, scale, zero_point, whole[1])
+        if parameters is not None:
+            return str(g("DequantizeLinear", whole[0], *parameters[:2], axis=parameters[2]))
     return str(g("Mul", g("Sub", x, zero_point), scale))
+
+
+def _integer_parameters(
+    g: GraphWriter, x: str, scale: str, zero_point: str, kind: int
+) -> tuple[str, str, int | None] | None:
+    """Scale, zero point as integers, and axis, as ONNX's own operators take them; ``None`` where they cannot.
+
+    They take one number, or one for each place along an axis, and a zero point that is an integer.
+    """
+    zero = g.value_of(zero_point)
+    if g.opset < 10 or zero is None or g.shape(scale) != zero.shape:
+        return None
+    low, high = (-128, 127) if kind == INT8 else (0, 255)
+    if not np.all((zero == np.round(zero)) & (zero >= low) & (zero <= high)):
+        return None
+    axes = [axis for axis, length in enumerate(zero.shape) if length != 1]
+    if len(axes) > 1 or (axes and g.opset < 13):
+        return None
+    shape = [zero.size] if axes else []
+    whole = g.constant(zero.reshape(shape), np.int8 if kind == INT8 else np.uint8)
+    known = g.value_of(scale)
+    factor = g.reshape(scale, shape) if known is None else g.constant(known.reshape(shape))
+    return factor, whole, axes[0] if axes else None

@@ -1,0 +1,1 @@
+"""Graphs of variables built anew with changes: `GraphConverter` and its modifiers."""
