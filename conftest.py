@@ -15,7 +15,7 @@ from nnabla.graph.modes import modes
 def fresh_state():
     nn.clear_parameters()
     current.context, current.depth = nn.Context(), 0
-    modes.auto_forward = modes.no_grad = modes.recompute = False
+    modes.auto_forward = modes.lines = modes.no_grad = modes.recompute = False
     for shared in (
         hooks.function_pre_hooks,
         hooks.function_post_hooks,

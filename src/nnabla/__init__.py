@@ -30,6 +30,7 @@ from .callback import (
 )
 from .context import Context, context_scope, get_current_context, set_default_context
 from .graph.forward import forward_all
+from .graph.lines import record_lines, set_record_lines
 from .graph.modes import no_grad
 from .graph.variable import Variable
 from .parameter import (

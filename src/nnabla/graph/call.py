@@ -13,6 +13,7 @@ from ..errors import ArgumentError, ShapeError
 from .argument import REQUIRED, Argument
 from .forward import run_function, run_imperative
 from .function import Function
+from .lines import LINE, user_line
 from .meeting import meet
 from .modes import modes
 from .operator import Operator, Shape
@@ -113,6 +114,8 @@ def _carry_out(
 def connect(operator: Operator, inputs: tuple[Variable, ...], arrays: list[NdArray]) -> tuple[Function, list[Variable]]:
     """Make the node of the graph, and its output variables on `arrays`."""
     function = Function(operator, inputs)
+    if modes.lines:
+        function.tags[LINE] = user_line()
     reference = weakref.ref(function)
     rank = 0
     needs_grad = False

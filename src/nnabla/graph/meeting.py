@@ -13,6 +13,7 @@ from ..context import current
 from ..errors import ArgumentError, ShapeError
 from .argument import Float, Int
 from .callback import Callback
+from .lines import CALLED_AT, user_line
 from .operator import Operator, Shape
 from .variable import Buffers, Variable
 from .wiring import wiring_of
@@ -42,7 +43,13 @@ def meet(operator: Operator, inputs: Sequence[Any], given: list[Any], n_outputs:
             if count > 0:
                 operator.n_outputs = count
         operator.present = presence(operator, inputs)
-    return output_shapes(operator, given)
+    try:
+        return output_shapes(operator, given)
+    except (ShapeError, ArgumentError) as error:
+        line = user_line()
+        if not line or isinstance(operator, Callback) or CALLED_AT in str(error):
+            raise
+        raise type(error)(f"{error}{CALLED_AT}{line}") from None
 
 
 def _round_to_infinity(operator: Operator) -> None:

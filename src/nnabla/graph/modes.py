@@ -1,7 +1,8 @@
-"""Switches that hold for all functions created while they are set: auto-forward, no_grad, recompute."""
+"""Switches that hold for all functions created while they are set: auto-forward, no_grad, recompute, lines."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import wraps
@@ -11,19 +12,22 @@ from typing import Any
 class _Modes:
     """One object, so that hot code reads one attribute."""
 
-    __slots__ = ("auto_forward", "no_grad", "recompute")
+    __slots__ = ("auto_forward", "lines", "no_grad", "recompute")
 
     def __init__(self) -> None:
         self.auto_forward = False
         self.no_grad = False
         self.recompute = False
+        # Whether functions note the line that they are called at; see `lines.py`.
+        self.lines = os.environ.get("NNABLA_RECORD_LINES", "0") not in ("", "0")
 
 
 modes = _Modes()
 
 
 @contextmanager
-def _switched(name: str, value: bool) -> Iterator[None]:
+def switched(name: str, value: bool) -> Iterator[None]:
+    """Context in which the mode of that name has another value."""
     previous = getattr(modes, name)
     setattr(modes, name, bool(value))
     try:
@@ -43,7 +47,7 @@ def auto_forward(auto: bool = True) -> Any:
         >>> y.d
         array([0., 2.], dtype=float32)
     """
-    return _switched("auto_forward", auto)
+    return switched("auto_forward", auto)
 
 
 def switched_auto_forward(auto: bool | None) -> Any:
@@ -68,12 +72,12 @@ def no_grad(no_grad_: bool = True) -> Any:
     that ask for them: a loss may use a fixed network. In dynamic mode nothing is kept for backward: results have
     no parent and need no gradient.
     """
-    return _switched("no_grad", no_grad_)
+    return switched("no_grad", no_grad_)
 
 
 def recompute(recompute_: bool = True) -> Any:
     """Context in which outputs of functions are created with the `recompute` flag set."""
-    return _switched("recompute", recompute_)
+    return switched("recompute", recompute_)
 
 
 def recompute_fn(recompute_: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

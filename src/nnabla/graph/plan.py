@@ -20,6 +20,7 @@ from .form import form_of
 from .frame import make_frame
 from .function import Function
 from .hooks import function_freed_hooks
+from .lines import line_of
 from .meeting import described, output_shapes
 from .order import topological
 from .steps import LeafSlot, Step
@@ -225,7 +226,7 @@ class BoundPlan:
         function = found[0] if found else None
         if function is None or isinstance(function._operator, Callback) or isinstance(error, MemoryError):
             raise error
-        where = described(function._operator, function._inputs)
+        where = described(function._operator, function._inputs) + line_of(function)
         name = function.info.type_name
         if isinstance(error, (ShapeError, ArgumentError, GraphError)):
             raise type(error)(f"{error}{where}") from error
