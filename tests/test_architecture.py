@@ -21,7 +21,7 @@ ROOMS = [
     ["logger", "_memory", "_threads", "_private_torch"],
     ["_init", "context", "random", "progress", "host_hooks"],
     ["_nd_array"],
-    ["_array_view"],
+    ["_array_view", "_dlpack"],
     ["files"],
     ["graph"],
     ["operators"],
@@ -44,10 +44,12 @@ DOORS = {
     "_computation_graph",
     "_variable",
     "auto_forward",
+    "autolog",
     "backward_functions",
     "callback",
     "communicator",
     "communicators",
+    "contrib",
     "core/graph_def",
     "core/graph_optimizer",
     "experimental",
@@ -55,6 +57,7 @@ DOORS = {
     "function_bases",
     "grad",
     "lms",
+    "mlflow_save_load_model",
     "monitor",
     "normalization_functions",
     "numpy_compat_functions",
@@ -289,6 +292,7 @@ LOADED_WHEN_USED = {
 OTHERS_LOADED_WHEN_USED = {
     *("google", "h5py", "safetensors", "yaml", "tqdm", "PIL", "cv2", "png", "pydicom", "soundfile", "matplotlib"),
     *("scipy", "sklearn", "onnx", "fsspec", "aiohttp", "boto3", "statistics", "decimal", "sqlite3", "asyncio"),
+    *("tensorboard", "graphviz", "mlflow", "pynvml"),
 }
 
 

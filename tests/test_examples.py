@@ -195,6 +195,24 @@ def test_static_and_dynamic_graph_agree(tmp_path: Path) -> None:
     assert_figures(tmp_path, "static_vs_dynamic")
 
 
+def test_debugging(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--output", str(tmp_path), "--iterations", "2", "--size", "16", "--maps", "4"]
+    result = example("debugging").main(options)
+    printed = capsys.readouterr().out
+    assert result["functions"][0] == "Convolution(4, 4, 16, 16)" and result["functions"][-1] == "Affine(4, 10)"
+    assert len(result["functions"]) == 3 + 4 * (7 + 1) + 3 * 2 + 2
+    assert result["parameters"] == sum(v.size for v in nn.get_parameters(grad_only=False).values())
+    assert printed.count("block3/second/bn/BatchNormalization(BatchNormalization)\n\tDepth = ") == 1
+    assert printed.count("\t\tMed:  [") == 4 * len(result["functions"])
+    assert [stat.n_run for stat in result["graph_profiler"]["forward"]] == [2] * (len(result["functions"]) + 2)
+    assert {len(v) for v in result["time_profiler"].get_all_results()["backward"].values()} == {3}
+    assert result["profile"].rows("layer")[0].seconds > 0
+    assert result["clean"] == ""
+    assert result["dirty"].startswith("The 0th output of the function 'Convolution' (rank: 1) has nan or inf")
+    names = {path.name.partition(".")[0] for path in tmp_path.iterdir()}
+    assert names == {"network", "profile", "profile_detail", "profile_summary", "trace"}
+
+
 def test_demonstration_learns_and_reloads(tmp_path: Path) -> None:
     options = ["--output", str(tmp_path), "--iterations", "250", "--max-error", "8"]
     result = example("train_digits").main(options)

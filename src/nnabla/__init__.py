@@ -67,6 +67,8 @@ if _TYPE_CHECKING:
         utils,
         variable,
     )
+    from .inspection.model_summary import summary
+    from .inspection.step_profile import profile
 else:
 
     def __getattr__(name: str) -> object:
@@ -86,4 +88,7 @@ else:
             "variable",
         ):
             return _importlib.import_module(f".{name}", __name__)
+        if name in ("profile", "summary"):
+            room = "step_profile" if name == "profile" else "model_summary"
+            return getattr(_importlib.import_module(f".inspection.{room}", __name__), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

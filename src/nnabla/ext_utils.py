@@ -51,3 +51,8 @@ def get_extension_context(ext_name: str, **kw: Any) -> Context:
         Context(backend=['cpu:double', 'cpu:float'], array_class='CpuCachedArray', device_id='')
     """
     return import_extension_module(ext_name).context(**kw)
+
+
+def extension_context(extension_name: str = "cpu", **kw: Any) -> Context:
+    """The old name of `get_extension_context`, with a default: a context on the CPU."""
+    return get_extension_context(extension_name, **kw)

@@ -13,12 +13,16 @@ from ..context import context_scope
 from ..converters.nnp.loading import load
 from ..ext_utils import import_extension_module
 from ..graph.function import Function
+from ..inspection.clocks import clock_of
+from ..inspection.function_timing import FunctionTimer, seconds_by_function
 from ..logger import ALWAYS, logger
 from ..training.feeding import let_data_to_variable
 from .measurements import Table, add_result, labels, write_table
 from .reporting import reported
 
 SECONDS_FOR_EACH = 0.3
+# Of replays in which all functions are measured.
+SECONDS_FOR_ALL = 1.0
 RUNS_AT_LEAST = 3
 
 
@@ -69,9 +73,14 @@ def profile(
         synchromize(device_id=device)
         now = time.perf_counter()
         runs += 1
-    result_dict[name] = 1000 * (now - start) / runs
-    logger.log(ALWAYS, "%s %f(ms)", name, result_dict[name])
-    return result_dict[name]
+    return _take(result_dict, name, (now - start) / runs)
+
+
+def _take(result: dict[str, float], name: str, seconds: float) -> float:
+    """Log a result and keep it, in milliseconds."""
+    result[name] = 1000 * seconds
+    logger.log(ALWAYS, "%s %f(ms)", name, result[name])
+    return result[name]
 
 
 def profile_optimizer(config: Any, result_array: Table, synchronize: Callable[..., Any]) -> Table:
@@ -89,26 +98,31 @@ def profile_optimizer(config: Any, result_array: Table, synchronize: Callable[..
         _profile_one(
             optimizer,
             lambda name, func, result=result: profile(config, name, func, result, synchronize),  # type: ignore[misc]
+            lambda name, seconds, result=result: _take(result, name, seconds),  # type: ignore[misc]
         )
         add_result(title, result, result_array)
     return result_array
 
 
-def _profile_one(optimizer: Any, measure: Callable[[str, Callable[[], Any]], float]) -> None:
+def _profile_one(
+    optimizer: Any, measure: Callable[[str, Callable[[], Any]], float], take: Callable[[str, float], float]
+) -> None:
     _profile_data(optimizer, measure)
     loss, solver = optimizer.target, optimizer.solver
     loss.forward()
     functions: list[Function] = []
     loss.visit(functions.append)
     labelled = labels(functions)
+    seconds = _in_replays(loss.forward, functions)
     for label, function in labelled:
-        measure(f"forward_function ({label})", lambda f=function: f.forward(f.inputs, f.outputs))  # type: ignore[misc]
+        take(f"forward_function ({label})", seconds[function])
     measure("prepare_backward", solver.zero_grad)
     loss.forward()
     loss.backward()
+    seconds = _in_replays(loss.backward, functions)
     for label, function in reversed(labelled):
-        if function.need_grad:
-            measure(f"backward_function ({label})", lambda f=function: f.backward(f.inputs, f.outputs))  # type: ignore[misc]
+        if function in seconds:
+            take(f"backward_function ({label})", seconds[function])
 
     def zero_grad_and_backward() -> None:
         solver.zero_grad()
@@ -124,6 +138,18 @@ def _profile_one(optimizer: Any, measure: Callable[[str, Callable[[], Any]], flo
         measure(f"weight_decay ({kind})", lambda: solver.weight_decay(optimizer.weight_decay))
     measure(f"update ({kind})", solver.update)
     measure("monitor_loss", lambda: [float(each.variable_instance.d.mean()) for each in optimizer.loss_variables])
+
+
+def _in_replays(run: Callable[..., Any], functions: list[Function]) -> dict[Function, float]:
+    """Mean seconds of each function, while `run`, which takes hooks, computes all of them again and again."""
+    timer = FunctionTimer(clock_of(functions[-1].context.device))
+    start = time.perf_counter()
+    runs = 0
+    while runs < RUNS_AT_LEAST or time.perf_counter() - start < SECONDS_FOR_ALL:
+        with timer.part(""):
+            run(function_pre_hook=timer.pre_hook, function_post_hook=timer.post_hook)
+        runs += 1
+    return {function: sum(times) / runs for function, times in seconds_by_function(timer.spans(), "").items()}
 
 
 def _profile_data(optimizer: Any, measure: Callable[[str, Callable[[], Any]], float]) -> None:

@@ -7,7 +7,8 @@ A `Monitor` is a directory; each series has a file in it, named after the series
   line before, and the seconds since the start;
 * ``NAME/INDEX-NUMBER.png`` or ``NAME/INDEX.png``: images, where INDEX has six digits and NUMBER three.
 
-Every line is written when ``add`` returns; nothing is lost with a program that is stopped.
+Every line is written when ``add`` returns; nothing is lost with a program that is stopped. With ``tensorboard=True``,
+TensorBoard shows the same values and images.
 
 Example:
     >>> import tempfile, pathlib
@@ -43,14 +44,24 @@ class Monitor:
 
     Args:
         save_path: the directory.
+        tensorboard: also write what its series, timers and images show to an event file in it, for
+            ``tensorboard --logdir``.
 
     Raises:
         OSError: the directory cannot be made.
+        ImportError: TensorBoard is asked for and not installed.
     """
 
-    def __init__(self, save_path: str | os.PathLike[str]) -> None:
+    def __init__(self, save_path: str | os.PathLike[str], tensorboard: bool = False) -> None:
         os.makedirs(save_path, exist_ok=True)
         self._save_path = save_path
+        self.board: Any = None
+        """What writes the event file: a ``SummaryWriter``, or None."""
+        if tensorboard:
+            # Here, since loading it takes a second.
+            from .tensorboard_files import SummaryWriter
+
+            self.board = SummaryWriter(os.fspath(save_path))
 
     @property
     def save_path(self) -> str | os.PathLike[str]:
@@ -76,6 +87,7 @@ class MonitorSeries:
         self.interval = _interval(type(self).__name__, interval)
         self.verbose = verbose
         self.sp = _new_file(type(self).__name__, monitor, name, ".series.txt")
+        self._board = getattr(monitor, "board", None)
         self.flush_at = -1
         self.buf: list[np.number] = []
 
@@ -99,6 +111,9 @@ class MonitorSeries:
         if self.verbose:
             logger.info("iter=%s {%s}=%s", index, self.name, mean)
         _append_line(self.sp, f"{index} {mean:g}")
+        if self._board is not None:
+            self._board.add_scalar(self.name, float(mean), index)
+            self._board.flush()
         self.flush_at = index
         self.buf = []
 
@@ -121,6 +136,7 @@ class MonitorTimeElapsed:
         self.interval = _interval(type(self).__name__, interval)
         self.verbose = verbose
         self.sp = _new_file(type(self).__name__, monitor, name, ".timer.txt")
+        self._board = getattr(monitor, "board", None)
         self.flush_at = -1
         self.start = time.time()
         self.lap = self.start
@@ -139,6 +155,9 @@ class MonitorTimeElapsed:
         if self.verbose:
             logger.info("iter=%s {%s}=%s[sec/%siter] %s[sec]", index, self.name, seconds, iterations, total)
         _append_line(self.sp, f"{index} {seconds} {iterations} {total}")
+        if self._board is not None:
+            self._board.add_scalar(self.name, seconds, index)
+            self._board.flush()
         self.lap = now
         self.flush_at = index
 
@@ -179,6 +198,7 @@ class MonitorImage:
         self.normalize_method = normalize_method or self.default_normalize_method
         self.save_dir = os.path.join(_directory(type(self).__name__, monitor), _file_name(name))
         os.makedirs(self.save_dir, exist_ok=True)
+        self._board = getattr(monitor, "board", None)
 
     def default_normalize_method(self, x: np.ndarray) -> np.ndarray:
         """`x` moved and scaled so that it covers [0, 1]. Where all values are alike, they become 0."""
@@ -208,6 +228,7 @@ class MonitorImage:
         images = self._pixels(var)
         for number, image in enumerate(images):
             _write_png(os.path.join(self.save_dir, f"{index:06d}-{number:03d}.png"), image.transpose(1, 2, 0))
+        self._show(images, index)
         if self.verbose:
             pattern = os.path.join(self.save_dir, f"{index:06d}-*.png")
             logger.info("iter=%s {%s} are written to %s.", index, self.name, pattern)
@@ -215,6 +236,12 @@ class MonitorImage:
     def _is_turn_of(self, index: int) -> bool:
         # An interval below 1 means every iteration, as it does for series.
         return index == 0 or self.interval <= 0 or (index + 1) % self.interval == 0
+
+    def _show(self, images: np.ndarray, index: int) -> None:
+        """Give TensorBoard the images, which it puts side by side."""
+        if self._board is not None:
+            self._board.add_images(self.name, images, index)
+            self._board.flush()
 
     def _pixels(self, var: Any) -> np.ndarray:
         """The images to write: uint8, shape (B, C, H, W) where C is 1 or 3."""
@@ -262,7 +289,9 @@ class MonitorImageTile(MonitorImage):
         if not self._is_turn_of(index):
             return
         path = os.path.join(self.save_dir, f"{index:06d}.png")
-        _write_png(path, tile_images(self._pixels(var)))
+        images = self._pixels(var)
+        _write_png(path, tile_images(images))
+        self._show(images, index)
         if self.verbose:
             logger.info("iter=%s {%s} is written to %s.", index, self.name, path)
 

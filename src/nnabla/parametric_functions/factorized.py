@@ -12,6 +12,7 @@ from .. import functions as F
 from ..errors import ArgumentError, ShapeError
 from ..graph.variable import Variable
 from ..parameter import get_parameter
+from .canonical_decomposition import fitted
 from .layers import Initializer, affine_weight, bias_or_none, filters, weight
 from .registration import parametric_function_api
 
@@ -161,11 +162,7 @@ def svd_convolution(
 def _canonical(
     tensor: np.ndarray, r: int, max_iter: int, stopping_criterion: float, lambda_reg: float
 ) -> list[np.ndarray]:
-    """Three factors, one column for each of `r` terms, by alternating least squares.
-
-    Each factor in turn is the solution of a linear problem, ``lambda_reg`` times the squares of its elements
-    added. Ends when the relative error changes by less than `stopping_criterion`.
-    """
+    """Three factors, one column for each of `r` terms, by alternating least squares; see `fitted`."""
     tensor = tensor.astype(np.float64)
     unfolded = [np.moveaxis(tensor, axis, 0).reshape(tensor.shape[axis], -1) for axis in range(3)]
     # The leading singular vectors, which need no random numbers; a further term starts at a cosine wave.
@@ -175,17 +172,7 @@ def _canonical(
         grid = np.arange(left.shape[0])[:, None] + 0.5
         waves = np.cos(np.pi * grid * np.arange(1, r - left.shape[1] + 1) / left.shape[0]) + 0.5
         factors.append(np.concatenate([left, waves], axis=1))
-    norm, previous = np.linalg.norm(tensor), math.inf
-    for _ in range(max_iter):
-        for axis, matrix in enumerate(unfolded):
-            first, second = (factors[i] for i in range(3) if i != axis)
-            products = np.einsum("ir,jr->ijr", first, second).reshape(-1, r)
-            gram = (first.T @ first) * (second.T @ second) + lambda_reg * np.eye(r)
-            factors[axis] = np.linalg.lstsq(gram, (matrix @ products).T, rcond=None)[0].T
-        error = np.linalg.norm(tensor - np.einsum("ir,jr,kr->ijk", *factors)) / max(norm, 1e-30)
-        if stopping_criterion >= 0 and abs(previous - error) < stopping_criterion:
-            break
-        previous = error
+    factors = fitted(tensor, factors, max_iter, stopping_criterion, lambda_reg)
     # Terms keep their product; their factors get the same size.
     sizes = [np.maximum(np.linalg.norm(factor, axis=0), 1e-30) for factor in factors]
     common = np.cbrt(sizes[0] * sizes[1] * sizes[2])

@@ -32,12 +32,12 @@ def write_picture(diagram: Diagram, path: str, format: str = "png") -> str:
         raise ArgumentError(f"draw_graph: format must be one of {', '.join(FORMATS)}, not {format!r}")
     dot = shutil.which("dot")
     if format == "dot":
-        return _written(f"{path}.dot", _dot(diagram).encode())
+        return _written(f"{path}.dot", dot_source(diagram).encode())
     if dot is None:
         if format != "svg":
             logger.warning("The program dot of graphviz is not installed: %s.svg is written, no %s.", path, format)
         return _written(f"{path}.svg", svg(diagram).encode())
-    done = subprocess.run([dot, f"-T{format}"], input=_dot(diagram).encode(), capture_output=True)
+    done = subprocess.run([dot, f"-T{format}"], input=dot_source(diagram).encode(), capture_output=True)
     if done.returncode:
         raise RuntimeError(f"draw_graph: graphviz failed: {done.stderr.decode(errors='replace').strip()}")
     return _written(f"{path}.{format}", done.stdout)
@@ -50,7 +50,7 @@ def _written(path: str, data: bytes) -> str:
     return path
 
 
-def _dot(diagram: Diagram) -> str:
+def dot_source(diagram: Diagram) -> str:
     """The diagram in graphviz' language; keys are replaced by numbers, texts are quoted."""
     number = {key: i for i, key in enumerate(diagram.nodes)}
     lines = ["digraph {", 'node [fontname="Helvetica" fontsize=12 style=filled]']

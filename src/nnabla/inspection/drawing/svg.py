@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from itertools import pairwise
 
@@ -60,7 +61,7 @@ def _curve(points: list[tuple[float, float]]) -> str:
 
 
 def _drawn(node: Node, x: float, y: float, width: float, height: float) -> str:
-    fill, stroke = escape(node.color), escape(node.border)
+    fill, stroke = _color(node.color), _color(node.border)
     if node.box:
         shape = (
             f'<rect x="{x - width / 2:.1f}" y="{y - height / 2:.1f}" width="{width:.1f}" height="{height:.1f}" '
@@ -79,3 +80,8 @@ def _drawn(node: Node, x: float, y: float, width: float, height: float) -> str:
     )
     tooltip = f"<title>{escape(node.tooltip)}</title>" if node.tooltip else ""
     return f"<g>{tooltip}{shape}{texts}</g>"
+
+
+def _color(name: str) -> str:
+    """A color of graphviz; its shades such as ``lightblue2`` are none of SVG's, but ``lightblue`` is."""
+    return escape(re.sub(r"^([a-z]+)[1-4]$", r"\1", name))

@@ -1,0 +1,1 @@
+"""Paths of NNabla's from before `nnabla.ext_utils`."""

@@ -1,0 +1,5 @@
+"""Door to `nnabla.training.loss_scaling`."""
+
+from ..training.loss_scaling import DynamicLossScalingUpdater
+
+__all__ = ["DynamicLossScalingUpdater"]

@@ -1,0 +1,5 @@
+"""Door to `nnabla.inspection.drawing.simple_graph`."""
+
+from ..inspection.drawing.simple_graph import SimpleGraph
+
+__all__ = ["SimpleGraph"]

@@ -1,0 +1,1 @@
+"""Decompositions of arrays into factors."""

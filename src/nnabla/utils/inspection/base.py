@@ -1,0 +1,5 @@
+"""Door to `nnabla.inspection.function_hooks`."""
+
+from ...inspection.function_hooks import FunctionHookCallbackBase
+
+__all__ = ["FunctionHookCallbackBase"]
