@@ -227,6 +227,11 @@ class NdArray:
             _told = True
             logger.warning("An array is read whose values clear() has freed: it holds zeros now.")
 
+    def _as_is(self, device: torch.device) -> torch.Tensor:
+        """The values as a tensor of the type that they have."""
+        dtype = self._dtype if self._tensor is None else self._tensor.dtype
+        return self._as(dtype or torch.float32, device)
+
     def _whole_type(self) -> torch.dtype | None:
         """The type of the values if they are integers."""
         dtype = self._dtype if self._tensor is None else self._tensor.dtype
@@ -487,7 +492,7 @@ class NdArray:
             dims = tuple(torch.empty(self._shape, device="meta").view(tuple(shape)).shape)
         except RuntimeError:
             raise ShapeError(f"NdArray.view: cannot view shape {self.shape} as {tuple(shape)}") from None
-        return self._show(self, dims, lambda tensor: tensor.view(dims), whole=True)
+        return self._show(self, dims)
 
     def narrow(self, dim: int, start: int, length: int) -> NdArray:
         """The part from `start` to ``start + length`` along the first axis, on the same memory.
@@ -508,7 +513,7 @@ class NdArray:
                 f"NdArray.narrow: start {start} and length {length} leave axis 0 of length {self._shape[0]}"
             )
         dims = (length, *self._shape[1:])
-        return self._show(self, dims, lambda tensor: tensor.narrow(0, start, length), whole=False)
+        return self._show(self, dims, lambda tensor, dims: tensor.narrow(0, start, length), whole=False)
 
     def masked_fill(self, mask: NdArray | np.ndarray, value: float) -> NdArray:
         """Set the elements where `mask` (broadcast to this shape) is not 0 to `value`; returns this array."""

@@ -29,7 +29,7 @@ from .kernels import (
     python_backward,
     usual_kernel,
 )
-from .liveness import intermediate
+from .liveness import block_of, blocks, exposed_arrays, intermediate, is_recomputed
 from .meeting import wanted_inputs, with_gaps
 from .operator import Operator
 from .plan import BoundPlan, Plan, plan_cache
@@ -238,15 +238,20 @@ class _Backward:
         self.binder = Binder(order, ran=True)
         self.seed = self.binder.entry(SLOT)
         self.active = active_functions(order, root)
+        # Of gradients by the array of the data, and of the data.
         self.free = intermediate(order, (root,))
+        self.blocks = blocks(order, self.free)
         # Arrays of intermediate variables that hold a gradient already, when the next step runs.
         self.written: set[int] = set()
         # Those among them whose gradient is a tensor that nothing else holds.
         self.sole: set[int] = set()
         self.producer = {id(b.data): f for f in order for b in f._outputs}
+        self.computed_by = {block_of(b.data): f for f in reversed(order) for b in f._outputs}
         self.position = {f: position for position, f in enumerate(order)}
+        self._refuse_overwritten()
         self.summed = self._summed_leaves()
-        self.recomputed = {a for a, v in self.free.items() if v is not None and v._recompute}
+        self.exposed = exposed_arrays(order, ())
+        self.recomputed = {block for block in self.blocks if is_recomputed(block, self.free)}
 
     def compile(self) -> BackwardPlan:
         binder = self.binder
@@ -255,7 +260,7 @@ class _Backward:
         for place, (function, again) in enumerate(schedule):
             position = self.position[function]
             if again:
-                add_forward_step(binder, position, set(), ForwardKernel(keep=True, repeats=True))
+                add_forward_step(binder, position, self.exposed, ForwardKernel(keep=True, repeats=True))
             else:
                 self._add_step(position)
             keeps = self.clear_buffer and function._operator.keeps and not again
@@ -276,6 +281,38 @@ class _Backward:
         )
         return plan
 
+    def _refuse_overwritten(self) -> None:
+        """Refuse gradients that need values which another function has written over.
+
+        Raises:
+            GraphError: one does.
+        """
+        order = self.order
+        writers: dict[int, list[int]] = {}
+        for position, function in enumerate(order):
+            if function._operator.write is not None and function._is_linked(function._outputs[0].data):
+                writers.setdefault(block_of(function._outputs[0].data), []).append(position)
+        for function in self.active if writers else ():
+            here = self.position[function]
+            # What is read must not have been written over since; and what was written over before came by another way
+            # than the gradient would go.
+            read = [(block, here, len(order)) for block in self._read_arrays(function)]
+            for variable, wants in zip(function._inputs, self.active[function], strict=True):
+                array = variable._buffers.data
+                if wants:
+                    made = self.producer.get(id(array))
+                    read.append((block_of(array), -1 if made is None else self.position[made], here))
+                if function._operator.keeps and function._operator.write is None:
+                    read.append((block_of(array), here, len(order)))
+            for block, first, last in read:
+                for position in writers.get(block, ()):
+                    if first < position < last:
+                        writer = order[position]._operator
+                        raise GraphError(
+                            f"backward: {writer.declaration.name} has written over values that "
+                            f"{function._operator.declaration.name} needs; give it no {writer.written}, or another one"
+                        )
+
     def _schedule(self) -> list[tuple[Function, bool]]:
         """The functions whose gradient is computed, last first, each after those that are computed again for it."""
         active = self.active
@@ -287,11 +324,11 @@ class _Backward:
             todo: set[Function] = set()
             missing = self._read_arrays(function)
             while missing:
-                address = missing.pop()
-                if address in self.recomputed and address not in there:
-                    producer = self.producer[address]
-                    there.update(id(b.data) for b in producer._outputs)
-                    missing += [id(v._buffers.data) for v in producer._inputs]
+                block = missing.pop()
+                if block in self.recomputed and block not in there:
+                    producer = self.computed_by[block]
+                    there.update(block_of(b.data) for b in producer._outputs)
+                    missing += [block_of(v._buffers.data) for v in producer._inputs]
                     todo.add(producer)
             schedule += [(f, True) for f in sorted(todo, key=self.position.__getitem__)]
             schedule.append((function, False))
@@ -436,39 +473,33 @@ class _Backward:
 
         As in NNabla, what comes from a function that no gradient goes through is kept.
         """
-        free: Any = self.free if self.clear_buffer else self.recomputed
-        if not free:
-            return {}
-        binder = self.binder
+        free: Any = self.blocks if self.clear_buffer else self.recomputed
         dying: dict[int, list[tuple[int, int]]] = {}
         seen: set[int] = set()
         # Going backwards, the first function met with an array is the last one to need it.
         for place in range(len(schedule) - 1, -1, -1):
             function, again = schedule[place]
             arrays = []
-            for i, buffers in enumerate(function._outputs):
-                data = buffers.data
-                if id(data) in free and id(data) not in seen:
-                    seen.add(id(data))
-                    arrays.append((binder.data(data), data.size))
-                    # A gradient that no function consumes was asked for with need_grad: it stays.
-                    if self.clear_buffer and not again:
-                        arrays.append((binder.output_grad(self.position[function], i), data.size))
-            for variable in function._inputs:
-                data = variable._buffers.data
-                if id(data) not in free or id(data) in seen:
+            for array in [b.data for b in function._outputs] + [v._buffers.data for v in function._inputs]:
+                block = block_of(array)
+                if block not in free or block in seen:
                     continue
-                if self.producer[id(data)] in self.active or id(data) in self.recomputed:
-                    seen.add(id(data))
-                    arrays.append((binder.data(data), data.size))
+                if self.computed_by[block] in self.active or block in self.recomputed:
+                    seen.add(block)
+                    arrays += self.binder.memory(self.blocks[block])
+            # A gradient that no function consumes was asked for with need_grad: it stays.
+            if self.clear_buffer and not again:
+                for i, buffers in enumerate(function._outputs):
+                    if id(buffers.data) in self.free:
+                        arrays.append((self.binder.output_grad(self.position[function], i), buffers.data.size))
             if arrays:
                 dying[place] = arrays
         return dying
 
     @staticmethod
     def _read_arrays(function: Function) -> list[int]:
-        read = [id(v._buffers.data) for i, v in enumerate(function._inputs) if function._reads("x", i)]
-        return read + [id(b.data) for i, b in enumerate(function._outputs) if function._reads("y", i)]
+        read = [block_of(v._buffers.data) for i, v in enumerate(function._inputs) if function._reads("x", i)]
+        return read + [block_of(b.data) for i, b in enumerate(function._outputs) if function._reads("y", i)]
 
 
 def _is_summed(function: Function, variable: Variable) -> bool:

@@ -26,10 +26,9 @@ from .frame import (
 )
 from .function import Function
 from .hooks import function_freed_hooks
-from .meeting import with_gaps
+from .meeting import are_linked, with_gaps
 from .operator import Kind
 from .steps import NO_SLOT, GatheredSlot, PresentSlot, Step, cast_step, free_step
-from .variable import Variable
 
 ANY_TYPE = object()
 
@@ -74,17 +73,23 @@ class Binder:
 
     def produce(self, position: int) -> None:
         """Note that the outputs of a function are there from now on, and are read in place."""
-        operator = self.order[position]._operator
+        function = self.order[position]
+        operator = function._operator
         # A user's code may write values of any type.
-        any_type = operator.whole or isinstance(operator, Callback)
-        for i, buffers in enumerate(self.order[position]._outputs):
-            address = id(buffers.data)
-            self._produced[address] = ANY_TYPE if any_type else operator.output_types.get(i, operator.compute_dtype)
-            self._made[address] = position, i
+        dtype: Any = ANY_TYPE if operator.whole or isinstance(operator, Callback) else operator.compute_dtype
+        if operator.as_is:
+            dtype = self._produced.get(id(shown_by(function._inputs[0]._buffers.data)), ANY_TYPE)
+        outputs = [buffers.data for buffers in function._outputs]
+        # One that is an input has the type of that, unless it is written to.
+        same = operator.write is None and are_linked(operator, [v._buffers.data for v in function._inputs], outputs)
+        for i, array in enumerate(outputs):
+            self._made[id(array)] = position, i
+            if not same:
+                self._produced[id(shown_by(array))] = operator.output_types.get(i, dtype)
 
-    def is_produced(self, variable: Variable) -> bool:
-        """Whether a function of the graph computes the data of `variable`."""
-        return id(variable._buffers.data) in self._produced
+    def is_produced(self, array: NdArray) -> bool:
+        """Whether a function of the graph computes what is in the memory of `array`."""
+        return id(shown_by(array)) in self._produced
 
     # ---- entries of a frame ------------------------------------------------------------------------------
 
@@ -140,9 +145,11 @@ class Binder:
         produced = self._produced.get(id(shown_by(array)))
         if produced is None:
             return self._leaf(position, i, (wanted, operator.device, kind))
-        plain = type(array) is NdArray
-        found = self.data(array) if plain else self._once(INPUT_ARRAY, array, position, i)
-        if produced is wanted or (kind is Kind.WHOLE and (produced is ANY_TYPE or not produced.is_floating_point)):
+        made = id(array) in self._made
+        found = self.data(array) if made else self._once(INPUT_ARRAY, array, position, i)
+        if produced is wanted or kind is Kind.AS_IS:
+            return found
+        if kind is Kind.WHOLE and (produced is ANY_TYPE or not produced.is_floating_point):
             return found
         target = self.entry(SLOT)
         self.add(cast_step(found, target, wanted))
@@ -184,7 +191,7 @@ class Binder:
         number = self.read(position, i)
         function = self.order[position]
         declared = function._operator.declaration.inputs
-        if declared[0].variadic or not self.is_produced(function._inputs[i]):
+        if declared[0].variadic or not self.is_produced(function._inputs[i]._buffers.data):
             return number
         (input_,) = islice(compress(declared, function._operator.present), i, i + 1)
         return self.entry(CALL, more=lambda order, frame: PresentSlot(frame[number])) if input_.optional else number
@@ -194,6 +201,10 @@ class Binder:
         return self.entry(CALL, more=lambda order, frame: GatheredSlot([frame[n] for n in numbers]))
 
     # ---- memory ------------------------------------------------------------------------------------------
+
+    def memory(self, arrays: Sequence[NdArray]) -> list[tuple[int, int]]:
+        """Numbers of arrays, with what each holds by itself."""
+        return [(self.data(array), array.size if type(array) is NdArray else 0) for array in arrays]
 
     def free(self, arrays: Sequence[tuple[int, int]], operators: Sequence[int] = (), slots: Sequence[int] = ()) -> None:
         """Free memory here, or a little later: small arrays wait until they are worth a step.

@@ -5,8 +5,10 @@ from __future__ import annotations
 import inspect
 import weakref
 from collections.abc import Callable, Sequence
+from itertools import compress
 from typing import Any, NoReturn
 
+from .._array_view import LinkedArray
 from .._nd_array import NdArray
 from ..context import called_in_current_context, current
 from ..errors import ArgumentError, ShapeError
@@ -44,7 +46,8 @@ def apply(operator: Operator, inputs: Sequence[Any], n_outputs: int = -1, output
             imperative = True
         given.append(x)
     shapes = meet(operator, inputs, given, n_outputs)
-    return _carry_out(operator, given, shapes, _arrays_for(operator, outputs, shapes), imperative)
+    arrays = _new_arrays(operator, given, shapes) if outputs is None else _arrays_for(operator, outputs, shapes)
+    return _carry_out(operator, given, arrays, imperative)
 
 
 def invoke(
@@ -71,7 +74,7 @@ def invoke(
     for x in inputs:
         if type(x) is Variable:
             key.append(x._buffers.data._shape)
-        elif type(x) is NdArray:
+        elif isinstance(x, NdArray):
             key.append(x._shape)
             imperative = True
         elif x is None:
@@ -91,12 +94,10 @@ def invoke(
         operator = cls(*arguments)
         shapes = meet(operator, inputs, given, n_outputs)
         remember(operator, key, shapes)
-    return _carry_out(operator, given, shapes, [NdArray._new(shape) for shape in shapes], imperative)
+    return _carry_out(operator, given, _new_arrays(operator, given, shapes), imperative)
 
 
-def _carry_out(
-    operator: Operator, given: list[Any], shapes: list[Shape], arrays: list[NdArray], imperative: bool
-) -> Any:
+def _carry_out(operator: Operator, given: list[Any], arrays: list[NdArray], imperative: bool) -> Any:
     """Compute at once, or grow the graph, or both."""
     if imperative:
         run_imperative(operator, [x if isinstance(x, NdArray) else x.data for x in given], arrays)
@@ -145,10 +146,37 @@ def connect(operator: Operator, inputs: tuple[Variable, ...], arrays: list[NdArr
     return function, made
 
 
-def _arrays_for(operator: Operator, outputs: Sequence[Any] | None, shapes: list[Shape]) -> list[NdArray]:
-    """Arrays for the results: new ones, or the caller's."""
-    if outputs is None:
+def _new_arrays(operator: Operator, given: list[Any], shapes: list[Shape]) -> list[NdArray]:
+    """Arrays for the results. One that is an input shows it."""
+    if operator.write is not None:
+        operator.linked = _written(operator, given)
+    if operator.linked is None:
         return [NdArray._new(shape) for shape in shapes]
+    x, (shape,) = given[operator.linked], shapes
+    return [x.view(shape) if isinstance(x, NdArray) else LinkedArray(x._buffers, shape)]
+
+
+def _written(operator: Operator, given: list[Any]) -> int | None:
+    """The input, by its index, that an operator writes to; None where there is none, or others need its values."""
+    names = list(compress([i.name for i in operator.declaration.inputs], operator.present))
+    if operator.written not in names:
+        return None
+    index = names.index(operator.written)
+    x = given[index]
+    return index if isinstance(x, NdArray) or x._parent is None or not _is_needed(x, x._parent) else None
+
+
+def _is_needed(x: Variable, maker: Function) -> bool:
+    """Whether the gradient of the function that made `x`, or another function, needs its values."""
+    operator = maker._operator
+    if operator.keeps_output or (operator.linked is not None and operator.write is None) or x.function_references:
+        return True
+    made = [i for i, buffers in enumerate(maker._outputs) if buffers is x._buffers]
+    return maker._needs_grad and any([maker._reads("y", i) for i in made])
+
+
+def _arrays_for(operator: Operator, outputs: Sequence[Any], shapes: list[Shape]) -> list[NdArray]:
+    """The caller's arrays for the results."""
     name = operator.declaration.name
     if not isinstance(outputs, (list, tuple)):
         raise TypeError(f"{name}: outputs must be a list of NdArrays, not {type(outputs).__name__}")

@@ -12,6 +12,7 @@ from typing import Any
 from .._array_view import shown_by
 from .._nd_array import NdArray
 from .function import Function
+from .liveness import held_links
 from .variable import Variable
 
 # What is said of a variable that no function made, by its need_grad. Types tell the entries of a form apart: numbers
@@ -30,12 +31,15 @@ def form_of(order: Sequence[Function], roots: Sequence[Variable], readers: bool)
         readers: whether it matters who else reads the variables of the graph.
     """
     shared = True
+    links = [is_held for _, is_held in held_links(order)] if readers else []
     # Buffers by the order in which they are met, and their arrays in that order.
     numbers: dict[int, int] = {}
     arrays: list[NdArray] = []
     # How often functions of the graph read its intermediate variables.
     reads: dict[int, int] = {}
     held: list[Variable] = []
+    # Whether there are arrays that show others, but for outputs that are inputs, as their operators say.
+    odd = False
     form: list[Any] = []
     add = form.append
     for function in order:
@@ -53,6 +57,8 @@ def form_of(order: Sequence[Function], roots: Sequence[Variable], readers: bool)
             if found is None:
                 numbers[id(buffers)] = len(numbers)
                 arrays.append(buffers.data)
+                if type(buffers.data) is not NdArray:
+                    odd = True
             if id(v) in reads:
                 reads[id(v)] += 1
             elif v._parent is None and not (v._inherited_need_grad or v._persistent or v._recompute):
@@ -65,6 +71,11 @@ def form_of(order: Sequence[Function], roots: Sequence[Variable], readers: bool)
             if found is None:
                 numbers[id(buffers)] = len(numbers)
                 arrays.append(buffers.data)
+                if type(buffers.data) is not NdArray:
+                    if function._is_linked(buffers.data):
+                        add("linked")
+                    else:
+                        odd = True
             if buffers.data._adopted:
                 add("adopted")
             output = reference()
@@ -78,9 +89,10 @@ def form_of(order: Sequence[Function], roots: Sequence[Variable], readers: bool)
     form += [(numbers.get(id(v._buffers)), _flags(v)) for v in roots]
     # Users may have given outputs other shapes than their functions did.
     form += [array._shape for array in arrays]
-    if len({*map(id, arrays)}) < len(arrays) or {*map(type, arrays)} != {NdArray}:
+    if odd or len({*map(id, arrays)}) < len(arrays):
         add(_connected(arrays))
     if readers:
+        form += links
         form += [_is_read_elsewhere(v, reads[id(v)], order) for v in held]
     return tuple(form), shared
 

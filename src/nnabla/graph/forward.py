@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import get_num_threads
 
+from .._array_view import LinkedArray, shown_by
 from .._nd_array import NdArray
 from .._threads import choice_for
 from ..errors import ArgumentError, GraphError, ShapeError
@@ -19,11 +20,11 @@ from .frame import CALL, KERNEL
 from .function import Function
 from .hooks import combined, function_post_hooks, function_pre_hooks
 from .kernels import ForwardKernel, kernel_of, open_to_users, python_forward
-from .liveness import freed_after_forward, unshared
-from .meeting import described, wanted_inputs, with_gaps
+from .liveness import exposed_arrays, freed_after_forward, unshared
+from .meeting import are_linked, described, wanted_inputs, with_gaps
 from .operator import Kind, Operator
 from .plan import Plan, plan_cache, setup_again
-from .steps import call_step, copied, forward_step, reshaping_step, take_shape
+from .steps import call_step, copied, forward_step, linked_step, reshaping_step, take_shape
 from .variable import Buffers, Hook, Variable
 from .wiring import call_grad
 
@@ -87,7 +88,7 @@ def compile_forward(
     """Make one step for each function, and free what the options allow."""
     binder = Binder(order)
     freed = freed_after_forward(order, roots, clear_buffer, clear_no_need_grad)
-    asked = {id(v._buffers.data) for v in roots}
+    exposed = exposed_arrays(order, roots)
     sole = unshared(order)
     for position, function in enumerate(order):
         operator = function._operator
@@ -96,21 +97,21 @@ def compile_forward(
         if operator.overwrite is not None and function._inputs[0].shape == function._outputs[0].data._shape:
             first = function._inputs[0]._buffers.data
             overwrites = id(first) in sole and any(first is array for array in freed.get(position, ()))
-        add_forward_step(binder, position, asked, ForwardKernel(keep, overwrites=overwrites))
+        add_forward_step(binder, position, exposed, ForwardKernel(keep, overwrites=overwrites))
         # What a gradient derived from forward would need is not recorded here.
         free_operator = [binder.operator(position)] if operator.keeps and not keep and operator.grad is not None else []
-        binder.free([(binder.data(array), array.size) for array in freed.get(position, ())], free_operator)
+        binder.free(binder.memory(freed.get(position, ())), free_operator)
     binder.flush()
     return Plan(binder)
 
 
-def add_forward_step(binder: Binder, position: int, asked: set[int], chosen: ForwardKernel) -> None:
+def add_forward_step(binder: Binder, position: int, exposed: set[int], chosen: ForwardKernel) -> None:
     """Add the step that computes the outputs of a function.
 
     Args:
         binder: collects the steps.
         position: of the function.
-        asked: addresses of the arrays of the roots.
+        exposed: addresses of arrays that share no memory with others, see `exposed_arrays`.
         chosen: what computes them.
     """
     function = binder.order[position]
@@ -119,14 +120,19 @@ def add_forward_step(binder: Binder, position: int, asked: set[int], chosen: For
         binder.add(call_step(binder.entry(KERNEL, position, more=python_forward)), position)
         binder.produce(position)
         return
-    slots = binder.inputs(position)
     arrays = [buffers.data for buffers in function._outputs]
+    if are_linked(operator, [v._buffers.data for v in function._inputs], arrays):
+        if operator.write is None or chosen.repeats:
+            moves = type(arrays[0]) is LinkedArray and binder.is_produced(arrays[0])
+            binder.produce(position)
+            binder.add(linked_step(binder.data(arrays[0]) if moves else None), position)
+            return
+        chosen = chosen._replace(writes=True)
+    slots = binder.inputs(position)
+    given = [v._buffers.data for v in function._inputs]
+    may_share = all([binder.is_produced(array) for array in given])
     binder.produce(position)
-    if operator.view and not (
-        all(binder.is_produced(v) and not v._persistent for v in function._inputs)
-        and not any(id(a) in asked for a in arrays)
-        and not any(v is not None and v._persistent for v in [ref() for ref in function._output_refs])
-    ):
+    if operator.view and (not may_share or any([id(shown_by(array)) in exposed for array in [*given, *arrays]])):
         chosen = chosen._replace(copies=True)
     kernel = binder.entry(KERNEL, position, more=chosen.of)
     step = forward_step(kernel, slots, [binder.data(array) for array in arrays])
@@ -161,6 +167,8 @@ def given_tensor(operator: Operator, array: NdArray, kind: Kind) -> torch.Tensor
         return array._as(array._whole_type() or operator.compute_dtype, operator.device)
     if kind is Kind.INDEX:
         return array._as(torch.int64, operator.device)
+    if kind is Kind.AS_IS:
+        return array._as_is(operator.device)
     return array._own(operator.input_dtype(kind), operator.device)
 
 
@@ -199,7 +207,12 @@ def run_imperative(operator: Operator, arrays: Sequence[NdArray], results: Seque
         with open_to_users(results):
             operator.user.forward_impl([_variable(a) for a in arrays], [_variable(a) for a in results])
         return
-    _run(operator, arrays, results, operator.infer or operator.forward)
+    kernel: Any = operator.infer or operator.forward
+    if are_linked(operator, arrays, results):
+        if operator.write is None:
+            return
+        kernel = operator.write
+    _run(operator, arrays, results, kernel)
     if operator.keeps:
         operator.kept = None
 
@@ -229,8 +242,12 @@ def run_function(
         with open_to_users([v._buffers.data for v in outputs]):
             operator.user.forward_impl(list(inputs), list(outputs))
     else:
-        kernel = operator.recompute if recompute else kernel_of(operator, inputs, keep)
-        _run(operator, [v._buffers.data for v in inputs], [v._buffers.data for v in outputs], kernel)
+        kernel: Any = operator.recompute if recompute else kernel_of(operator, inputs, keep)
+        arrays, results = [v._buffers.data for v in inputs], [v._buffers.data for v in outputs]
+        if are_linked(operator, arrays, results):
+            kernel = None if recompute else operator.write
+        if kernel is not None:
+            _run(operator, arrays, results, kernel)
         if operator.dynamic_shape:
             for variable in outputs:
                 take_shape(variable._buffers)

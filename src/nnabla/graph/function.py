@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from copy import copy
 from typing import Any
 
+from .._array_view import LinkedArray
+from .._nd_array import NdArray
 from ..context import Context, context_scope
 from ..errors import ArgumentError, GraphError
 from .epoch import advance, epoch
@@ -57,6 +59,19 @@ class Function:
         self._epoch = epoch.value
         self.rank = 0
         self.tags: dict[str, str] = {}
+
+    def _relink(self, old: Buffers, new: Buffers) -> None:
+        """Where an output is the input `old`, let it be `new`."""
+        for buffers in self._outputs:
+            array = buffers.data
+            if type(array) is LinkedArray and array.source is old:
+                array.source = new
+                array._seen = None
+
+    def _is_linked(self, array: NdArray) -> bool:
+        """Whether `array`, of an output, shows the array of an input."""
+        i = self._operator.linked
+        return i is not None and type(array) is LinkedArray and array.source is self._inputs[i]._buffers
 
     def _replace_output(self, old: Variable, new: Variable) -> None:
         self._output_refs = [
@@ -138,8 +153,9 @@ class Function:
     auto_grad_depends_output_data = grad_depends_output_data
 
     def inplace_data(self, i: int) -> int:
-        """1 if an output is a view of input `i`, else 0."""
-        return int(self._operator.shares_memory)
+        """1 if an output is input `i` in another shape, 2 if forward writes to it besides, else 0."""
+        operator = self._operator
+        return 0 if operator.linked != i else 1 if operator.write is None else 2
 
     def inplace_data_with(self, i: int) -> int:
         """The output that is a view of input `i`."""

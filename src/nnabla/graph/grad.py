@@ -61,7 +61,7 @@ class _Gradient(Operator):
         self.wants = tuple(wants)
         self._n_outputs = len(function._outputs)
         # What forward updates in place is only read here.
-        kinds = [Kind.COMPUTE if k is Kind.UPDATED else k for k in source.wiring.kinds]
+        kinds = [Kind.COMPUTE if k in (Kind.UPDATED, Kind.AS_IS) else k for k in source.wiring.kinds]
         outer = (Kind.COMPUTE,) * self._n_outputs
         self._kinds = (*outer, *kinds, *outer)
         self._shapes = [v.shape for v in function._inputs]

@@ -44,15 +44,20 @@ class ForwardKernel(NamedTuple):
         overwrites: whether the result takes the place of the first input.
         copies: whether it must have memory of its own.
         repeats: whether this computes again what was computed before.
+        writes: whether the result is written to an input, which the output is.
     """
 
     keep: bool
     overwrites: bool = False
     copies: bool = False
     repeats: bool = False
+    writes: bool = False
 
     def of(self, function: Function) -> Kernel:
         operator = function._operator
+        if self.writes:
+            assert operator.write is not None
+            return operator.write
         if self.overwrites:
             assert operator.overwrite is not None
             return operator.overwrite

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, compress
 
-from .._array_view import shown_by
+from .._array_view import LinkedArray, shown_by
 from .._nd_array import NdArray
 from .function import Function
 from .variable import Variable
+
+
+def block_of(array: NdArray) -> int:
+    """Address of the array on whose memory this one is."""
+    return id(shown_by(array))
 
 
 def read_by_gradients(order: Iterable[Function]) -> set[int]:
@@ -21,12 +27,12 @@ def read_by_gradients(order: Iterable[Function]) -> set[int]:
             continue
         for i, variable in enumerate(function._inputs):
             if function.auto_grad_depends_input_data(0, i):
-                needed.add(id(variable._buffers.data))
+                needed.add(block_of(variable._buffers.data))
         for i, buffers in enumerate(function._outputs):
             if function.auto_grad_depends_output_data(0, i):
-                needed.add(id(buffers.data))
+                needed.add(block_of(buffers.data))
         if function._operator.held:
-            needed.update([id(array) for array in _held(function)])
+            needed.update([block_of(array) for array in _held(function)])
     return needed
 
 
@@ -46,8 +52,8 @@ def read_by_backward(order: Sequence[Function]) -> set[int]:
     needed = read_by_gradients(order)
     for function in reversed(order):
         outputs = [v for v in (ref() for ref in function._output_refs) if v is not None]
-        if any(v._recompute and id(v._buffers.data) in needed for v in outputs):
-            needed.update(id(v._buffers.data) for v in function._inputs)
+        if any(v._recompute and block_of(v._buffers.data) in needed for v in outputs):
+            needed.update(block_of(v._buffers.data) for v in function._inputs)
     return needed
 
 
@@ -63,8 +69,9 @@ def intermediate(order: Sequence[Function], roots: Sequence[Variable]) -> dict[i
     kept = {id(v._buffers.data) for v in roots}
     inputs = [v._buffers.data for function in order for v in function._inputs]
     read = set(map(id, inputs))
+    made = {id(buffers.data) for function in order for buffers in function._outputs}
     # What a view of it reads as well.
-    kept.update([id(shown_by(array)) for array in inputs if type(array) is not NdArray])
+    kept.update([block_of(array) for array in inputs if type(array) is not NdArray and id(array) not in made])
     for function in order:
         if function._operator.protects_inputs:
             kept.update([id(v._buffers.data) for v in function._inputs])
@@ -77,6 +84,70 @@ def intermediate(order: Sequence[Function], roots: Sequence[Variable]) -> dict[i
             else:
                 found[id(buffers.data)] = variable
     return {address: variable for address, variable in found.items() if address not in kept}
+
+
+def blocks(order: Sequence[Function], free: dict[int, Variable | None]) -> dict[int, list[NdArray]]:
+    """The memory that may be freed: for each array that a function makes all that are on it, that one first.
+
+    Args:
+        order: the functions.
+        free: the arrays that may be freed, see `intermediate`.
+    """
+    found: dict[int, list[NdArray]] = defaultdict(list)
+    written: set[int] = set()
+    for function in order:
+        for buffers in function._outputs:
+            found[block_of(buffers.data)].append(buffers.data)
+            if function._operator.write is not None and function._operator.linked is not None:
+                written.add(block_of(buffers.data))
+    # The memory of others belongs to a variable that no function made; what was written over cannot be computed again.
+    return {
+        block: arrays
+        for block, arrays in found.items()
+        if block == id(arrays[0]) and block not in written and all([id(array) in free for array in arrays])
+    }
+
+
+def is_recomputed(block: int, free: dict[int, Variable | None]) -> bool:
+    """Whether what is in the memory is given up after forward and computed again for backward."""
+    variable = free[block]
+    return variable is not None and variable._recompute
+
+
+def exposed_arrays(order: Sequence[Function], roots: Sequence[Variable]) -> set[int]:
+    """Addresses of the arrays that must share memory with no others: users or functions write to them."""
+    found = {block_of(v._buffers.data) for v in roots}
+    for function in order:
+        written = function._operator.linked is not None and function._operator.write is not None
+        for buffers, reference in zip(function._outputs, function._output_refs, strict=True):
+            array, variable = buffers.data, reference()
+            is_kept = array._adopted or (variable is not None and variable._persistent)
+            if is_kept or written or type(array) not in (NdArray, LinkedArray):
+                found.add(block_of(array))
+    return found
+
+
+def held_links(order: Sequence[Function]) -> list[tuple[Function, bool]]:
+    """The functions whose output is an input, and whether users hold the variable of either.
+
+    The caller must hold no variables by itself.
+    """
+    return [
+        (function, _holders(function._inputs[i]) > _ALONE or _holders(function._output_refs[0]()) > _ALONE)
+        for function in order
+        if (i := function._operator.linked) is not None
+    ]
+
+
+def _holders(variable: Variable | None) -> int:
+    """How many references there are to a variable, but for those of functions that take it."""
+    if variable is None:
+        return 0
+    return sys.getrefcount(variable) - sum([ref() is not None for ref in variable._consumers])
+
+
+# Of a variable that nobody holds: those that the count itself takes, which differ between versions of Python.
+_ALONE = _holders(Variable())
 
 
 def _first_root(order: Sequence[Function], roots: Sequence[Variable]) -> dict[int, int]:
@@ -98,26 +169,29 @@ def freed_after_forward(
     """For each position in `order` the arrays that nothing needs any more once that function has run.
 
     As in NNabla, what functions for more than one root read is kept: a prediction that a loss and an error rate share,
-    say, can be looked at after ``loss.forward(clear_buffer=True)`` or `forward_all` of both.
+    say, can be looked at after ``loss.forward(clear_buffer=True)`` or `forward_all` of both. So is memory that an input
+    and an output share, if users hold one of them: a prediction in another shape, say.
     """
+    held = {block_of(function._outputs[0].data) for function, is_held in held_links(order) if is_held}
     first_root = _first_root(order, roots)
-    candidates = {
-        address: variable
-        for address, variable in intermediate(order, roots).items()
-        if variable is None or variable._recompute or _is_read_for_one_root(variable, first_root)
-    }
-    if not clear_buffer:
+    free = intermediate(order, roots)
+    candidates = {}
+    for block, arrays in blocks(order, free).items():
+        variables = [free[id(array)] for array in arrays]
+        is_read_once = all([v is None or _is_read_for_one_root(v, first_root) for v in variables])
         # What is to be recomputed is freed at once, whatever the options.
+        if is_recomputed(block, free) or (is_read_once and block not in held):
+            candidates[block] = arrays
+    if not clear_buffer:
         needed = read_by_backward(order) if clear_no_need_grad else set(candidates)
-        candidates = {a: v for a, v in candidates.items() if a not in needed or (v is not None and v._recompute)}
-    last: dict[int, tuple[int, NdArray]] = {}
+        candidates = {a: arrays for a, arrays in candidates.items() if a not in needed or is_recomputed(a, free)}
+    last: dict[int, int] = {}
     for position, function in enumerate(order):
         for buffers in (*(v._buffers for v in function._inputs), *function._outputs):
-            if id(buffers.data) in candidates:
-                last[id(buffers.data)] = (position, buffers.data)
+            last[block_of(buffers.data)] = position
     freed: dict[int, list[NdArray]] = defaultdict(list)
-    for position, array in last.values():
-        freed[position].append(array)
+    for block, arrays in candidates.items():
+        freed[last[block]] += arrays
     return freed
 
 
@@ -131,12 +205,12 @@ def unshared(order: Sequence[Function]) -> set[int]:
         id(buffers.data)
         for function in order
         for buffers in function._outputs
-        if not (function._operator.view or function._operator.shares_memory or function._operator.keeps_output)
+        if not (function._operator.view or function._operator.linked is not None or function._operator.keeps_output)
     }
     for function in order:
         operator = function._operator
         read = [id(v._buffers.data) for v in function._inputs]
-        if operator.view or operator.shares_memory or (operator.keeps and operator.overwrite is None):
+        if operator.view or operator.linked is not None or (operator.keeps and operator.overwrite is None):
             own.difference_update(read)
         else:
             own.difference_update([address for address, count in Counter(read).items() if count > 1])

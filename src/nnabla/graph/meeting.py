@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from .._array_view import shown_by
 from .._nd_array import NdArray
 from ..context import current
 from ..errors import ArgumentError, ShapeError
@@ -151,6 +152,11 @@ def may_want(operator: Operator) -> Sequence[bool]:
     """For each given input, whether it can have a gradient."""
     may = operator.wiring.may_want
     return may if operator.mask is None else [a and b for a, b in zip(may, operator.mask, strict=True)]
+
+
+def are_linked(operator: Operator, inputs: Sequence[NdArray], outputs: Sequence[NdArray]) -> bool:
+    """Whether the output is an input, so that it is there as soon as that is."""
+    return operator.linked is not None and shown_by(outputs[0]) is shown_by(inputs[operator.linked])
 
 
 def with_gaps(operator: Operator, values: Sequence[Any], gap: Any = None) -> list[Any]:

@@ -56,6 +56,7 @@ class Kind(IntEnum):
     INDEX = 1  # as int64
     UPDATED = 2  # the array's own memory, which forward changes
     WHOLE = 3  # integers in the type they have, anything else in the type to compute in
+    AS_IS = 4  # in the type it has
 
 
 class Declaration(NamedTuple):
@@ -109,6 +110,8 @@ class Operator:
     updated: ClassVar[tuple[str, ...]] = ()
     # Computes with integers in the type of its first input, where that holds integers.
     whole: ClassVar[bool] = False
+    # Hands its input on in the type that it has.
+    as_is: ClassVar[bool] = False
     # Computes in float32 under half and bfloat16 contexts.
     full_precision: ClassVar[bool] = False
     # forward may return a view of its input; the engine copies where a user could see the sharing.
@@ -160,8 +163,13 @@ class Operator:
     # add_grad(need, totals, ...): like grad, but may add a gradient to the contiguous tensor that stands for its input
     # in `totals`, and return that one. None there: nothing to add to. None here: not possible.
     add_grad: Callable[..., Any] | None = None
-    # The output is the input seen in another shape, for the user as well.
-    shares_memory: bool = False
+    # The input, by its index, that the output is: in another shape, on the same memory, for the user as well. None: the
+    # output has memory of its own.
+    linked: int | None = None
+    # write(*inputs): like forward, but writes to the input `written`, which the output is if that is given, and returns
+    # it. None: where the output is an input, there is nothing to be done.
+    write: Callable[..., Any] | None = None
+    written: ClassVar[str] = ""
 
     # The format of model files has a message for its arguments, although it has none.
     empty_message: ClassVar[bool] = False
@@ -300,7 +308,7 @@ def _declare(cls: type[Operator], type_name: str, name: str, number: int) -> Dec
     unknown = set(cls.held) - {i.name for i in inputs} - set(cls.outputs)
     if unknown:
         raise TypeError(f"{type_name}.held: {sorted(unknown)} are names of neither inputs nor outputs")
-    usual = Kind.WHOLE if cls.whole else Kind.COMPUTE
+    usual = Kind.WHOLE if cls.whole else Kind.AS_IS if cls.as_is else Kind.COMPUTE
     kinds = tuple(
         Kind.INDEX if i.name in cls.indices else Kind.UPDATED if i.name in cls.updated else usual for i in inputs
     )

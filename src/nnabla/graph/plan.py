@@ -176,7 +176,7 @@ class BoundPlan:
 
     def _separate(self, function: Function) -> None:
         """Move the outputs of the step of `function` to memory of their own, since hooks may write to them."""
-        if function._operator.view and not function._operator.shares_memory:
+        if function._operator.view and function._operator.linked is None:
             for buffers in function._outputs:
                 if buffers.data._tensor is not None:
                     buffers.data._tensor = buffers.data._tensor.clone()
@@ -213,10 +213,15 @@ class BoundPlan:
             if tensor is None and array._fill is not None:
                 tensor = array._realize()
                 moved = True
+            while maker is not None and maker._is_linked(array):
+                x = maker._inputs[maker._operator.linked or 0]
+                array, maker = x._buffers.data, x._parent
             if tensor is not None and maker is not None and not isinstance(maker._operator, Callback):
-                wanted = maker._operator.compute_dtype
-                if tensor.dtype is not wanted and not maker._operator.output_types and not maker._operator.whole:
-                    array._set(tensor.to(wanted))
+                operator = maker._operator
+                if tensor.dtype is not operator.compute_dtype and not (
+                    operator.output_types or operator.whole or operator.as_is
+                ):
+                    array._set(array._realize().to(operator.compute_dtype))
                     moved = True
         return moved
 

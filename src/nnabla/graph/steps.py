@@ -62,6 +62,9 @@ class LeafSlot:
         if whole is not None:
             self._tensor = self.source = array._as(whole, self.device)
             return
+        if self.kind is Kind.AS_IS:
+            self._tensor = self.source = array._as_is(self.device)
+            return
         if self.kind is Kind.UPDATED:
             self._tensor = self.source = array._own(self.dtype, self.device)
             return
@@ -179,6 +182,17 @@ def forward_step(kernel: int, xs: Sequence[int], ys: Sequence[int]) -> Step:
 
         def step(frame: Frame) -> None:
             frame[y]._tensor = frame[kernel](*[frame[x]._tensor for x in xs])
+
+    return step
+
+
+def linked_step(y: int | None) -> Step:
+    """The output is an input. What `y`, its array, has seen of the memory of the last run is let go."""
+    if y is None:
+        return lambda frame: None
+
+    def step(frame: Frame) -> None:
+        frame[y]._seen = None
 
     return step
 

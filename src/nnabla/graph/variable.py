@@ -402,6 +402,8 @@ class Variable:
             raise ShapeError(f"Variable.rewire_on: shape of var must be {self.shape}, not {var.shape}")
         if var is self:
             return
+        for function in self.function_references:
+            function._relink(self._buffers, var._buffers)
         self._buffers = var._buffers
         self._parent = var._parent
         self._inherited_need_grad = var._inherited_need_grad

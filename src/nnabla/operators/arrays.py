@@ -61,13 +61,13 @@ class Reshape(Operator):
     # `shape` stays as the caller wrote it; a new batch size is then found again from -1.
     shape = Sizes(doc="The new shape; one dimension may be -1.")
     inplace = Bool(True, "Share memory with the input.")
+    view = True
     grad_aliases = True
 
     def output_shape(self, x: Shape) -> Shape:
         self._source = x
         self._target = resolved_shape(self.shape, x)
-        # The engine copies the result of a view where a user could see the sharing, which is wanted here.
-        self.view, self.shares_memory = not self.inplace, self.inplace
+        self.linked = 0 if self.inplace else None
         return self._target
 
     def forward(self, x: Tensor) -> Tensor:

@@ -38,6 +38,7 @@ class Unlink(Elementwise):
     """
 
     view = True
+    linked = 0
 
     def forward(self, x: Tensor) -> Tensor:
         return x

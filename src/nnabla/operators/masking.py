@@ -99,8 +99,9 @@ class BoolScatter(Operator):
     Inputs:
         input: shape ``(L, D_M, ..., D_{N-1})`` with ``L >= K``.
         mask: shape ``(D_0, ..., D_{M-1})``.
-        output: shape ``(D_0, ..., D_{N-1})``, what to write into; zeros where it is not given. It is not
-            changed.
+        output: shape ``(D_0, ..., D_{N-1})``, what to write into; zeros where it is not given. The result is on
+            its memory. It has its own where, as NNabla refuses, the gradient of the function that made `output` needs
+            the values, that function is a reshape, or another one takes `output` already.
     Returns:
         Shape ``(D_0, ..., D_{N-1})``.
     Raises:
@@ -114,6 +115,7 @@ class BoolScatter(Operator):
     """
 
     constants = ("mask",)
+    written = "output"
 
     def output_shape(self, input: Shape, mask: Shape, output: Shape | None = None) -> Shape:
         if not input or not mask:
@@ -125,12 +127,15 @@ class BoolScatter(Operator):
         return self._y
 
     def forward(self, input: Tensor, mask: Tensor, output: Tensor | None = None) -> Tensor:
+        y = input.new_zeros(self._y) if output is None else output.clone(memory_format=torch.contiguous_format)
+        return self.write(input, mask, y)
+
+    def write(self, input: Tensor, mask: Tensor, output: Tensor) -> Tensor:
         chosen = mask != 0
         count = int(torch.count_nonzero(chosen))
         if count > self._input[0]:
             raise ShapeError(f"bool_scatter: mask chooses {count} elements, input has {self._input[0]}")
-        y = input.new_zeros(self._y) if output is None else output.clone(memory_format=torch.contiguous_format)
-        return y.index_put_((chosen,), input[:count])
+        return output.index_put_((chosen,), input[:count])
 
     def grad(self, need: tuple[bool, ...], dy: Tensor, mask: Tensor) -> tuple[Tensor | None, None, Tensor | None]:
         chosen = mask != 0

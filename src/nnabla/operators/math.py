@@ -107,7 +107,7 @@ class Identity(Elementwise):
     Inputs:
         x: any shape.
     Returns:
-        Shape of `x`.
+        Shape of `x`. The result has the type that the array of `x` has.
     Example:
         >>> import nnabla as nn, nnabla.functions as F
         >>> F.identity(nn.NdArray.from_numpy_array([1.0, 2.0])).data
@@ -116,6 +116,7 @@ class Identity(Elementwise):
     Source: NNabla function reference, ``Identity``.
     """
 
+    as_is = True
     view = True
     grad_aliases = True
 

@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .._nd_array import NdArray
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Int, Ints
 from ..graph.call import invoke, public
@@ -28,8 +27,9 @@ class ScatterNd(Operator):
         data: shape ``(Y_0, ..., Y_{K-1}, X_M, ..., X_{N-1})``.
         indices: shape ``(M, Y_0, ..., Y_{K-1})`` with ``M <= N``; ``indices[m]`` counts along axis ``m`` of
             the result, from the end where it is negative. A list or NumPy array will do, too.
-        out: shape ``(X_0, ..., X_{N-1})``, what to write into; zeros where it is not given. The result has
-            memory of its own in a graph; an NdArray is written to.
+        out: shape ``(X_0, ..., X_{N-1})``, what to write into; zeros where it is not given. The result is on its
+            memory. It has its own where, as NNabla refuses, the gradient of the function that made `out` needs the
+            values, that function is a reshape, or another one takes `out` already.
     Args:
         shape: shape of the result, where `out` is not given.
         add: add to what is there. Default: replace it; of several values for one place, any one may win.
@@ -54,6 +54,7 @@ class ScatterNd(Operator):
     grad_aliases = True
     keeps = grad_is_differentiable = True
     held = ("indices",)
+    written = "out"
 
     def output_shape(self, data: Shape, indices: Shape, out: Shape | None = None) -> Shape:
         if out is not None:
@@ -69,6 +70,10 @@ class ScatterNd(Operator):
 
     def forward(self, data: Tensor, indices: Tensor, out: Tensor | None = None) -> Tensor:
         y = data.new_zeros(self.shape) if out is None else out.clone(memory_format=torch.contiguous_format)
+        return self.write(data, indices, y)
+
+    def write(self, data: Tensor, indices: Tensor, out: Tensor) -> Tensor:
+        y = out.contiguous()
         self.kept = numbers = self._rows.numbers(indices, "scatter_nd")
         if self.add:
             return self._rows.add(y, numbers, data)
@@ -89,11 +94,7 @@ class ScatterNd(Operator):
 def scatter_nd(data: Array, indices: Any, shape: Any = None, out: Any = None, add: bool = False) -> Any:
     if (shape is None) == (out is None):
         raise TypeError("scatter_nd: either shape or out must be given, and not both")
-    y = invoke(ScatterNd, (shape, add), (data, as_indices(indices, data), out))
-    if isinstance(y, NdArray) and isinstance(out, NdArray):
-        written = out._own(y._realize().dtype, y._realize().device)
-        y._set(written.copy_(y._realize()))
-    return y
+    return invoke(ScatterNd, (shape, add), (data, as_indices(indices, data), out))
 
 
 scatter_nd.__doc__ = ScatterNd.__doc__
