@@ -43,7 +43,8 @@ def check_vjp(
         # All inputs are set again: a function may have written to one of them.
         for i, (x, a) in enumerate(zip(xs, arrays, strict=True)):
             if x is not None:
-                x.d = (a + step * directions[i] if i in directions else a).astype(dtype)
+                # A NumPy number would be rounded to the type that the array has.
+                x.d = np.asarray(a + step * directions[i] if i in directions else a, dtype)
 
     place(0.0)
     outputs = function(xs)

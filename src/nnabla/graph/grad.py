@@ -67,6 +67,11 @@ class _Gradient(Operator):
         self._shapes = [v.shape for v in function._inputs]
         self._need = tuple(with_gaps(source, wants, False))
         self._arguments = source.arguments
+        if source.grad is not None and (source.grad_is_differentiable or not source.keeps):
+            # What it does not read, it does not depend on.
+            xs = [function._reads("x", i) for i in range(len(function._inputs))]
+            ys = [function._reads("y", i) for i in range(self._n_outputs)]
+            self.mask = (*[True] * self._n_outputs, *xs, *ys)
 
     @property
     def declaration(self) -> Declaration:  # type: ignore[override]
