@@ -150,13 +150,13 @@ def test_exceptions_are_needed() -> None:
 def test_the_types_of_results(case: Case) -> None:
     """Double precision in double; in half that of the context, or single where the function says so.
 
-    What hands its input on keeps the type of that, which is half here, as in NNabla 1.39.
+    What hands its input on keeps the type of that, which is double here, as in NNabla 1.39.
     """
     as_is = case.function in ("reshape", "identity", "unlink")
     for config, allowed in (("double", {"float64"}), ("half", {"float16", "float32"}), ("float", {"float32"})):
         ys, _ = outputs(case, config, "half")
         names = {y.dtype.name for y in ys if y.dtype.kind == "f"}
-        assert names == {"float16"} if as_is else names <= allowed, config
+        assert names == {"float64"} if as_is else names <= allowed, config
 
 
 def test_a_wrong_result_fails(monkeypatch: pytest.MonkeyPatch) -> None:
