@@ -170,3 +170,13 @@ def test_functions_with_large_running_means(function: Callable[..., nn.Variable]
         np.testing.assert_allclose(
             y.d, expected if function is plain else np.maximum(expected, 0), rtol=2e-7, atol=2e-7
         )
+
+
+def test_one_far_sample_is_the_bias() -> None:
+    """Its variance, divided by one less than the number of samples, is no number."""
+    x, bias = torch.full((1, 2, 1), 1000.1), torch.tensor([0.5, -2.0])
+    running = torch.zeros(2), torch.ones(2)
+    y, mean, _ = normalized_by_batch(x, None, bias, running, 0.1, 1e-5)
+    assert torch.equal(y.flatten(), bias)
+    assert torch.equal(mean, x.flatten())
+    torch.testing.assert_close(running[0], torch.full((2,), 100.01))

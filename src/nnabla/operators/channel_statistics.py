@@ -67,18 +67,15 @@ def normalized_by_batch(
             if by_planes is None:
                 return _by_differences(x, weight, bias, running, momentum, eps)
             return by_planes[0].view(x.shape), by_planes[1], by_planes[2]
+    # Where a mean is large, ATen moves variances towards numbers that may be thousands of times too large.
+    before = [v.clone() if v is not None and on_cpu else None for v in running]
     found: tuple[Tensor, Tensor, Tensor] = torch.native_batch_norm(x, weight, bias, *running, True, momentum, eps)
     if not on_cpu or _is_near(*found[1:], eps):
         return found
-    better = _by_differences(x, weight, bias, (None, None), momentum, eps)
-    running_mean, running_variance = running
-    if running_mean is not None and running_variance is not None:
-        # They have moved towards what ATen has found.
-        running_mean.add_(better[1] - found[1], alpha=momentum)
-        count = x.numel() // x.shape[1]
-        variances = better[2].double().pow(-2) - found[2].double().pow(-2)
-        running_variance.add_(variances, alpha=momentum * count / (count - 1))
-    return better
+    for moved, value in zip(running, before, strict=True):
+        if moved is not None and value is not None:
+            moved.copy_(value)
+    return _by_differences(x, weight, bias, running, momentum, eps)
 
 
 def _by_differences(

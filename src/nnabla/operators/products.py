@@ -77,8 +77,9 @@ def dot(a: Any, b: Any, out: Any = None) -> Any:
     y = _dot(a, b)
     if out is None:
         return y
-    if type(out) is not type(y):
-        raise TypeError(f"dot: out must be a {type(y).__name__}, as the result is, not {type(out).__name__}")
+    kind = NdArray if isinstance(y, NdArray) else Variable
+    if not isinstance(out, kind):
+        raise TypeError(f"dot: out must be a {kind.__name__}, as the result is, not {type(out).__name__}")
     if out.shape != y.shape:
         raise ShapeError(f"dot: out must have the shape of the result, {y.shape}, not {out.shape}")
     if isinstance(out, NdArray):
