@@ -9,44 +9,15 @@ import numpy as np
 import onnx
 import onnxruntime
 
-import nnabla as nn
 from nnabla.converters.onnx import to_onnx
 from nnabla.converters.onnx.export_rules import RULES
 from nnabla.graph.operator import registry
-from nnabla.network import ProtoNetwork, create_graph_from_variable
 
 from ...operators.case import Case
-from ...operators.cases import ALL
-from ...operators.observe import REFUSALS, call, variables
+from ..case_networks import cases_of, close, network_of
 
 # Public names of the functions with a rule.
 WRITTEN = {registry[type_name].declaration.name: type_name for type_name in RULES}
-
-
-def network_of(case: Case) -> tuple[ProtoNetwork, list[np.ndarray], list[np.ndarray]] | None:
-    """The network of a case, its inputs and its outputs; ``None`` if the case is a call that is refused."""
-    xs = variables(case, case.arrays())
-    feeds = {x: x.d.astype(np.float32) for x in xs if x is not None}
-    try:
-        with nn.context_scope(nn.Context()):
-            ys = call(case, xs)
-            for x in _leaves(ys):
-                feeds.setdefault(x, x.d.astype(np.float32))
-            nn.forward_all(ys)
-    except REFUSALS:
-        return None
-    outputs = [y.d.copy() for y in ys]
-    names = {f"x{i}": x for i, x in enumerate(feeds)} | {f"y{i}": y for i, y in enumerate(ys)}
-    network = create_graph_from_variable("case", ys, names=names)["case"]
-    return network, list(feeds.values()), outputs
-
-
-def _leaves(ys: Sequence[nn.Variable]) -> list[nn.Variable]:
-    """What functions made by the call read and no function made."""
-    found: list[nn.Variable] = []
-    for y in ys:
-        y.visit(lambda f: found.extend([x for x in f.inputs if x.parent is None and x not in found]))
-    return found
 
 
 def computed(model: onnx.ModelProto, feeds: Sequence[np.ndarray], names: Sequence[str]) -> list[np.ndarray]:
@@ -77,22 +48,9 @@ def difference(case: Case, opset: int) -> str | None:
     return ""
 
 
-def close(ours: np.ndarray, theirs: np.ndarray) -> bool:
-    """Equal to 1e-4 of the value or of the largest one; NaN and infinities in the same places."""
-    ours, theirs = ours.astype(np.float64), theirs.astype(np.float64)
-    finite = np.abs(ours[np.isfinite(ours)])
-    scale = float(finite.max()) if finite.size else 0.0
-    return bool(np.allclose(theirs, ours, rtol=1e-4, atol=1e-4 * min(scale, 1.0) + 1e-6, equal_nan=True))
-
-
 def cases() -> dict[str, list[Case]]:
     """The float32 cases of every function with a rule, by its name."""
-    found: dict[str, list[Case]] = {}
-    for case in ALL:
-        name = registry[case.function].declaration.name if case.function in registry else case.function
-        if name in WRITTEN and case.dtype == "float32":
-            found.setdefault(name, []).append(case)
-    return found
+    return cases_of(WRITTEN)
 
 
 def attempt(case: Case, opset: int) -> Any:

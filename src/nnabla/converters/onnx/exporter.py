@@ -10,10 +10,8 @@ from onnx import ModelProto, TensorProto, ValueInfoProto, defs, helper, numpy_he
 
 from ..._version import __version__
 from ...errors import ArgumentError, FormatError
-from ...graph.meeting import meet, with_gaps
-from ...graph.operator import Operator, registry
-from ...graph.variable import Variable
 from ...network import ProtoFunction, ProtoNetwork
+from ...network.concrete_shapes import concrete_shapes
 from ...network.initial_values import InitialValues
 from ...network.variable_batch import variable_batch_size
 from . import export_rules
@@ -98,37 +96,14 @@ class _Exporter:
         self.network = network
         self.functions = list(network.forward_sequence())
         self.obstacles: list[str] = []
-        self.operators: dict[str, Operator] = {}
-        self.given = batch_size if batch_size is not None and batch_size > 0 else network.batch_size
-        shapes = self._concrete_shapes()
+        self.concrete = concrete_shapes(network, batch_size if batch_size is not None and batch_size > 0 else None)
+        shapes = self.concrete.shapes
         if batch_size == -1:
             shapes = self._open_shapes(shapes)
         self.shapes = shapes
         self.writer = GraphWriter(opset, shapes, self._value_of, network.outputs)
 
     # ---- shapes ------------------------------------------------------------------------------------------
-
-    def _concrete_shapes(self) -> dict[str, Shape]:
-        """Shapes of all variables, and in passing the operators, which meet inputs of these shapes."""
-        network = self.network
-        shapes: dict[str, Shape] = {name: p.shape for name, p in network.parameters.items()}
-        for name in network.inputs:
-            shape = network.variables[name].shape
-            if any(d < 0 for d in shape) and self.given is None:
-                self.given = 1
-            shapes[name] = tuple([int(self.given or 1) if d < 0 else d for d in shape])
-        for f in self.functions:
-            if f.type not in registry:
-                # It cannot be written, and what follows needs its shapes.
-                found = [network._variable(name).shape for name in f.outputs]
-                shapes.update({n: tuple([abs(d) for d in s]) for n, s in zip(f.outputs, found, strict=True)})
-                continue
-            operator = f._operator(f._with_batch(self.given))
-            inputs = f._with_gaps([Variable(shapes[name]) for name in f.inputs])
-            found = meet(operator, inputs, [x for x in inputs if x is not None], len(f.outputs) or -1)
-            self.operators[str(f.name)] = operator
-            shapes.update(zip(f.outputs, found, strict=True))
-        return shapes
 
     def _open_shapes(self, shapes: dict[str, Shape]) -> dict[str, Shape]:
         """The same shapes with -1 where the batch is."""
@@ -175,10 +150,7 @@ class _Exporter:
         try:
             if f.type not in export_rules.RULES:
                 raise Unsupported("no rule writes this function as ONNX")
-            operator = self.operators[name]
-            inputs: list[str | None] = list(f.inputs)
-            if operator.present and not operator.declaration.variadic:
-                inputs = with_gaps(operator, inputs)
+            operator, inputs = self.concrete.operators[name], self.concrete.declared_inputs(f)
             call = export_rules.Call(operator, inputs, f.outputs, [self.shapes[n] for n in f.outputs])
             start = self.writer.begin(name)
             results = export_rules.run(self.writer, call)
