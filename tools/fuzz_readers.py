@@ -33,6 +33,11 @@ import numpy as np
 from google.protobuf import text_format
 
 import nnabla as nn
+import nnabla.functions as F
+import nnabla.parametric_functions as PF
+from nnabla.converters import nnb
+from nnabla.converters.nnb import to_bytes, to_nnb
+from nnabla.converters.nnb.settings import Settings, stored_type
 from nnabla.errors import ArgumentError, FormatError
 from nnabla.files.model_messages import MODEL
 from nnabla.solvers import Adam, states
@@ -152,6 +157,19 @@ def _load_models(path: str, number: int) -> None:
     model_archives.load_model(path, number // len(model_archives.sound()))
 
 
+def _nnb() -> bytes:
+    nn.clear_parameters()
+    x = nn.Variable((1, 2, 6, 6))
+    h = F.max_pooling(F.relu(PF.convolution(x, 3, (3, 3), pad=(1, 1))), (2, 2))
+    y = F.softmax(PF.affine(F.transpose(F.pad(h, (1, 1)), (0, 2, 3, 1)), 4))
+    graph = nn.graph_def.create_graph_from_variable("net", y, names={"x": x})
+    return to_bytes(to_nnb(graph["net"], settings=Settings(stored_type("FIXED16_8", "type"))))
+
+
+def _load_nnb(path: str, number: int) -> None:
+    to_bytes(nnb.load(path))
+
+
 MODELS = "models"
 SOURCES = {
     "h5": Source(".h5", lambda: _saved(".h5"), _load_parameters, _damaged),
@@ -164,6 +182,7 @@ SOURCES = {
     "archive-packed": Source(".nnp", lambda: _archive(zipfile.ZIP_DEFLATED), _load_parameters, _damaged),
     "states-h5": Source(".h5", lambda: _states(".h5"), _load_states, _damaged),
     "states-protobuf": Source(".protobuf", lambda: _states(".protobuf"), _load_states, _damaged),
+    "nnb": Source(".nnb", _nnb, _load_nnb, _damaged),
     MODELS: Source(".nnp", _models, _load_models, _changed_models, (ValueError, NotImplementedError)),
 }
 """Kinds of files by name."""

@@ -31,6 +31,8 @@ COMMANDS = {
     "view": "nnabla.cli.view:view_command",
     "check": "nnabla.cli.check:check_command",
     "convert": "nnabla.cli.convert:convert_command",
+    "nnb_template": "nnabla.cli.convert_runtime:nnb_template_command",
+    "function_info": "nnabla.cli.function_info:function_info_command",
     "version": "nnabla.cli.version:version_command",
 }
 
@@ -291,7 +293,12 @@ def convert(subparsers: Any) -> argparse.ArgumentParser:
     add("-f", "--force", action="store_true", help="overwrite the output")
     add("-b", "--batch-size", type=int, default=1, help="default 1; -1 for that of the model, which ONNX leaves open")
     add("-S", "--split", type=str, help="parts FROM-TO[,FROM-TO...] of the network to write; needs -E")
-    add("-d", "--define_version", type=str, help="ONNX: opset_N, default opset_17")
+    add(
+        "-d",
+        "--define_version",
+        type=str,
+        help="ONNX: opset_N, default opset_17; NNB: nnb_2 (default) or nnb_3",
+    )
     add("--enable-optimize-pb", action="store_true", help="simplify a frozen TensorFlow graph")
     add("--channel-last", action="store_true", help="TFLite: keep the channels last")
     add("--quantization", action="store_true", help="TFLite: 8-bit integers")
@@ -311,7 +318,8 @@ def convert(subparsers: Any) -> argparse.ArgumentParser:
         help="NNB: FLOAT32, FIXED16[_P], FIXED8[_P] or SIGN",
     )
     add("-s", "--settings", nargs=1, type=str, help="NNB: settings made from nnb_template")
-    add("--api", type=int, default=-1, help="NNB: API level; -1 for the default")
+    add("--api", type=int, default=-1, help="NNB: API level; default 44, that of the released runtime")
+    add("--self-contained", action="store_true", help="CSRC: with all kernels, without the runtime's library")
     add("files", nargs="+", type=str, help="input files, then the output")
     return parser
 
@@ -323,7 +331,7 @@ def function_info(subparsers: Any) -> argparse.ArgumentParser:
     add("-f", "--all_support", help="those that NNB or ONNX supports")
     add("-c", "--config", help="file of settings of the target")
     add("-x", "--exclude", default=[], action="append", help="a function to leave out")
-    add("-t", "--target", action="store_true", help="show the target")
+    add("-t", "--target", action="store_true", help="show the functions of the target, as without models")
     add("-q", "--query", help="show one function")
     add("--nnp-no-expand-network", action="store_true", help="keep repeats and recurrences as they are")
     add("--api", type=int, default=0, help="functions up to this API level; 0 for all")
@@ -397,7 +405,8 @@ def view(subparsers: Any) -> argparse.ArgumentParser:
 def check(subparsers: Any) -> argparse.ArgumentParser:
     parser = _parser(subparsers, "check", "Say what a file holds, and whether all of it would run")
     add = parser.add_argument
-    add("file", help="model or parameter file")
+    add("-t", "--target", help="nnb or spresense: whether it runs there, with what memory")
+    add("file", help="model, parameter or NNB file")
     return parser
 
 

@@ -78,7 +78,6 @@ def test_a_file_that_is_there(archive, tmp_path, capfd):
     ("options", "output", "message"),
     [
         (("-S", "a-b", "--quantization"), "m.onnx", "from NNP to ONNX does not take -S, --quantization"),
-        ((), "m.nnb", "from NNP to NNB is not there yet"),
         (("-O", "TFLITE"), "m.x", "from NNP to TFLITE is not there yet"),
         (("-d", "opset_8"), "m.onnx", "opset must be a number from 9 to"),
         (("-d", "nnb_3"), "m.onnx", "define_version must be opset_9 to"),

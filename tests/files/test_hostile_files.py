@@ -430,7 +430,7 @@ def test_time_and_memory_are_bounded(tmp_path):
 # ---- damage at random ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["h5-latest", "archive", "states-h5"])
+@pytest.mark.parametrize("kind", ["h5-latest", "archive", "states-h5", "nnb"])
 def test_a_sample_of_the_sweep(monkeypatch, kind):
     """The tool reads in a process of its own. It must also be able to find a fault."""
     monkeypatch.syspath_prepend(str(ROOT / "tools"))

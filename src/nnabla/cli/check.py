@@ -21,6 +21,7 @@ from ..graph.operator import registry
 from ..network.loop_control import LOOP_CONTROL
 from ..network.proto_graph import ProtoGraph
 from ..network.saved_graphs import read_files
+from .check_target import check_for
 
 NAMES_SHOWN = 8
 
@@ -33,6 +34,9 @@ def check_command(args: argparse.Namespace) -> bool:
         ArgumentError: its format is not known.
         FormatError: it is damaged.
     """
+    target = getattr(args, "target", None)
+    if target is not None or os.path.splitext(args.file)[1].lower() == ".nnb":
+        return check_for(args.file, target or "nnb")
     format_of(args.file, None, LOADERS, "check")
     print(f"{args.file}: {_size(os.path.getsize(args.file))}")
     for name, size in _members(args.file):

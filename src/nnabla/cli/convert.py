@@ -1,37 +1,57 @@
-"""``nnabla_cli convert``: a model file in another format. So far NNabla's own are written as ONNX."""
+"""``nnabla_cli convert``: a model file in another format. So far NNabla's own are written as ONNX, NNB and C."""
 
 from __future__ import annotations
 
 import argparse
 import os
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
+from ..converters.nnb.executed import executed
 from ..errors import ArgumentError
 from ..network import ProtoNetwork
 from ..network.saved_graphs import graph_of, read_files
+from .convert_runtime import to_csrc_command, to_nnb_command
 
 _IMPORTS = {".nnp": "NNP", ".nntxt": "NNP", ".onnx": "ONNX", ".pb": "TF_PB", ".ckpt": "TF_CKPT_V1",
             ".meta": "TF_CKPT_V2", ".tflite": "TFLITE"}  # fmt: skip
 _EXPORTS = {".nnp": "NNP", ".nnb": "NNB", ".onnx": "ONNX", ".pb": "TF_PB", ".tflite": "TFLITE"}
-# Options that belong to other formats or are not there yet, with the value that they have where they are not given.
-_NOT_YET: dict[str, tuple[str, Any]] = {
-    "outputs": ("--outputs", None),
-    "inputs": ("--inputs", None),
-    "nnp_exclude_preprocess": ("--nnp-exclude-preprocess", False),
-    "split": ("-S", None),
-    "enable_optimize_pb": ("--enable-optimize-pb", False),
-    "channel_last": ("--channel-last", False),
-    "quantization": ("--quantization", False),
-    "dataset": ("--dataset", None),
-    "config": ("-c", None),
-    "nnp_parameter_h5": ("--nnp-parameter-h5", False),
-    "nnp_parameter_nntxt": ("--nnp-parameter-nntxt", False),
-    "nnp_exclude_parameter": ("--nnp-exclude-parameter", False),
-    "nnp_version": ("--nnp-version", None),
-    "default_variable_type": ("-T", ["FLOAT32"]),
-    "settings": ("-s", None),
-    "api": ("--api", -1),
-    "nnp_no_expand_network": ("--nnp-no-expand-network", False),
+
+
+class _Option(NamedTuple):
+    """An option that not all formats take: how it is written, and its value where it is not given."""
+
+    flag: str
+    usual: Any = None
+
+
+_OPTIONS = {
+    "outputs": _Option("--outputs"),
+    "inputs": _Option("--inputs"),
+    "nnp_exclude_preprocess": _Option("--nnp-exclude-preprocess", False),
+    "split": _Option("-S"),
+    "define_version": _Option("-d"),
+    "enable_optimize_pb": _Option("--enable-optimize-pb", False),
+    "channel_last": _Option("--channel-last", False),
+    "quantization": _Option("--quantization", False),
+    "dataset": _Option("--dataset"),
+    "ir_version": _Option("--ir_version", -1),
+    "config": _Option("-c"),
+    "nnp_parameter_h5": _Option("--nnp-parameter-h5", False),
+    "nnp_parameter_nntxt": _Option("--nnp-parameter-nntxt", False),
+    "nnp_exclude_parameter": _Option("--nnp-exclude-parameter", False),
+    "nnp_version": _Option("--nnp-version"),
+    "default_variable_type": _Option("-T", ["FLOAT32"]),
+    "settings": _Option("-s"),
+    "api": _Option("--api", -1),
+    "nnp_no_expand_network": _Option("--nnp-no-expand-network", False),
+    "self_contained": _Option("--self-contained", False),
+}
+# What each pair of formats takes of them.
+_TAKEN = {
+    ("NNP", "ONNX"): {"define_version", "ir_version"},
+    ("NNP", "NNB"): {"define_version", "config", "default_variable_type", "settings", "api"},
+    ("NNP", "CSRC"): {"default_variable_type", "settings", "self_contained"},
 }
 
 
@@ -49,15 +69,25 @@ def convert_command(args: argparse.Namespace) -> bool:
     if len(args.files) < 2:
         raise ArgumentError("convert: two files must be given at least, inputs and then the output")
     *inputs, output = args.files
-    source = _format(args.import_format, inputs[0] if len(inputs) == 1 else "", _IMPORTS)
-    target = _format(args.export_format, output, _EXPORTS)
-    if (source, target) != ("NNP", "ONNX"):
-        raise ArgumentError(f"convert: from {source} to {target} is not there yet, only from NNP to ONNX")
-    given = [flag for name, (flag, usual) in _NOT_YET.items() if getattr(args, name) != usual]
+    resolve_file_format(args, inputs, output)
+    source, target = args.import_format, args.export_format
+    if (source, target) not in _TAKEN:
+        known = ", ".join([f"{a} to {b}" for a, b in _TAKEN])
+        raise ArgumentError(f"convert: from {source} to {target} is not there yet, only {known}")
+    taken = _TAKEN[source, target]
+    given = [o.flag for name, o in _OPTIONS.items() if name not in taken and getattr(args, name, o.usual) != o.usual]
     if given:
         raise ArgumentError(f"convert: from {source} to {target} does not take {', '.join(given)}")
     if os.path.exists(output) and not args.force:
         raise ArgumentError(f"convert: {output} exists; -f overwrites it")
+    if target == "NNB":
+        return to_nnb_command(args, inputs, output)
+    if target == "CSRC":
+        return to_csrc_command(args, inputs, output)
+    return _to_onnx(args, inputs, output)
+
+
+def _to_onnx(args: argparse.Namespace, inputs: list[str], output: str) -> bool:
     try:
         from ..converters.onnx import save, to_onnx
         from ..converters.onnx.exporter import opset_of
@@ -66,7 +96,7 @@ def convert_command(args: argparse.Namespace) -> bool:
     opset = opset_of(args.define_version)
     found = read_files(inputs, "", "convert")
     graph = graph_of(found.model, found.parameters, function="convert")
-    network = _network(args.nnp_import_executor_index, found.model, graph)
+    network = executed(found.model, graph, args.nnp_import_executor_index).network
     model = to_onnx(network, opset, _batch_size(args.batch_size, network))
     if args.ir_version != -1:
         if not model.ir_version <= args.ir_version <= _newest_ir():
@@ -80,6 +110,19 @@ def convert_command(args: argparse.Namespace) -> bool:
     return True
 
 
+def resolve_file_format(args: argparse.Namespace, import_files: Sequence[str], export_file: str | None = None) -> None:
+    """Set the formats in parsed arguments to those that the extensions say.
+
+    Args:
+        args: `import_format` and, with an output, `export_format` are set; they stay where no extension says anything.
+        import_files: inputs; the extension counts of one alone.
+        export_file: the output.
+    """
+    args.import_format = _format(args.import_format, import_files[0] if len(import_files) == 1 else "", _IMPORTS)
+    if export_file is not None:
+        args.export_format = _format(args.export_format, export_file, _EXPORTS)
+
+
 def _format(given: str, path: str, by_extension: dict[str, str]) -> str:
     """The format that the extension says, else the option."""
     return by_extension.get(os.path.splitext(path)[1].lower(), given.upper())
@@ -89,23 +132,6 @@ def _newest_ir() -> int:
     from onnx import IR_VERSION
 
     return int(IR_VERSION)
-
-
-def _network(executor: int | None, model: Any, graph: Any) -> ProtoNetwork:
-    names = [each.network_name for each in model.executor]
-    if executor is not None:
-        if not 0 <= executor < len(names):
-            raise ArgumentError(f"convert: -E must be the number of one of {len(names)} executors, not {executor}")
-        name = names[executor]
-    elif names:
-        name = names[0]
-    elif len(graph.networks) == 1:
-        name = next(iter(graph.networks))
-    else:
-        raise ArgumentError(f"convert: there is no executor, and not one network but {list(graph.networks)}")
-    if name not in graph.networks:
-        raise ArgumentError(f"convert: the executor's network {name!r} is none of {list(graph.networks)}")
-    return graph.networks[name]
 
 
 def _batch_size(given: int, network: ProtoNetwork) -> int | None:

@@ -1,0 +1,303 @@
+"""Records what NNabla 1.39 writes for its C runtime: NNB files of small networks, C sources, pieces, templates.
+
+It needs the original with its converter, and a module `tensorflow` that may be empty:
+
+    python3.10 -m venv converter-env
+    converter-env/bin/pip install nnabla==1.39.0 "numpy<2" "protobuf<3.21" onnx==1.13.1
+    converter-env/bin/pip install --no-deps nnabla-converter==1.39.0
+    converter-env/bin/python tests/reference/record_nnb.py
+
+For each network there are NAME.nnp and NAME.nnb, or several of the latter, in tests/reference/nnb.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+import nnabla as nn
+import nnabla.functions as F
+import nnabla.parametric_functions as PF
+from nnabla.utils.save import save
+
+FOLDER = Path(__file__).parent / "nnb"
+CLI = [sys.executable, "-c", "from nnabla.utils.cli.cli import main; main()"]
+
+rng = np.random.RandomState(0)
+
+
+def image(c=2, h=6, w=6, batch=1):
+    return nn.Variable((batch, c, h, w))
+
+
+def lenet(x):
+    h = F.relu(F.max_pooling(PF.convolution(x, 4, (3, 3), name="c1"), (2, 2)))
+    h = F.tanh(F.average_pooling(PF.convolution(h, 6, (2, 2), name="c2"), (1, 1)))
+    h = F.relu(PF.affine(h, 8, name="a1"))
+    return F.softmax(PF.affine(h, 3, name="a2"))
+
+
+def residual(x):
+    h = x
+    for i in range(3):
+        with nn.parameter_scope(f"r{i}"):
+            g = PF.batch_normalization(PF.convolution(h, 2, (3, 3), pad=(1, 1)), batch_stat=False)
+            h = F.add2(h, F.relu(g))
+    return F.sum(h, axis=(2, 3))
+
+
+def branches(x):
+    a = PF.convolution(x, 2, (1, 1), name="a")
+    b = F.max_pooling(PF.convolution(x, 3, (3, 3), pad=(1, 1), name="b"), (3, 3), (1, 1), pad=(1, 1))
+    c = F.sigmoid(PF.convolution(b, 2, (1, 1), name="c"))
+    return F.concatenate(a, b, c, axis=1)
+
+
+def shared_weight(x):
+    w = nn.parameter.get_parameter_or_create("w", (4, 4), need_grad=True)
+    return F.affine(F.tanh(F.affine(x, w)), w)
+
+
+def arithmetic(x):
+    y = F.add_scalar(F.mul_scalar(x, 2.0), -1.0)
+    return F.div2(F.mul2(F.sub2(x, y), F.add2(x, y)), F.add_scalar(F.abs(y), 1.0))
+
+
+def scalars(x):
+    y = F.r_sub_scalar(F.pow_scalar(F.abs(x), 1.5), 3.0)
+    return F.maximum_scalar(F.minimum_scalar(F.r_div_scalar(F.r_pow_scalar(y, 2.0), 1.5), 0.9), 0.1)
+
+
+def extrema(x):
+    return F.maximum2(F.minimum2(F.exp(x), F.log(F.add_scalar(F.abs(x), 1.0))), F.round(x))
+
+
+def activations(x):
+    h = F.elu(F.leaky_relu(x, 0.2), 0.7)
+    h = F.selu(F.swish(h))
+    return F.celu(F.crelu(h, axis=1), 0.5, axis=1)
+
+
+def prelu(x):
+    return PF.prelu(PF.convolution(x, 3, (3, 3)), base_axis=1)
+
+
+def layout(x):
+    h = F.transpose(x, (0, 2, 3, 1))
+    h = F.flip(F.shift(h, (0, 1, -1, 0)), (1,))
+    return F.reshape(h[:, 1:5:2, ::1, :], (1, 2, 12))
+
+
+def parts(x):
+    a, b = F.split(x, axis=1)
+    return F.stack(a, b, F.add2(a, b), axis=1)
+
+
+def padded(x):
+    return F.pad(F.pad(x, (0, 0, 0, 0, 1, 2, 2, 1), "constant", 0.5), (0, 0, 0, 0, 1, 1, 1, 1), "reflect")
+
+
+def pooled(x):
+    h = F.sum_pooling(x, (2, 2), (1, 1))
+    h = F.average_pooling(h, (3, 3), (2, 2), ignore_border=False, pad=(1, 1), including_pad=False)
+    return F.unpooling(h, (2, 2))
+
+
+def transposed(x):
+    return PF.deconvolution(PF.depthwise_convolution(x, (3, 3), multiplier=2), 3, (2, 2), stride=(2, 2))
+
+
+def dilated(x):
+    h = PF.convolution(x, 4, (2, 2), dilation=(2, 2), group=2, with_bias=False, name="a")
+    return PF.convolution(h, 2, (3, 1), stride=(2, 1), pad=(1, 0), name="b")
+
+
+def matrices(x):
+    return F.matrix_diag_part(F.batch_matmul(F.matrix_diag(x), F.matrix_diag(F.sign(x, 1.0))))
+
+
+def binary(x):
+    h = F.binary_tanh(PF.binary_connect_affine(x, 5, name="a"))
+    return F.binary_sigmoid(PF.binary_weight_affine(h, 4, name="b"))
+
+
+def binary_images(x):
+    h = PF.binary_connect_convolution(x, 3, (3, 3), pad=(1, 1), name="a")
+    return PF.binary_weight_convolution(h, 2, (2, 2), name="b")
+
+
+def normalized(x):
+    h = PF.batch_normalization(x, batch_stat=False)
+    return PF.mean_subtraction(F.identity(h), update_running_mean=False)
+
+
+def batch_statistics(x):
+    return PF.batch_normalization(PF.affine(x, 4), batch_stat=True)
+
+
+def power(x):
+    return F.pow2(F.add_scalar(F.abs(x), 0.5), F.tanh(x))
+
+
+def two_outputs(x):
+    h = F.relu(PF.affine(x, 5, name="h"), inplace=True)
+    return h, PF.affine(h, 2, name="y")
+
+
+def two_inputs(x, z):
+    return F.concatenate(PF.affine(x, 3, name="a"), F.tanh(z), axis=1)
+
+
+def dropped(x):
+    return PF.affine(F.dropout(PF.affine(x, 4, name="a"), 0.25), 2, name="b")
+
+
+def sums(x):
+    return F.sum(F.sum(x, axis=1, keepdims=True), axis=(2, 3))
+
+
+def deep(x):
+    h = x
+    for i, width in enumerate((7, 3, 9, 2, 8, 4)):
+        h = F.relu(PF.affine(h, width, name=f"l{i}"))
+    return h
+
+
+def diamond(x):
+    a = PF.affine(x, 6, name="a")
+    b, c = F.tanh(a), F.sigmoid(a)
+    return F.add2(F.mul2(b, c), F.add2(a, b))
+
+
+def volumes(x):
+    return F.max_pooling(PF.convolution(x, 2, (2, 2, 2)), (2, 2, 2))
+
+
+def signals(x):
+    return F.relu(PF.convolution(x, 4, (3,), stride=(2,)))
+
+
+def attention(x):
+    scores = F.softmax(F.batch_matmul(x, F.transpose(F.tanh(x), (0, 2, 1))), axis=2)
+    return F.batch_matmul(scores, F.relu(x))
+
+
+def reductions(x):
+    return F.sum(F.softmax(x, axis=1), axis=(1, 3), keepdims=True)
+
+
+def autoencoder(x):
+    h = F.elu(PF.convolution(x, 4, (2, 2), stride=(2, 2), name="e"))
+    return F.sigmoid(PF.deconvolution(h, 2, (2, 2), stride=(2, 2), name="d"))
+
+
+NETWORKS = {
+    "attention": (attention, [nn.Variable((2, 3, 5))]),
+    "reductions": (reductions, [image()]),
+    "autoencoder": (autoencoder, [image()]),
+    "lenet": (lenet, [image(1, 10, 10)]),
+    "residual": (residual, [image()]),
+    "branches": (branches, [image()]),
+    "shared_weight": (shared_weight, [nn.Variable((1, 4))]),
+    "arithmetic": (arithmetic, [nn.Variable((1, 5))]),
+    "scalars": (scalars, [nn.Variable((1, 5))]),
+    "extrema": (extrema, [nn.Variable((1, 5))]),
+    "activations": (activations, [image()]),
+    "prelu": (prelu, [image()]),
+    "layout": (layout, [image()]),
+    "parts": (parts, [image()]),
+    "padded": (padded, [image()]),
+    "pooled": (pooled, [image()]),
+    "transposed": (transposed, [image()]),
+    "dilated": (dilated, [image()]),
+    "matrices": (matrices, [nn.Variable((2, 4))]),
+    "binary": (binary, [nn.Variable((1, 6))]),
+    "binary_images": (binary_images, [image()]),
+    "normalized": (normalized, [image()]),
+    "batch_statistics": (batch_statistics, [nn.Variable((4, 6))]),
+    "power": (power, [nn.Variable((1, 6))]),
+    "two_outputs": (two_outputs, [nn.Variable((1, 6))]),
+    "two_inputs": (two_inputs, [nn.Variable((2, 6)), nn.Variable((2, 3))]),
+    "dropped": (dropped, [nn.Variable((1, 6))]),
+    "sums": (sums, [image()]),
+    "deep": (deep, [nn.Variable((3, 5))]),
+    "diamond": (diamond, [nn.Variable((1, 5))]),
+    "volumes": (volumes, [nn.Variable((1, 1, 4, 5, 5))]),
+    "signals": (signals, [nn.Variable((1, 3, 9))]),
+}
+# Further files of a network: name and options.
+VARIANTS = {
+    "lenet": [
+        ("fixed16", ["-T", "FIXED16_8"]),
+        ("fixed8", ["-T", "FIXED8_4", "-d", "nnb_3"]),
+        ("level1", ["--api", "1"]),
+        ("batch5", ["-b", "5"]),
+        ("batch", ["-b", "-1"]),
+    ],
+    "deep": [("batch7", ["-b", "7"]), ("version3", ["-d", "nnb_3"])],
+    "diamond": [("level20", ["--api", "20"])],
+}
+
+
+def cli(*arguments, folder=None):
+    done = subprocess.run([*CLI, *arguments], capture_output=True, text=True, cwd=folder)
+    if done.returncode:
+        raise RuntimeError(f"{arguments}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def saved(name, build, inputs):
+    nn.clear_parameters()
+    outputs = build(*inputs)
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    for parameter in nn.get_parameters(grad_only=False).values():
+        values = np.asarray(rng.randn(*parameter.shape), np.float32)
+        parameter.d = values
+    for key, parameter in nn.get_parameters(grad_only=False).items():
+        if key.endswith("/var"):
+            parameter.d = np.abs(parameter.d) + 0.5
+    # Binary layers write down the signs of their weights.
+    nn.forward_all(outputs)
+    names = {f"x{i}": x for i, x in enumerate(inputs)}
+    results = {f"y{i}": y for i, y in enumerate(outputs)}
+    contents = {
+        "networks": [{"name": name, "batch_size": inputs[0].shape[0], "names": names | results, "outputs": results}],
+        "executors": [{"name": "run", "network": name, "data": list(names), "output": list(results)}],
+    }
+    path = FOLDER / f"{name}.nnp"
+    save(str(path), contents)
+    return path
+
+
+def main():
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir()
+    files = {}
+    for name, (build, inputs) in NETWORKS.items():
+        path = saved(name, build, inputs)
+        for word, options in [("", []), *VARIANTS.get(name, [])]:
+            target = FOLDER / (f"{name}-{word}.nnb" if word else f"{name}.nnb")
+            level = [] if "--api" in options else ["--api", "44"]
+            try:
+                cli("convert", "-O", "NNB", *level, *options, str(path), str(target))
+            except RuntimeError as error:
+                print(name, word, str(error)[-400:])
+                continue
+            files[target.name] = [path.name, [*level, *options]]
+    facts = {"files": files}
+    with tempfile.TemporaryDirectory() as folder:
+        cli("nnb_template", str(FOLDER / "lenet.nnp"), f"{folder}/t.yaml")
+        facts["template"] = Path(folder, "t.yaml").read_text()
+        cli("function_info", str(FOLDER / "lenet.nnp"), "-f", "NNB", "-o", f"{folder}/functions.txt")
+        facts["functions"] = Path(folder, "functions.txt").read_text()
+    (FOLDER / "facts.json").write_text(json.dumps(facts, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
