@@ -2,10 +2,11 @@
 
     python tools/fuzz_readers.py --files 20000 --seed 1 [--only h5,protobuf]
     python tools/fuzz_readers.py --files 100000 --only models
+    python tools/fuzz_readers.py --files 100000 --only onnx
 
 The kind `models` are archives of networks and how they are trained, which are loaded and built; most of its changes are
 made inside of members, which are archived anew, and half of these change fields of messages. It is larger than the
-others, and left out unless it is named.
+others, and left out unless it is named. So are ONNX models, kind `onnx`; most changes are those of fields.
 
 Each file is read in a process that reads many; one that dies or hangs is named by its kind and number, and the rest go
 on without it. The damage is a function of kind and number, so that a finding can be repeated: nothing is stored.
@@ -46,8 +47,9 @@ SECONDS = 1.0
 """CPU time that one file may take."""
 MEGABYTES = 100
 """Memory that one file may add to the process at its peak."""
-SECONDS_OF_MODELS, MEGABYTES_OF_MODELS = 10.0, 200
-"""CPU time for a model, whose loops may be long; memory of a process on top of what it has when it begins to read."""
+LIMITS = {"models": (10.0, 200), "onnx": (SECONDS, 200)}
+"""Of kinds that may take more CPU time, as loops may be long, or more memory; that of a process on top of what it has
+when it begins to read."""
 ADDRESS_SPACE = 2 << 30
 """What the process may have on top of what it starts with, so that a fault does not take the machine down."""
 
@@ -170,7 +172,25 @@ def _load_nnb(path: str, number: int) -> None:
     to_bytes(nnb.load(path))
 
 
-MODELS = "models"
+def _onnx() -> bytes:
+    import onnx_models
+
+    return onnx_models.sound()[0]
+
+
+def _changed_onnx(sound: bytes, rng: np.random.RandomState, number: int) -> bytes:
+    import onnx_models
+
+    return onnx_models.changed(number, rng, damaged)[0]
+
+
+def _load_onnx(path: str, number: int) -> None:
+    import onnx_models
+
+    onnx_models.load_model(path)
+
+
+MODELS, ONNX = "models", "onnx"
 SOURCES = {
     "h5": Source(".h5", lambda: _saved(".h5"), _load_parameters, _damaged),
     "h5-packed": Source(".h5", _packed_h5, _load_parameters, _damaged),
@@ -184,6 +204,7 @@ SOURCES = {
     "states-protobuf": Source(".protobuf", lambda: _states(".protobuf"), _load_states, _damaged),
     "nnb": Source(".nnb", _nnb, _load_nnb, _damaged),
     MODELS: Source(".nnp", _models, _load_models, _changed_models, (ValueError, NotImplementedError)),
+    ONNX: Source(".onnx", _onnx, _load_onnx, _changed_onnx),
 }
 """Kinds of files by name."""
 
@@ -244,7 +265,8 @@ def _measured(source: Source, path: str, number: int, before: float | None = Non
     except source.refusals as error:
         # What does not fit together in a model is named by its network.
         named = os.path.basename(path) in str(error) or source is SOURCES[MODELS]
-        clear = named and 0 < len(str(error)) < 2000
+        # What is not read of an ONNX model is named by the model's names, however long.
+        clear = named and (0 < len(str(error)) < 2000 or source is SOURCES[ONNX])
         outcome = "refused" if clear else f"unclear: {str(error)[:200]}"
     except Exception as error:
         outcome = f"{type(error).__name__}: {str(error)[:200]}"
@@ -257,13 +279,13 @@ def _read(kind: str, numbers: list[int], seed: int, folder: str, results: Any) -
     source = SOURCES[kind]
     sound = source.make()
     path = f"{folder}/p{source.extension}"
-    first = model_archives.sound() if kind == MODELS else [sound]
-    for number in range(3 * len(first)):  # what is imported late
+    rounds = 3 * (len(model_archives.sound()) if kind == MODELS else 5 if kind == ONNX else 1)
+    for number in range(rounds):  # what is imported late
         for data in (sound, source.change(sound, np.random.RandomState(0), number)):
             with open(path, "wb") as file:
                 file.write(data)
             _measured(source, path, number)
-    before = _memory("VmRSS") if kind == MODELS else None
+    before = _memory("VmRSS") if kind in LIMITS else None
     with open("/proc/self/statm") as file:
         size = int(file.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size + ADDRESS_SPACE, -1))
@@ -288,7 +310,7 @@ def sweep(kind: str, files: int, seed: int, patience: float = 60.0, first: int =
     slowest = largest = 0.0
     wrong: list[str] = []
     numbers = list(range(first, first + files))
-    most = (SECONDS_OF_MODELS, MEGABYTES_OF_MODELS) if kind == MODELS else (SECONDS, MEGABYTES)
+    most = LIMITS.get(kind, (SECONDS, MEGABYTES))
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder:
         while numbers:
@@ -331,7 +353,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--files", type=int, default=2000, help="damaged files of each kind")
     parser.add_argument("--seed", type=int, default=0)
-    small = ",".join(kind for kind in SOURCES if kind != MODELS)
+    small = ",".join(kind for kind in SOURCES if kind not in LIMITS)
     parser.add_argument("--only", default=small, help="kinds, separated by commas")
     parser.add_argument("--first", type=int, default=0, help="number of the first file of each kind")
     options = parser.parse_args()

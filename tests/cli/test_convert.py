@@ -1,6 +1,8 @@
-"""``nnabla_cli convert`` from NNP to ONNX."""
+"""``nnabla_cli convert`` from NNP to ONNX and back."""
 
 from __future__ import annotations
+
+import zipfile
 
 import numpy as np
 import onnx
@@ -78,6 +80,8 @@ def test_a_file_that_is_there(archive, tmp_path, capfd):
     ("options", "output", "message"),
     [
         (("-S", "a-b", "--quantization"), "m.onnx", "from NNP to ONNX does not take -S, --quantization"),
+        ((), "n.nnp", "from NNP to NNP is not there yet"),
+        (("--nnp-parameter-h5",), "m.onnx", "from NNP to ONNX does not take --nnp-parameter-h5"),
         (("-O", "TFLITE"), "m.x", "from NNP to TFLITE is not there yet"),
         (("-d", "opset_8"), "m.onnx", "opset must be a number from 9 to"),
         (("-d", "nnb_3"), "m.onnx", "define_version must be opset_9 to"),
@@ -104,3 +108,78 @@ def test_arrays_in_a_second_file(tmp_path):
     onnx.checker.check_model(str(tmp_path / "m.onnx"))
     np.testing.assert_allclose(computed(tmp_path / "m.onnx", x.d.astype(np.float32)), y.d, rtol=1e-4, atol=1e-5)
     nn.clear_parameters()
+
+
+# ---- and back ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def written(archive, tmp_path):
+    """A model with an open batch, and an input with its result."""
+    path, x, y = archive
+    assert run("convert", "-b", "-1", path, tmp_path / "m.onnx") == 0
+    return tmp_path / "m.onnx", x, y
+
+
+def loaded(path, x):
+    graph = nn.graph_def.load(str(path))
+    assert list(graph.executors) == ["runtime"]
+    y = graph(nn.Variable.from_numpy_array(x))
+    y.forward()
+    return y.d
+
+
+@pytest.mark.parametrize(
+    ("options", "output", "member"),
+    [
+        ((), "n.nnp", "parameter.protobuf"),
+        (("--nnp-parameter-h5",), "n.nnp", "parameter.h5"),
+        (("--nnp-parameter-nntxt",), "n.nnp", None),
+        ((), "n.nntxt", None),
+    ],
+)
+def test_from_onnx(written, tmp_path, options, output, member):
+    path, x, y = written
+    assert run("convert", *options, path, tmp_path / output) == 0
+    if output.endswith(".nnp"):
+        members = set(zipfile.ZipFile(tmp_path / output).namelist())
+        assert members == {"nnp_version.txt", "network.nntxt"} | ({member} if member else set())
+    np.testing.assert_allclose(loaded(tmp_path / output, x), y, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(loaded(tmp_path / output, x[:1]), y[:1], rtol=1e-5, atol=1e-6)
+
+
+def test_from_onnx_without_parameters(written, tmp_path):
+    assert run("convert", "--nnp-exclude-parameter", "-b", "3", written[0], tmp_path / "n.nnp") == 0
+    assert set(zipfile.ZipFile(tmp_path / "n.nnp").namelist()) == {"nnp_version.txt", "network.nntxt"}
+    network = nn.graph_def.load(str(tmp_path / "n.nnp")).default_graph()
+    assert network.batch_size == 3
+    assert network.variables[network.inputs[0]].shape == (-1, 3, 6, 6)
+
+
+def test_from_onnx_to_another_opset(written, tmp_path):
+    path, x, y = written
+    assert run("convert", "-b", "-1", "-d", "opset_11", path, tmp_path / "n.onnx") == 0
+    shape, model = lengths(tmp_path / "n.onnx")
+    assert (shape[0], model.opset_import[0].version) == ("batch", 11)
+    np.testing.assert_allclose(computed(tmp_path / "n.onnx", x), y, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("-E", "0"), "from ONNX to NNP does not take -E"),
+        (("-d", "opset_17"), "from ONNX to NNP does not take -d"),
+        (("-b", "0"), "-b must be -1 or at least 1, not 0"),
+    ],
+)
+def test_what_is_refused_of_onnx(written, tmp_path, capfd, options, message):
+    assert run("convert", *options, written[0], tmp_path / "n.nnp") == 255
+    assert message in capfd.readouterr().err
+    assert not (tmp_path / "n.nnp").exists()
+
+
+def test_a_model_that_cannot_be_read(tmp_path, capfd):
+    (tmp_path / "m.onnx").write_bytes(b"no model")
+    assert run("convert", tmp_path / "m.onnx", tmp_path / "n.nnp") == 255
+    assert "this is no ONNX model, or it is damaged" in capfd.readouterr().err
+    assert not (tmp_path / "n.nnp").exists()

@@ -1,4 +1,4 @@
-"""``nnabla_cli convert``: a model file in another format. So far NNabla's own are written as ONNX, NNB and C."""
+"""``nnabla_cli convert``: a model file in another format. So far NNabla's own, ONNX, NNB and C."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from typing import Any, NamedTuple
 
 from ..converters.nnb.executed import executed
 from ..errors import ArgumentError
-from ..network import ProtoNetwork
+from ..files import model_files
+from ..network import ProtoGraph, ProtoNetwork
 from ..network.saved_graphs import graph_of, read_files
+from ..parameter_files import stored_parameters
 from .convert_runtime import to_csrc_command, to_nnb_command
 
 _IMPORTS = {".nnp": "NNP", ".nntxt": "NNP", ".onnx": "ONNX", ".pb": "TF_PB", ".ckpt": "TF_CKPT_V1",
             ".meta": "TF_CKPT_V2", ".tflite": "TFLITE"}  # fmt: skip
-_EXPORTS = {".nnp": "NNP", ".nnb": "NNB", ".onnx": "ONNX", ".pb": "TF_PB", ".tflite": "TFLITE"}
+_EXPORTS = {".nnp": "NNP", ".nntxt": "NNP", ".nnb": "NNB", ".onnx": "ONNX", ".pb": "TF_PB", ".tflite": "TFLITE"}
 
 
 class _Option(NamedTuple):
@@ -51,6 +53,8 @@ _OPTIONS = {
 _TAKEN = {
     ("NNP", "ONNX"): {"define_version", "ir_version"},
     ("NNP", "NNB"): {"define_version", "config", "default_variable_type", "settings", "api"},
+    ("ONNX", "NNP"): {"nnp_parameter_h5", "nnp_parameter_nntxt", "nnp_exclude_parameter"},
+    ("ONNX", "ONNX"): {"define_version", "ir_version"},
     ("NNP", "CSRC"): {"default_variable_type", "settings", "self_contained"},
 }
 
@@ -58,13 +62,14 @@ _TAKEN = {
 def convert_command(args: argparse.Namespace) -> bool:
     """Write the model in all files but the last to the last.
 
-    The network is that of the executor that ``-E`` names by its number, else of the first executor, else the only one.
+    Of a model of NNabla, the network is that of the executor that ``-E`` names by its number, else of the first
+    executor, else the only one.
 
     Raises:
         ArgumentError: a format or an option is not there yet; the output exists and ``-f`` is not given; or nothing
             says which network is meant.
         FileNotFoundError: an input is not there.
-        FormatError: a file is damaged, or the format cannot express the network.
+        FormatError: a file is damaged, or the format cannot express the network, or NNabla the model.
     """
     if len(args.files) < 2:
         raise ArgumentError("convert: two files must be given at least, inputs and then the output")
@@ -75,6 +80,8 @@ def convert_command(args: argparse.Namespace) -> bool:
         known = ", ".join([f"{a} to {b}" for a, b in _TAKEN])
         raise ArgumentError(f"convert: from {source} to {target} is not there yet, only {known}")
     taken = _TAKEN[source, target]
+    if source != "NNP" and args.nnp_import_executor_index is not None:
+        raise ArgumentError(f"convert: from {source} to {target} does not take -E")
     given = [o.flag for name, o in _OPTIONS.items() if name not in taken and getattr(args, name, o.usual) != o.usual]
     if given:
         raise ArgumentError(f"convert: from {source} to {target} does not take {', '.join(given)}")
@@ -84,20 +91,58 @@ def convert_command(args: argparse.Namespace) -> bool:
         return to_nnb_command(args, inputs, output)
     if target == "CSRC":
         return to_csrc_command(args, inputs, output)
-    return _to_onnx(args, inputs, output)
+    graph, network = _from_onnx(inputs, args.batch_size) if source == "ONNX" else _from_nnp(args, inputs)
+    if target == "NNP":
+        _to_nnp(graph, args, output)
+    else:
+        _to_onnx(network, args, output)
+    return True
 
 
-def _to_onnx(args: argparse.Namespace, inputs: list[str], output: str) -> bool:
-    try:
-        from ..converters.onnx import save, to_onnx
-        from ..converters.onnx.exporter import opset_of
-    except ModuleNotFoundError as error:
-        raise ArgumentError(f"convert: ONNX needs the package {error.name!r}: pip install nnabla[onnx]") from None
-    opset = opset_of(args.define_version)
+def _from_nnp(args: argparse.Namespace, inputs: list[str]) -> tuple[ProtoGraph, ProtoNetwork]:
+    _need_onnx()
     found = read_files(inputs, "", "convert")
     graph = graph_of(found.model, found.parameters, function="convert")
-    network = executed(found.model, graph, args.nnp_import_executor_index).network
-    model = to_onnx(network, opset, _batch_size(args.batch_size, network))
+    return graph, executed(found.model, graph, args.nnp_import_executor_index).network
+
+
+def _need_onnx() -> None:
+    try:
+        import onnx  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise ArgumentError(f"convert: ONNX needs the package {error.name!r}: pip install nnabla[onnx]") from None
+
+
+def _from_onnx(inputs: list[str], batch_size: int) -> tuple[ProtoGraph, ProtoNetwork]:
+    _need_onnx()
+    from ..converters.onnx import from_onnx
+
+    if len(inputs) != 1:
+        raise ArgumentError(f"convert: an ONNX model is one file, not {len(inputs)}")
+    if batch_size < 1 and batch_size != -1:
+        raise ArgumentError(f"convert: -b must be -1 or at least 1, not {batch_size}")
+    graph = from_onnx(inputs[0], batch_size=max(batch_size, 1))
+    return graph, graph.default_graph()
+
+
+def _to_nnp(graph: ProtoGraph, args: argparse.Namespace, output: str) -> None:
+    extension = os.path.splitext(output)[1] or ".nnp"
+    inside = args.nnp_parameter_nntxt or extension != ".nnp"
+    kept = not args.nnp_exclude_parameter
+    # The shapes say already which axis is the batch's.
+    message = graph.as_proto(kept and inside, variable_batch_size=False)
+    stored = stored_parameters(graph.get_parameters()) if kept and not inside else []
+    kind = ".h5" if args.nnp_parameter_h5 else ".protobuf"
+    model_files.write(output, extension, model_files.Model(message, stored, kind if stored else ""))
+    network = graph.default_graph()
+    print(f"{output}: {len(network.functions)} functions, {len(network.parameters)} parameters")
+
+
+def _to_onnx(network: ProtoNetwork, args: argparse.Namespace, output: str) -> None:
+    from ..converters.onnx import save, to_onnx
+    from ..converters.onnx.exporter import opset_of
+
+    model = to_onnx(network, opset_of(args.define_version), _batch_size(args.batch_size, network))
     if args.ir_version != -1:
         if not model.ir_version <= args.ir_version <= _newest_ir():
             raise ArgumentError(
@@ -107,7 +152,6 @@ def _to_onnx(args: argparse.Namespace, inputs: list[str], output: str) -> bool:
         model.ir_version = args.ir_version
     save(model, output)
     print(f"{output}: {len(model.graph.node)} nodes, opset {model.opset_import[0].version}")
-    return True
 
 
 def resolve_file_format(args: argparse.Namespace, import_files: Sequence[str], export_file: str | None = None) -> None:

@@ -169,7 +169,8 @@ class Model(NamedTuple):
     Args:
         message: an `NNablaProtoBuf`, with parameters only where these are wanted in text and messages.
         parameters: all of them.
-        parameter_format: of the member of an archive with the parameters: ``".h5"`` or ``".protobuf"``.
+        parameter_format: of the member of an archive with the parameters: ``".h5"`` or ``".protobuf"``; ``""`` for no
+            such member.
         states: members of an archive with solver states: a name, and what writes it to a file.
     """
 
@@ -201,7 +202,7 @@ def _write_archive(file: BinaryIO, model: Model) -> None:
     ]
     if model.parameter_format == ".h5":
         members.append(("parameter.h5", lambda target: hdf5.write(target, model.parameters)))
-    else:
+    elif model.parameter_format:
         members.append(("parameter.protobuf", lambda target: parameter_messages.write(target, model.parameters)))
     archives.write(file, [*members, *model.states])
 

@@ -253,7 +253,12 @@ class ProtoNetwork:
         return network_message(network)
 
     def update_actual_shape_of_reshape(self) -> None:
-        """Put the shape that each Reshape gives its output in place of one that it works out, as files have it."""
+        """Put the shape that each Reshape gives its output in place of one that it works out, as files have it.
+
+        Where inputs leave the size of the batch open, such a length may depend on it, and stays as it is.
+        """
+        if any(-1 in self.variables[name].shape for name in self.inputs):
+            return
         for function in self.functions.values():
             shape = function.args.get("shape")
             if function.type == "Reshape" and shape is not None and -1 in shape:

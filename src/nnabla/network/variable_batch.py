@@ -47,7 +47,7 @@ def variable_batch_size(network: Any) -> None:
     Args:
         network: a `ProtoNetwork`, which is changed.
     """
-    if has_loops(network):
+    if has_loops(network) or any(OPEN in network.variables[name].shape for name in network.inputs):
         return
     batch = batch_of(network)
     if batch is None:

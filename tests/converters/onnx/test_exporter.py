@@ -84,13 +84,13 @@ def test_an_open_batch_size_takes_any():
 
 def test_all_obstacles_are_named_at_once():
     x = nn.Variable((2, 8, 8))
-    y = F.batch_det(F.batch_inv(x))
+    y = F.batch_logdet(F.batch_inv(x))
     z = F.add2(F.mean(y), F.mean(F.random_crop(x, (4, 4))))
     with pytest.raises(FormatError) as caught:
         to_onnx(network(x, z))
     text = str(caught.value)
     assert "network 'net' cannot be written as ONNX with opset 17" in text
-    for name in ("BatchDet", "BatchInv", "RandomCrop"):
+    for name in ("BatchLogdet", "BatchInv", "RandomCrop"):
         assert f"{name} '@net/{name}': no rule writes this function as ONNX" in text
 
 
@@ -154,3 +154,16 @@ def test_the_same_variable_read_twice_and_passed_on():
     x.d = np.arange(6).reshape(2, 3)
     y.forward()
     np.testing.assert_allclose(run(to_onnx(network(x, y)), x.d.astype(np.float32)), y.d)
+
+
+@pytest.mark.parametrize("opset", [17, 20])
+@pytest.mark.parametrize("normalized", [False, True])
+@pytest.mark.parametrize("name", ["fft", "ifft"])
+def test_fourier_transforms(name, normalized, opset):
+    x = nn.Variable((3, 4, 5, 2))
+    x.d = np.random.RandomState(0).standard_normal(x.shape)
+    y = getattr(F, name)(x, 2, normalized)
+    y.forward()
+    np.testing.assert_allclose(run(to_onnx(network(x, y), opset), x.d), y.d, rtol=1e-4, atol=1e-5)
+    with pytest.raises(FormatError, match="from opset 17 on"):
+        to_onnx(network(x, y), 16)

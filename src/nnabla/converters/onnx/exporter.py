@@ -14,8 +14,9 @@ from ...network import ProtoFunction, ProtoNetwork
 from ...network.concrete_shapes import concrete_shapes
 from ...network.initial_values import InitialValues
 from ...network.variable_batch import variable_batch_size
+from ..obstacles import Unsupported
 from . import export_rules
-from .graph_writer import GraphWriter, Shape, Unsupported
+from .graph_writer import GraphWriter, Shape
 
 DEFAULT_OPSET = 17
 OLDEST_OPSET = 9
@@ -107,6 +108,13 @@ class _Exporter:
 
     def _open_shapes(self, shapes: dict[str, Shape]) -> dict[str, Shape]:
         """The same shapes with -1 where the batch is."""
+        if any(-1 in self.network.variables[name].shape for name in self.network.inputs):
+            # What is another length for another size.
+            size = next(shapes[name][self.network.variables[name].shape.index(-1)] for name in self.network.inputs
+                        if -1 in self.network.variables[name].shape)  # fmt: skip
+            larger = concrete_shapes(self.network, size + 1).shapes
+            return {name: tuple([a if a == b else -1 for a, b in zip(shape, larger[name], strict=True)])
+                    for name, shape in shapes.items()}  # fmt: skip
         twin = self.network.clone()
         for name, variable in twin.variables.items():
             variable.shape = shapes[name]

@@ -10,16 +10,14 @@ from typing import Any
 import numpy as np
 from onnx import NodeProto, TensorProto, defs, helper, numpy_helper
 
+from ..obstacles import Unsupported
+
 Shape = tuple[int, ...]
 
 FLOAT, INT64, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
 INT8, UINT8 = TensorProto.INT8, TensorProto.UINT8
 # ONNX's word for "to the end", in either direction.
 TO_END, TO_START = 2**63 - 1, -(2**63) + 1
-
-
-class Unsupported(Exception):
-    """Why a function cannot be written; the exporter collects them all."""
 
 
 @dataclasses.dataclass

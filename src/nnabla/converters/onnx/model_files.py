@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+from typing import Any
 
+from google.protobuf.message import DecodeError
 from onnx import ModelProto, TensorProto
 
+from ...errors import ArgumentError, FormatError
 from ...files.atomic import replacing
 
 # Protobuf messages end at 2 GB. What is not an array takes the rest.
@@ -40,3 +44,44 @@ def save(model: ModelProto, path: str | os.PathLike[str], most_inside: int = MOS
                         array.external_data.add(key=key, value=str(value))
     with replacing(target) as temporary, open(temporary, "wb") as file:
         file.write(model.SerializeToString())
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A model and where it comes from.
+
+    Args:
+        model: the message.
+        where: what messages call it.
+        folder: in which it is, if it is in a file.
+        size: in bytes.
+    """
+
+    model: ModelProto
+    where: str
+    folder: str | None
+    size: int
+
+
+def read(model: Any) -> Source:
+    """A model from a message or a path.
+
+    Raises:
+        ArgumentError: it is neither.
+        FileNotFoundError: there is no such file.
+        FormatError: it is no ONNX model.
+    """
+    if isinstance(model, ModelProto):
+        return Source(model, "the model", None, model.ByteSize())
+    if not isinstance(model, (str, os.PathLike)):
+        raise ArgumentError(f"from_onnx: model must be a ModelProto or a path, not {type(model).__name__}")
+    path = os.fspath(model)
+    with open(path, "rb") as file:
+        data = file.read()
+    try:
+        message = ModelProto.FromString(data)
+    except DecodeError as error:
+        raise FormatError(f"{path}: this is no ONNX model, or it is damaged: {error}") from None
+    if not message.HasField("graph"):
+        raise FormatError(f"{path}: this is no ONNX model, or it is damaged: it has no graph")
+    return Source(message, path, os.path.dirname(os.path.abspath(path)), len(data))

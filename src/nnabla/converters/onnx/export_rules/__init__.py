@@ -11,6 +11,7 @@ from . import (  # noqa: F401  (enter their rules)
     normalization,
     pooling,
     quantization,
+    recurrent,
     reductions,
     resizing,
 )

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from ...obstacles import Unsupported
 from ..graph_writer import GraphWriter
 from .registry import Call, export
 
@@ -134,3 +135,22 @@ def constant(g: GraphWriter, f: Call) -> str:
 @export("Arange", "Linspace")
 def range_(g: GraphWriter, f: Call) -> str:
     return g.constant(f.forward().cpu().numpy())
+
+
+@export("FFT", "IFFT")
+def fourier(g: GraphWriter, f: Call, x: str) -> str:
+    if g.opset < 17:
+        raise Unsupported("Fourier transforms are there from opset 17 on")
+    inverse = int(f.declaration.type_name == "IFFT")
+    shape, rank, count = g.shape(x), g.rank(x), 1
+    for axis in range(rank - 1 - f.signal_ndim, rank - 1):
+        count *= shape[axis]
+        if g.opset >= 20:
+            x = g("DFT", x, None, g.constant(axis, np.int64), inverse=inverse)
+        else:
+            x = g("DFT", x, axis=axis, inverse=inverse)
+    if not f.normalized:
+        return x
+    if count < 0:
+        raise Unsupported("with an open batch size, the batch is not transformed")
+    return g.mul(x, count**0.5 if inverse else count**-0.5)

@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from ..graph_writer import TO_END, GraphWriter, Shape, Unsupported, total
+from ...obstacles import Unsupported
+from ..graph_writer import TO_END, GraphWriter, Shape, total
 from .registry import Call, export
 
 

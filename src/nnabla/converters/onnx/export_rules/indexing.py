@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..graph_writer import GraphWriter, Unsupported
+from ...obstacles import Unsupported
+from ..graph_writer import GraphWriter
 from .registry import Call, export
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..graph_writer import GraphWriter, Shape, Unsupported, total
+from ...obstacles import Unsupported
+from ..graph_writer import GraphWriter, Shape, total
 from .arrays import flat
 from .registry import Call, export
 
@@ -37,6 +38,11 @@ def batch_matmul(g: GraphWriter, f: Call, a: str, b: str) -> str:
 @export("Einsum")
 def einsum(g: GraphWriter, f: Call, *x: str) -> str:
     return str(g("Einsum", *x, equation=f.equation))
+
+
+@export("BatchDet")
+def batch_det(g: GraphWriter, f: Call, x: str) -> str:
+    return str(g("Det", x))
 
 
 class Images:
@@ -155,3 +161,59 @@ def dropout(g: GraphWriter, f: Call, x: str) -> str:
     if g.opset < 12:
         return str(g("Dropout", x, ratio=f.p))
     return str(g("Dropout", x, g.constant(f.p)))
+
+
+@export("FusedConvolution")
+def fused_convolution(
+    g: GraphWriter,
+    f: Call,
+    x: str,
+    weight: str,
+    bias: str | None = None,
+    beta: str | None = None,
+    gamma: str | None = None,
+    mean: str | None = None,
+    variance: str | None = None,
+    z: str | None = None,
+) -> str:
+    images = Images(g.shape(x), _axis(f, g.rank(x)), f.channel_last)
+    kernel = to_channel_first(g, weight, g.rank(weight)) if f.channel_last else weight
+    count = g.rank(weight) - 2
+    sides = [(p, p) for p in f.pad] if len(f.pad) == count else list(zip(f.pad[::2], f.pad[1::2], strict=True))
+    y = images.enter(g, x)
+    plain = f.pad_mode == "constant" and not f.constant_value and min(f.pad, default=0) >= 0
+    border = [side[end] for end in (0, 1) for side in sides]
+    if not plain:
+        mode = {"constant": "constant", "reflect": "reflect", "repeat": "edge"}[f.pad_mode]
+        y = g.pad(y, [0, 0, *border[:count]], [0, 0, *border[count:]], mode, f.constant_value)
+        border = [0] * 2 * count
+    y = g("Conv", y, kernel, bias, group=f.group, strides=list(f.stride), dilations=list(f.dilation), pads=border)
+    if gamma is not None:
+        y = _normalized_maps(g, f, y, count, g.shape(weight)[0], gamma, beta, mean, variance)
+    y = images.leave(g, y, f.shape_out)
+    return _activated(g, f, y if z is None else g("Add", y, z))
+
+
+def _normalized_maps(g: GraphWriter, f: Call, y: str, count: int, maps: int, *given: str | None) -> str:
+    """Images (samples, maps, ...) after batch normalization."""
+    shape = [maps, *[1] * count]
+    gamma, beta, mean, variance = [None if v is None else g.reshape(v, shape) for v in given]
+    if f.batch_stat:
+        axes = [0, *range(2, count + 2)]
+        mean = g.reduce("ReduceMean", y, axes, True)
+        rest = g("Sub", y, mean)
+        variance = g.reduce("ReduceMean", g("Mul", rest, rest), axes, True)
+    assert variance is not None
+    y = g("Div", g("Sub", y, mean), g("Sqrt", g.add(variance, f.eps)))
+    return str(g("Add", g("Mul", y, gamma), beta))
+
+
+def _activated(g: GraphWriter, f: Call, y: str) -> str:
+    name = f.nonlinearity
+    if name == "identity":
+        return y
+    if name == "relu6":
+        return g.clip(y, 0.0, 6.0)
+    if name in ("leaky_relu", "elu"):
+        return str(g({"leaky_relu": "LeakyRelu", "elu": "Elu"}[name], y, alpha=float(f.nonlinearity_args[0])))
+    return str(g({"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh"}[name], y))

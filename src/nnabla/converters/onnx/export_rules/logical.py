@@ -71,6 +71,11 @@ def reset_inf(g: GraphWriter, f: Call, x: str) -> str:
     return str(g("Where", _infinite(g, x), g.constant(f.val), x))
 
 
+@export("BoolFill")
+def bool_fill(g: GraphWriter, f: Call, data: str, mask: str) -> str:
+    return str(g("Where", g.truth(mask), g.constant(f.value), data))
+
+
 @export("Where")
 def where(g: GraphWriter, f: Call, condition: str, x_true: str, x_false: str) -> str:
     given, wanted = g.shape(condition), g.shape(x_true)

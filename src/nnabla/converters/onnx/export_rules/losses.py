@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..graph_writer import BOOL, GraphWriter, Unsupported
+from ...obstacles import Unsupported
+from ..graph_writer import BOOL, GraphWriter
 from .registry import Call, export
 
 

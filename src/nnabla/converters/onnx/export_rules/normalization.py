@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ..graph_writer import GraphWriter, Shape, Unsupported
+from ...obstacles import Unsupported
+from ..graph_writer import GraphWriter, Shape
 from .reductions import norm_of
 from .registry import Call, export
 

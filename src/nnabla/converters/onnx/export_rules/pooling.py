@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..graph_writer import GraphWriter, Shape, Unsupported
+from ...obstacles import Unsupported
+from ..graph_writer import GraphWriter, Shape
 from .layers import to_channel_first, to_channel_last
 from .registry import Call, export
 

@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from ..graph_writer import INT8, UINT8, GraphWriter, Unsupported
+from ...obstacles import Unsupported
+from ..graph_writer import INT8, UINT8, GraphWriter
 from .registry import Call, export
 
 

@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from ..graph_writer import GraphWriter, Unsupported
+from ...obstacles import Unsupported
+from ..graph_writer import GraphWriter
 from .registry import Call, export
 
 REDUCE = {"Sum": "ReduceSum", "Mean": "ReduceMean", "Prod": "ReduceProd"}
@@ -66,7 +67,7 @@ def norm_of(g: GraphWriter, x: str, p: float, axes: tuple[int, ...], keep_dims: 
     return str(g("Pow", powers, g.constant(1 / p)))
 
 
-@export("CumSum")
-def cumsum(g: GraphWriter, f: Call, x: str) -> str:
+@export("CumSum", "CumProd")
+def cumulate(g: GraphWriter, f: Call, x: str) -> str:
     axis = g.constant(f._axis, np.int64)
-    return str(g("CumSum", x, axis, exclusive=int(f.exclusive), reverse=int(f.reverse)))
+    return str(g(f.declaration.type_name, x, axis, exclusive=int(f.exclusive), reverse=int(f.reverse)))

@@ -6,8 +6,10 @@ import math
 from typing import Any
 
 import numpy as np
+import torch
 
-from ..graph_writer import GraphWriter, Unsupported
+from ...obstacles import Unsupported
+from ..graph_writer import GraphWriter
 from .registry import Call, export
 
 
@@ -68,3 +70,54 @@ def warp_by_grid(g: GraphWriter, f: Call, x: str, grid: str) -> str:
     mode = f.mode if f.mode == "nearest" else "linear" if g.opset >= 20 else "bilinear"
     border = {"zero": "zeros", "repeat": "border", "reflect": "reflection"}[f.padding_mode]
     return str(g("GridSample", x, grid, mode=mode, padding_mode=border, align_corners=int(f.align_corners)))
+
+
+@export("ONNXResize")
+def onnx_resize(g: GraphWriter, f: Call, x: str) -> str:
+    if g.opset < 11:
+        raise Unsupported("coordinates are chosen from opset 11 on")
+    if 0 in f.shape_out and -1 not in f.shape_out:
+        return g.constant(np.zeros(f.shape_out))
+    none = None if g.opset >= 13 else g.constant([])
+    roi = g.constant(f.roi) if f.roi else none
+    scales, sizes = (g.constant(f.scales), None) if f.scales else (none, g.ints(list(f.sizes)))
+    how: dict[str, Any] = {
+        "mode": f.mode,
+        "coordinate_transformation_mode": f.coordinate_transformation_mode,
+        "nearest_mode": f.nearest_mode,
+        "cubic_coeff_a": f.cubic_coeff_a,
+        "exclude_outside": f.exclude_outside,
+        "extrapolation_value": f.extrapolation_value,
+    }
+    return str(g("Resize", x, roi, scales, sizes, **{k: v for k, v in how.items() if v is not None}))
+
+
+@export("AffineGrid")
+def affine_grid(g: GraphWriter, f: Call, theta: str) -> str:
+    # The points are known; only the maps are not.
+    points = f._points(torch.empty(0)).numpy()
+    turned = g.transpose(theta, [0, 2, 1])
+    return g.reshape(g("MatMul", g.constant(points), turned), f.shape_out)
+
+
+@export("RoiAlign")
+def roi_align(g: GraphWriter, f: Call, x: str, boxes: str) -> str:
+    if g.opset < 16:
+        raise Unsupported("boxes are moved by half a pixel from opset 16 on")
+    height, width = f.spatial_scale
+    rank = g.rank(x)
+    source = g.transpose(x, [0, rank - 1, *range(1, rank - 1)]) if f.channel_last else x
+    corners = g("Mul", g.slice(boxes, [1], [5], [1], [1]), g.constant([width, height, width, height]))
+    index = g.index(g.squeeze(g.slice(boxes, [0], [1], [1], [1]), [1]))
+    y = g(
+        "RoiAlign",
+        source,
+        corners,
+        index,
+        output_height=f.output_size[0],
+        output_width=f.output_size[1],
+        sampling_ratio=max(f.sampling_ratio, 0),
+        coordinate_transformation_mode="half_pixel",
+        mode="avg",
+    )
+    return g.transpose(y, [0, 2, 3, 1]) if f.channel_last else str(y)
