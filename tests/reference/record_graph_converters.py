@@ -4,9 +4,10 @@
 
 run from the repository's root writes ``graph_converters.json`` (functions and parameters of each converted graph) and
 ``graph_converters.npz`` (outputs, and the values of new parameters). A conversion that fails there has no record: it
-cannot build a Split again, which an LSTM has, its folding fails on affine layers and deconvolutions of other numbers of inputs and outputs, its pruning on affine layers
-with several axes of outputs. What its fusing, its folding into the next layer and its change of layout give is not
-recorded, since it is not what the original network computes, or cannot be run on a CPU.
+cannot build a Split again, which an LSTM has, its folding fails on affine layers and deconvolutions of other numbers of
+inputs and outputs, its pruning on affine layers with several axes of outputs. What its fusing, its folding into the
+next layer and its change of layout give is not recorded, since it is not what the original network computes, or cannot
+be run on a CPU.
 """
 
 from __future__ import annotations
