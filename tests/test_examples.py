@@ -305,3 +305,11 @@ def test_steps_of_image_folders(tmp_path: Path) -> None:
             image_folders.main(["train", str(tmp_path / error), "--test", "t.csv"])
     with pytest.raises(RuntimeError, match="nnabla_cli conv_dataset failed"):
         image_folders.command("conv_dataset", str(tmp_path / "none.csv"), str(tmp_path / "cache"))
+
+
+def test_quantization_aware_training(tmp_path: Path) -> None:
+    options = ["--float-iterations", "250", "--recording-iterations", "100", "--iterations", "80"]
+    result = example("quantization_aware_training").main(["--output", str(tmp_path), *options])
+    assert result["passed"] and result["float"] < 8 and result["8 bits"] < result["float"] + 1
+    assert result["onnxruntime"] == pytest.approx(result["8 bits"], abs=0.5)
+    assert_figures(tmp_path, "quantization_aware_training")

@@ -154,7 +154,7 @@ def described(y: Any, names: dict[Any, str] | None = None) -> list[list[Any]]:
         for v in f.outputs:
             known.setdefault(v, f"#{len(functions)}" + (f".{f.outputs.index(v)}" if len(f.outputs) > 1 else ""))
         arguments = {k: plain(v) for k, v in f.info.args.items()}
-        functions.append([f.info.type_name, arguments, inputs, [list(v.shape) for v in f.outputs]])
+        functions.append([f.name, arguments, inputs, [list(v.shape) for v in f.outputs]])
 
     y.visit(note)
     return functions

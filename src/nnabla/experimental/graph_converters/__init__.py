@@ -11,6 +11,10 @@ from ...rewriting.graph_converters.folding import (
 from ...rewriting.graph_converters.fusing import FusedBatchNormalizationModifier, UnfusedBatchNormalizationModifier
 from ...rewriting.graph_converters.layouts import ChannelFirstModifier, ChannelLastModifier
 from ...rewriting.graph_converters.pruning import PruningModifier
+from ...rewriting.graph_converters.quantizing import (
+    QuantizeNonQNNToRecordingModifier,
+    QuantizeRecordingToTrainingModifier,
+)
 from ...rewriting.graph_converters.removing import BatchNormBatchStatModifier, RemoveFunctionModifier, TestModeModifier
 from ...rewriting.graph_converters.self_folding import BatchNormalizationSelfFoldingModifier
 
@@ -29,6 +33,8 @@ __all__ = [
     "IdentityModifier",
     "NoGradModifier",
     "PruningModifier",
+    "QuantizeNonQNNToRecordingModifier",
+    "QuantizeRecordingToTrainingModifier",
     "RemoveFunctionModifier",
     "TestModeModifier",
     "UnfusedBatchNormalizationModifier",
