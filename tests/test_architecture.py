@@ -33,6 +33,7 @@ ROOMS = [
     ["core"],
     ["rewriting", "data", "distributed", "inspection", "testing"],
     ["converters"],
+    ["models"],
     ["training"],
     ["cli"],
 ]

@@ -1,0 +1,1 @@
+"""Ready-made networks with trained parameters, from model files that are fetched once."""
