@@ -438,6 +438,12 @@ def save_parameters(path: Any, params: OrderedDict[str, Variable] | None = None,
     from .parameter_files import save
 
     save(path, get_parameters(grad_only=False) if params is None else params, extension)
+    for hook in parameters_saved_hooks:
+        hook(path)
+
+
+# Called with what `save_parameters` has written to.
+parameters_saved_hooks: list[Callable[[Any], None]] = []
 
 
 def load_parameters(path: Any, proto: Any = None, needs_proto: bool = False, extension: str = ".nntxt") -> Any:

@@ -14,7 +14,9 @@ import numpy as np
 
 from .. import functions as F
 from ..errors import ArgumentError, ShapeError
+from ..graph.call import apply
 from ..graph.variable import Variable
+from ..operators.sequences import PadPackedSequence
 
 
 class PackedSequence:
@@ -32,6 +34,8 @@ class PackedSequence:
         self.batch_sizes: Variable | None = None
         self.sorted_indices: Variable | None = None
         self.unsorted_indices: Variable | None = None
+        # Number of sequences, as far as it is known before anything is computed.
+        self._count: int | None = None
 
 
 def pad_sequence(sequences: Sequence[Variable], batch_first: bool = False, padding_value: float = 0.0) -> Variable:
@@ -86,6 +90,7 @@ def pack_padded_sequence(
     """
     counts = lengths if isinstance(lengths, Variable) else Variable.from_numpy_array(np.asarray(lengths, np.int32))
     packed = PackedSequence()
+    packed._count = counts.size
     if not enforce_sorted:
         order = np.argsort(-counts.d.astype(np.int64), kind="stable")
         packed.sorted_indices = Variable.from_numpy_array(order)
@@ -134,9 +139,9 @@ def pad_packed_sequence(
     """
     if not isinstance(sequence, PackedSequence):
         raise TypeError(f"pad_packed_sequence: sequence must be a PackedSequence, not {type(sequence).__name__}")
-    padded, lengths = F.pad_packed_sequence(
-        sequence.data, sequence.batch_sizes, batch_first, padding_value, total_length
-    )
+    pad = PadPackedSequence(batch_first, padding_value, total_length)
+    pad.batch = sequence._count
+    padded, lengths = apply(pad, (sequence.data, sequence.batch_sizes))
     if sequence.unsorted_indices is not None:
         padded = F.gather(padded, sequence.unsorted_indices, 0 if batch_first else 1)
         lengths = F.gather(lengths, sequence.unsorted_indices, 0)

@@ -29,12 +29,25 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from numbers import Real
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from ..errors import ArgumentError
 from ..logger import logger
+
+
+class Observer(Protocol):
+    """Is told of all that monitors write, while it is in `observers`."""
+
+    def on_value(self, name: str, index: int, value: float) -> None:
+        """A series has a line more: a mean, or seconds."""
+
+    def on_image(self, name: str, path: str) -> None:
+        """An image was written to a file."""
+
+
+observers: list[Observer] = []
 
 _SECONDS = {"s": 1, "m": 60, "h": 60 * 60, "d": 24 * 60 * 60}
 
@@ -111,6 +124,8 @@ class MonitorSeries:
         if self.verbose:
             logger.info("iter=%s {%s}=%s", index, self.name, mean)
         _append_line(self.sp, f"{index} {mean:g}")
+        for observer in observers:
+            observer.on_value(self.name, index, float(mean))
         if self._board is not None:
             self._board.add_scalar(self.name, float(mean), index)
             self._board.flush()
@@ -155,6 +170,8 @@ class MonitorTimeElapsed:
         if self.verbose:
             logger.info("iter=%s {%s}=%s[sec/%siter] %s[sec]", index, self.name, seconds, iterations, total)
         _append_line(self.sp, f"{index} {seconds} {iterations} {total}")
+        for observer in observers:
+            observer.on_value(self.name, index, seconds)
         if self._board is not None:
             self._board.add_scalar(self.name, seconds, index)
             self._board.flush()
@@ -227,7 +244,7 @@ class MonitorImage:
             return
         images = self._pixels(var)
         for number, image in enumerate(images):
-            _write_png(os.path.join(self.save_dir, f"{index:06d}-{number:03d}.png"), image.transpose(1, 2, 0))
+            self._write(f"{index:06d}-{number:03d}.png", image.transpose(1, 2, 0))
         self._show(images, index)
         if self.verbose:
             pattern = os.path.join(self.save_dir, f"{index:06d}-*.png")
@@ -236,6 +253,14 @@ class MonitorImage:
     def _is_turn_of(self, index: int) -> bool:
         # An interval below 1 means every iteration, as it does for series.
         return index == 0 or self.interval <= 0 or (index + 1) % self.interval == 0
+
+    def _write(self, file_name: str, pixels: np.ndarray) -> str:
+        """Write an image; returns the path."""
+        path = os.path.join(self.save_dir, file_name)
+        _write_png(path, pixels)
+        for observer in observers:
+            observer.on_image(self.name, path)
+        return path
 
     def _show(self, images: np.ndarray, index: int) -> None:
         """Give TensorBoard the images, which it puts side by side."""
@@ -288,9 +313,8 @@ class MonitorImageTile(MonitorImage):
         """
         if not self._is_turn_of(index):
             return
-        path = os.path.join(self.save_dir, f"{index:06d}.png")
         images = self._pixels(var)
-        _write_png(path, tile_images(images))
+        path = self._write(f"{index:06d}.png", tile_images(images))
         self._show(images, index)
         if self.verbose:
             logger.info("iter=%s {%s} is written to %s.", index, self.name, path)
