@@ -19,7 +19,7 @@ def category_names(name: str) -> list[str]:
     Args:
         name: ``"imagenet"``, ``"voc"`` or ``"coco"``.
     """
-    text = files(__package__).joinpath("categories", f"{name}.txt").read_text(encoding="utf-8")
+    text = files(__package__).joinpath("categories").joinpath(f"{name}.txt").read_text(encoding="utf-8")
     return text.splitlines()
 
 

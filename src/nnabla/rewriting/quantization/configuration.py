@@ -85,7 +85,7 @@ class QATConfig:
     channel_wise: bool = False
     niter_to_recording: int = 0
     niter_to_training: int = -1
-    pow2: RoundingMethod = RoundingMethod.ROUND
+    pow2: Any = RoundingMethod.ROUND
     narrow_range: bool = False
     round_mode: str = "HALF_TO_EVEN"
     bn_folding: bool = False
@@ -93,7 +93,7 @@ class QATConfig:
     recorder_weight: type[Any] = MinMaxMinMaxRecorderCallback
     recorder_activation: type[Any] = MaxMvaRecorderCallback
     record_layers: Sequence[str] = []
-    recorder_position: RecorderPosition = RecorderPosition.BEFORE
+    recorder_position: Any = RecorderPosition.BEFORE
     skip_inputs_layers: Sequence[str] = ["Convolution", "Deconvolution"]
     skip_outputs_layers: Sequence[str] = ["Affine"]
     learning_rate_scale: float = 0.1

@@ -27,7 +27,13 @@ class Recorder(PythonFunction):
     Args:
         ctx: context to compute in.
         training: whether to note anything.
+
+    Attributes:
+        training: as given.
+        place: what the modifier that put it into a graph knows about it.
     """
+
+    place: Any = None
 
     def __init__(self, ctx: Context, training: bool = True) -> None:
         super().__init__(ctx)
@@ -140,7 +146,7 @@ def _extreme(reduce: Any, x: NdArray, like: NdArray) -> NdArray:
     return F.reshape(reduce(x), like.shape)
 
 
-def _average(noted: NdArray, found: NdArray, decay: float) -> None:
+def _average(noted: Any, found: Any, decay: float) -> None:
     noted.copy_from(noted * decay + found * (1 - decay))
 
 
@@ -243,7 +249,7 @@ def rounded_scale(scale: np.ndarray, round_method: str) -> np.ndarray:
     """
     if round_method == "NOTROUND":
         return scale
-    rounds = {"ROUND": np.round, "CEIL": np.ceil, "FLOOR": np.floor}
+    rounds: dict[str, Any] = {"ROUND": np.round, "CEIL": np.ceil, "FLOOR": np.floor}
     if round_method not in rounds:
         raise ArgumentError(f"round_method must be NOTROUND, ROUND, CEIL or FLOOR, not {round_method!r}")
     with np.errstate(divide="ignore"):
