@@ -122,9 +122,14 @@ class _Opening:
     def _broadcast(self, call: Call, inputs: list[Edge], place: int) -> None:
         (x,), (y,) = inputs, call.outputs
         shape = y.shape
-        if shape[place] != self.batch or len(x.shape) != len(shape) or x.shape[place] != 1:
+        if shape[place] != self.batch or len(x.shape) != len(shape):
             raise Unsupported("an array is repeated along an axis that is not only the batch's")
-        self._repeat(x, y, place)
+        if x.shape[place] == 1:
+            self._repeat(x, y, place)
+        elif place == 0:
+            self._append(Call(call.operator, inputs, call.outputs), {"shape": [-1, *shape[1:]]})
+        else:
+            raise Unsupported("an array is repeated along another axis than the batch's, which is not the first")
 
     def _known(self, x: Edge, y: Edge) -> None:
         """An array that is known for both sizes."""
