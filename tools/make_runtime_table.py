@@ -16,23 +16,26 @@ def lines() -> list[str]:
     from nnabla.converters.nnb.kernels import KERNELS
     from nnabla.converters.nnb.rules import RULES
     from nnabla.converters.onnx.export_rules import RULES as ONNX_RULES
+    from nnabla.converters.tflite.exporter import RULES as TFLITE_RULES
     from nnabla.graph.operator import registry
 
     own = {cls.declaration.type_name for cls in registry.values() if cls.declaration.number <= 2000}
     runtime, onnx = set(RULES) & own, set(ONNX_RULES) & own
     in_c = {name for name in runtime if name not in KERNELS or name in CALLS}
+    in_tflite = {name for name in runtime if name not in KERNELS or name in TFLITE_RULES}
     mark = {True: "yes", False: "-"}
     own_kernels = len(runtime & set(KERNELS))
     result = [
         f"Of NNabla's {len(own)} functions {len(onnx)} are written as ONNX, {len(runtime)} as NNB ({own_kernels} are "
-        f"the runtime's own, the others composed of them), and {len(in_c)} as self-contained C:",
+        f"the runtime's own, the others composed of them), {len(in_c)} as self-contained C, and {len(in_tflite)} as "
+        "TFLite:",
         "",
-        "| function | ONNX | NNB | self-contained C |",
-        "| --- | --- | --- | --- |",
+        "| function | ONNX | NNB | self-contained C | TFLite |",
+        "| --- | --- | --- | --- | --- |",
     ]
     for name in sorted(onnx | runtime):
         kind = "-" if name not in runtime else "yes" if name in KERNELS else "composed"
-        result.append(f"| {name} | {mark[name in onnx]} | {kind} | {mark[name in in_c]} |")
+        result.append(f"| {name} | {mark[name in onnx]} | {kind} | {mark[name in in_c]} | {mark[name in in_tflite]} |")
     return [*result, "", f"In none of them: {', '.join(sorted(own - onnx - runtime))}."]
 
 

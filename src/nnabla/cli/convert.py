@@ -1,4 +1,4 @@
-"""``nnabla_cli convert``: a model file in another format. So far NNabla's own, ONNX, NNB and C."""
+"""``nnabla_cli convert``: a model file in another format. So far NNabla's own, ONNX, NNB, C and TFLite."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..files import model_files
 from ..network import ProtoGraph, ProtoNetwork
 from ..network.saved_graphs import graph_of, read_files
 from ..parameter_files import stored_parameters
-from .convert_runtime import to_csrc_command, to_nnb_command
+from .convert_runtime import to_csrc_command, to_nnb_command, to_tflite_command
 
 _IMPORTS = {".nnp": "NNP", ".nntxt": "NNP", ".onnx": "ONNX", ".pb": "TF_PB", ".ckpt": "TF_CKPT_V1",
             ".meta": "TF_CKPT_V2", ".tflite": "TFLITE"}  # fmt: skip
@@ -55,6 +55,7 @@ _TAKEN = {
     ("NNP", "NNB"): {"define_version", "config", "default_variable_type", "settings", "api"},
     ("ONNX", "NNP"): {"nnp_parameter_h5", "nnp_parameter_nntxt", "nnp_exclude_parameter"},
     ("ONNX", "ONNX"): {"define_version", "ir_version"},
+    ("NNP", "TFLITE"): set(),
     ("NNP", "CSRC"): {"default_variable_type", "settings", "self_contained"},
 }
 
@@ -91,6 +92,8 @@ def convert_command(args: argparse.Namespace) -> bool:
         return to_nnb_command(args, inputs, output)
     if target == "CSRC":
         return to_csrc_command(args, inputs, output)
+    if target == "TFLITE":
+        return to_tflite_command(args, inputs, output)
     graph, network = _from_onnx(inputs, args.batch_size) if source == "ONNX" else _from_nnp(args, inputs)
     if target == "NNP":
         _to_nnp(graph, args, output)

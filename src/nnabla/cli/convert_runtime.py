@@ -1,4 +1,4 @@
-"""``nnabla_cli convert`` to NNB and C source, and ``nnabla_cli nnb_template``."""
+"""``nnabla_cli convert`` to NNB, C source and TFLite, and ``nnabla_cli nnb_template``."""
 
 from __future__ import annotations
 
@@ -60,6 +60,20 @@ def to_csrc_command(args: argparse.Namespace, inputs: Sequence[str], output: str
                 file.write(text)
     print(f"{output}: {', '.join(sources.files)}")
     print("\n".join(sources.plan()))
+    return True
+
+
+def to_tflite_command(args: argparse.Namespace, inputs: Sequence[str], output: str) -> bool:
+    """Write a TFLite model of float32."""
+    try:
+        from ..converters.tflite.exporter import written
+    except ModuleNotFoundError as error:
+        raise ArgumentError(f"convert: TFLite needs the package {error.name!r}: pip install nnabla[tflite]") from None
+    found = _executed(inputs, args.nnp_import_executor_index)
+    data = written(_lowered(found, args.batch_size, Settings()))
+    with replacing(output) as temporary, open(temporary, "wb") as file:
+        file.write(data)
+    print(f"{output}: {len(data)} bytes")
     return True
 
 
