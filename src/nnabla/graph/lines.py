@@ -42,8 +42,8 @@ def line_of(function: Function | None) -> str:
 def record_lines(record: bool = True) -> AbstractContextManager[None]:
     """Context in which functions note where they are called, as ``function.tags["line"]``.
 
-    Errors in forward and backward, and `nnabla.utils.inspection.NanInfTracer`, then name the line. It takes two or three
-    microseconds for each call, so it is off by default; graphs run as fast as without it.
+    Errors in forward and backward, and `nnabla.utils.inspection.NanInfTracer`, then name the line. It takes two or
+    three microseconds for each call, so it is off by default; graphs run as fast as without it.
 
     Example:
         >>> import nnabla as nn, nnabla.functions as F
