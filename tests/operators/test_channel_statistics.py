@@ -180,3 +180,39 @@ def test_one_far_sample_is_the_bias() -> None:
     assert torch.equal(y.flatten(), bias)
     assert torch.equal(mean, x.flatten())
     torch.testing.assert_close(running[0], torch.full((2,), 100.01))
+
+
+@pytest.mark.parametrize("shape", [(4, 32, 2, 1), (4, 32, 1, 2), (1, 32, 7, 1), (4, 32, 1, 1)], ids=str)
+@pytest.mark.parametrize("batch_stat", [True, False])
+@pytest.mark.parametrize("kind", ["plain", "fused", "fused convolution", "padded fused convolution"])
+def test_gradients_that_come_in_another_order_of_axes(kind: str, batch_stat: bool, shape: tuple[int, ...]) -> None:
+    """With an axis of length 1, strides of a transpose tell another memory format than those of the input."""
+    rng = np.random.RandomState(5)
+    pads = {"fused convolution": (0, 0), "padded fused convolution": (0, 1, 0, 0)}
+    x = rng.randn(*shape)
+    parameters = [rng.randn(1, 32, 1, 1), rng.rand(1, 32, 1, 1) + 0.5]
+    running = [rng.randn(1, 32, 1, 1), rng.rand(1, 32, 1, 1) + 0.5]
+    weight, found = rng.randn(32, 32, 1, 1), {}
+    for config in ("float", "double"):
+        with nn.context_scope(get_extension_context("cpu", type_config=config)):
+            wanted = [nn.Variable.from_numpy_array(a, need_grad=True) for a in (x, *parameters)]
+            moved = [nn.Variable.from_numpy_array(a) for a in running]
+            if kind == "plain":
+                y = F.batch_normalization(*wanted, *moved, batch_stat=batch_stat)
+            elif kind == "fused":
+                y = F.fused_batch_normalization(*wanted, *moved, batch_stat=batch_stat, nonlinearity="relu")
+            else:
+                w = nn.Variable.from_numpy_array(weight)
+                y = F.fused_convolution(
+                    wanted[0], w, None, *wanted[1:], *moved, pad=pads[kind], batch_stat=batch_stat, nonlinearity="identity"
+                )
+            order = (0, 2, 1, 3)
+            factor = np.random.RandomState(6).randn(*y.shape).transpose(order)
+            for v in wanted:
+                v.grad.zero()
+            loss = F.sum(F.transpose(y, order) * nn.Variable.from_numpy_array(factor))
+            loss.forward()
+            loss.backward()
+            found[config] = [v.g.copy() for v in wanted]
+    for single, double in zip(found["float"], found["double"], strict=True):
+        np.testing.assert_allclose(single, double, rtol=1e-4, atol=1e-4)

@@ -17,7 +17,7 @@ from ..graph.operator import Operator, Shape, operator
 from ..graph.variable import Variable
 from .arrays import Reshape, Transpose
 from .axes import Axes, normalized, normalized_all
-from .channel_statistics import normalized_by, normalized_by_batch, row
+from .channel_statistics import gradient_like, normalized_by, normalized_by_batch, row
 from .constants import Array
 from .kernels import aten
 from .shapes import refuse_empty
@@ -169,9 +169,10 @@ class BatchStatistics(Operator):
         if weight is None and dy.requires_grad:
             # ATen cannot differentiate twice through a missing scale.
             weight = dy.new_ones(self._cube[1], dtype=dy.dtype if self._full else torch.float32)
+        x = self._planar(x)
         dx, dgamma, dbeta = aten.native_batch_norm_backward(
-            self._planar(dy),
-            self._planar(x),
+            gradient_like(self._planar(dy), x),
+            x,
             weight,
             *running,
             *saved,

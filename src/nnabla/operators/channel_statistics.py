@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -88,16 +89,18 @@ def _by_differences(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """`normalized_by_batch` from differences to a number near the mean. May be differentiated."""
     weight = _scale(weight, bias)
-    wide = x.to(torch.promote_types(x.dtype, torch.float32))
+    dtype = x.dtype
+    wide = x.to(torch.promote_types(dtype, torch.float32))
     near = _near_mean(wide.detach())
     running_mean, running_variance = running
     # Towards the mean of the differences, which is of no use, moves something else.
     other = None if running_mean is None else torch.zeros_like(running_mean)
-    y, rest, inverse = torch.native_batch_norm(wide - near, weight, bias, other, running_variance, True, momentum, eps)
+    x = wide - near
+    y, rest, inverse = torch.native_batch_norm(x, weight, bias, other, running_variance, True, momentum, eps)
     mean = rest + near.view(-1)
     if running_mean is not None:
         running_mean.lerp_(mean.detach(), momentum)
-    return y.to(x.dtype), mean, inverse
+    return _with_usual_gradients(y, x).to(dtype), mean, inverse
 
 
 def normalized_by(
@@ -121,7 +124,37 @@ def normalized_by(
         wide = x.to(torch.promote_types(dtype, torch.float32))
         x, mean = wide - mean.view((-1,) + (1,) * (x.ndim - 2)), torch.zeros_like(mean)
     weight = _scale(weight, bias)
-    return torch.batch_norm(x, weight, bias, mean, variance, False, 0.0, eps, False).to(dtype)
+    y = torch.batch_norm(x, weight, bias, mean, variance, False, 0.0, eps, False)
+    return _with_usual_gradients(y, x).to(dtype)
+
+
+def gradient_like(dy: Tensor, x: Tensor) -> Tensor:
+    """`dy` with the strides of `x`, where axes have length 1: their strides tell memory formats, and ATen's backward of
+    batch normalization gives wrong numbers where those of `dy` and `x` tell different ones.
+    """
+    if 1 not in x.shape or dy.stride() == x.stride():
+        return dy
+    return dy.new_empty_strided(x.shape, torch.empty_like(x, device="meta").stride()).copy_(dy)
+
+
+def _with_usual_gradients(y: Tensor, x: Tensor) -> Tensor:
+    """`y`, made from `x` by ATen, whose gradient is `gradient_like` it for autograd."""
+    if 1 not in x.shape or not y.requires_grad:
+        return y
+    usual: Tensor = _UsualGradients.apply(y, torch.empty_like(x, device="meta"))
+    return usual
+
+
+class _UsualGradients(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, like: Tensor) -> Tensor:
+        ctx.like = like
+        # Not a view, which could not be written to.
+        return y.clone()
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        return gradient_like(dy, ctx.like), None
 
 
 def _scale(weight: Tensor | None, bias: Tensor | None) -> Tensor | None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Floats, Int, Single, Str, positive
 from ..graph.operator import Shape, operator
-from .channel_statistics import Running, normalized_by, normalized_by_batch, row
+from .channel_statistics import Running, gradient_like, normalized_by, normalized_by_batch, row
 from .convolution import Convolving, Maps
 from .kernels import aten
 
@@ -242,7 +242,7 @@ class FusedConvolution(Convolving):
             before, *statistics = self.kept
             running: Any = (None, None) if self.batch_stat else (row(mean), row(variance))
             dy, dgamma, dbeta = aten.native_batch_norm_backward(
-                dy,
+                gradient_like(dy, before),
                 before,
                 row(gamma),
                 *running,
