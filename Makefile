@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= auto
 
-.PHONY: demo test check quick bench bench-functions sweep docs format stubs lint clean
+.PHONY: demo test check quick bench bench-functions sweep docs dist format stubs lint clean
 
 demo: $(VENV)/.examples
 	$(BIN)/python examples/train_digits.py --output demo-output
@@ -38,6 +38,10 @@ sweep: $(VENV)/.test
 
 docs: $(VENV)/.docs
 	$(BIN)/python tools/make_docs.py
+
+# The sdist and the wheel, which is tried in an environment of its own.
+dist: $(VENV)/.dist
+	$(BIN)/python tools/make_dist.py
 
 format: $(VENV)/.lint
 	$(BIN)/ruff format .

@@ -204,7 +204,14 @@ def test_gradients_that_come_in_another_order_of_axes(kind: str, batch_stat: boo
             else:
                 w = nn.Variable.from_numpy_array(weight)
                 y = F.fused_convolution(
-                    wanted[0], w, None, *wanted[1:], *moved, pad=pads[kind], batch_stat=batch_stat, nonlinearity="identity"
+                    wanted[0],
+                    w,
+                    None,
+                    *wanted[1:],
+                    *moved,
+                    pad=pads[kind],
+                    batch_stat=batch_stat,
+                    nonlinearity="identity",
                 )
             order = (0, 2, 1, 3)
             factor = np.random.RandomState(6).randn(*y.shape).transpose(order)
