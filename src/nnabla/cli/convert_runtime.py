@@ -12,10 +12,10 @@ from ..converters.csrc.self_contained import Sources
 from ..converters.nnb.executed import Executed, executed
 from ..converters.nnb.exporter import save
 from ..converters.nnb.function_lists import read_function_list
-from ..converters.nnb.lowering import lower
 from ..converters.nnb.model import Model
+from ..converters.nnb.nnp_exporter import lowered, settings_of, write_template
 from ..converters.nnb.runtime_network import RuntimeNetwork
-from ..converters.nnb.settings import Settings, read_settings, stored_type, template
+from ..converters.nnb.settings import Settings, stored_type
 from ..converters.nnb.splitting import pieces
 from ..converters.nnb.typed_models import checked_level, checked_version, typed
 from ..errors import ArgumentError, shown
@@ -29,7 +29,7 @@ def to_nnb_command(args: argparse.Namespace, inputs: Sequence[str], output: str)
     settings = _settings(args)
     found = _executed(inputs, args.nnp_import_executor_index)
     if args.config is None:
-        model = typed(_lowered(found, args.batch_size, settings), settings, level, version)
+        model = typed(lowered(found, args.batch_size, settings), settings, level, version)
         save(model, output)
         _report(output, model)
         return True
@@ -37,7 +37,7 @@ def to_nnb_command(args: argparse.Namespace, inputs: Sequence[str], output: str)
     stem, extension = os.path.splitext(output)
     models = []
     for part in parts:
-        g = _lowered(part, args.batch_size, settings)
+        g = lowered(part, args.batch_size, settings)
         path = f"{stem}_{part.first}_{part.last}{extension}"
         if os.path.exists(path) and not args.force:
             raise ArgumentError(f"convert: {path} exists; -f overwrites it")
@@ -52,7 +52,7 @@ def to_csrc_command(args: argparse.Namespace, inputs: Sequence[str], output: str
     """Write C sources into a folder."""
     settings = _settings(args)
     found = _executed(inputs, args.nnp_import_executor_index)
-    model = typed(_lowered(found, args.batch_size, settings), settings, version=3)
+    model = typed(lowered(found, args.batch_size, settings), settings, version=3)
     sources = Sources(model) if args.self_contained else LibrarySources(model)
     with replacing_folder(output) as folder:
         for name, text in sources.files.items():
@@ -70,7 +70,7 @@ def to_tflite_command(args: argparse.Namespace, inputs: Sequence[str], output: s
     except ModuleNotFoundError as error:
         raise ArgumentError(f"convert: TFLite needs the package {error.name!r}: pip install nnabla[tflite]") from None
     found = _executed(inputs, args.nnp_import_executor_index)
-    data = written(_lowered(found, args.batch_size, Settings()))
+    data = written(lowered(found, args.batch_size, Settings()))
     with replacing(output) as temporary, open(temporary, "wb") as file:
         file.write(data)
     print(f"{output}: {len(data)} bytes")
@@ -90,9 +90,7 @@ def nnb_template_command(args: argparse.Namespace) -> bool:
     default = stored_type(args.default_variable_type[0], "-T")
     checked_level(args.api)
     found = _executed(inputs, args.nnp_import_executor_index)
-    text = template(_lowered(found, args.batch_size, Settings()), default)
-    with replacing(output) as temporary, open(temporary, "w", encoding="utf-8") as file:
-        file.write(text)
+    write_template(lowered(found, args.batch_size, Settings()), default, output)
     return True
 
 
@@ -107,34 +105,12 @@ def _version(text: str | None) -> int:
 
 def _settings(args: argparse.Namespace) -> Settings:
     default = stored_type(args.default_variable_type[0], "-T")
-    if args.settings is None:
-        return Settings(default)
-    path = args.settings[0]
-    try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
-    except UnicodeDecodeError as error:
-        raise ArgumentError(f"{path}: not a text: {error}") from None
-    return read_settings(text, path, default)
+    return settings_of(None if args.settings is None else args.settings[0], default)
 
 
 def _executed(inputs: Sequence[str], executor: int | None) -> Executed:
     found = read_files(list(inputs), "", "convert")
     return executed(found.model, graph_of(found.model, found.parameters, function="convert"), executor)
-
-
-def _lowered(found: Executed, given: int, settings: Settings) -> RuntimeNetwork:
-    batch_size = None if given < 0 else given
-    provided = [name for name, number in settings.implement.items() if number]
-    return lower(
-        found.network,
-        batch_size,
-        found.inputs,
-        found.outputs,
-        found.order,
-        provided,
-        found.drawn(batch_size),
-    )
 
 
 def _of(settings: Settings, g: RuntimeNetwork) -> Settings:

@@ -1,0 +1,8 @@
+"""Door to `nnabla.converters.formats`."""
+
+from ...converters.formats import extensions, formats
+
+__all__ = [
+    "extensions",
+    "formats",
+]
