@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,6 +24,8 @@ from nnabla.utils.converter.nnabla.exporter import rename_square_bracket
 from nnabla.utils.converter.nnablart import CsrcExporter, NnbExporter
 from nnabla.utils.converter.nnablart.nnb import NN_BINARY_FORMAT_VERSION, Nnb
 from nnabla.utils.save import save
+
+REFERENCE = Path(__file__).parents[1] / "reference"
 
 
 @pytest.fixture
@@ -272,3 +276,25 @@ def test_ordered_yaml():
     assert next(iter(found.items())) == ("b", 1) and list(found["a"]) == ["d", "c"]
     with pytest.raises(Exception, match="could not determine a constructor"):
         utils.load_yaml_ordered("!!python/object/apply:os.getcwd []")
+
+
+def test_all_functions_by_categories(tmp_path):
+    """As NNabla 1.39 writes them for two functions, but for outputs that it does not name."""
+    recorded = json.loads((REFERENCE / "nnb" / "functions_yaml.json").read_text(encoding="utf-8"))
+    utils.func_set_export_yaml({"Affine": ["ALL"], "ReLU": ["ALL"]}, tmp_path / "f.yaml")
+    found = utils.load_yaml_ordered((tmp_path / "f.yaml").read_text())
+    assert [(c, list(names)) for c, names in found.items()] == [(c, list(names)) for c, names in recorded.items()]
+    for category, entries in recorded.items():
+        for name, entry in entries.items():
+            ours = found[category][name]
+            for key in ("snake_name", "uniq_name", "id", "func_type"):
+                assert ours[key] == entry[key], (name, key)
+            assert {n: a["type"] for n, a in ours.get("arguments", {}).items()} == entry["types"], name
+            # Which inputs hold integers is not said.
+            inputs = {n: {k: v for k, v in i.items() if k != "template"} for n, i in entry["inputs"].items()}
+            assert ours["inputs"] == inputs, name
+            assert list(ours["outputs"])[: len(entry["outputs"])] == list(entry["outputs"]), name
+    told = utils.get_category_info()
+    assert utils.load_yaml_ordered(utils.get_category_info_string()) == told
+    assert utils.get_function_info()["Affine"] == told["Neural Network Layer"]["Affine"]
+    assert "func_type" not in utils.get_function_info()["Affine"]

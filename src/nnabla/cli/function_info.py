@@ -32,7 +32,7 @@ def function_info_command(args: argparse.Namespace) -> bool:
         names &= _configured(args.config)
     names -= _excluded(args.exclude)
     if args.output is not None and args.output.endswith((".yaml", ".yml")):
-        return _emit([functions_yaml(names)], args.output)
+        return _emit([functions_yaml({name: ["ALL"] for name in names})], args.output)
     return _emit(_at_level(sorted(names), args.api, args.output is not None), args.output)
 
 

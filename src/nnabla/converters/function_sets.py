@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import os
 from collections import OrderedDict
-from collections.abc import KeysView
+from collections.abc import KeysView, Mapping, Sequence
 from typing import Any
 
 from ..errors import ArgumentError
+from ..files.atomic import replacing
 from .nnb.function_ids import HIGHEST_LEVEL, Number, at_level, numbers
 from .nnb.kernels import KERNELS
+from .nnb.runtime_tables import by_category, functions_yaml
 from .nnp.importer import ImportedModel
 
 
@@ -204,3 +206,32 @@ def _unique(name: str, number: Number) -> str:
 def get_api_level_info() -> ApiLevels:
     """The functions that NNB files of an API level can have."""
     return ApiLevels()
+
+
+def get_category_info() -> dict[str, dict[str, dict[str, Any]]]:
+    """What there is to know of all functions, by categories and names."""
+    return by_category()
+
+
+def get_function_info() -> dict[str, dict[str, Any]]:
+    """What there is to know of all functions, by names."""
+    return {name: entry for entries in by_category().values() for name, entry in entries.items()}
+
+
+def get_category_info_string() -> str:
+    """What `get_category_info` gives, in YAML."""
+    import yaml
+
+    return str(yaml.safe_dump(by_category(), default_flow_style=False, sort_keys=False))
+
+
+def func_set_export_yaml(func_dict: Mapping[str, Sequence[str]], yaml_file: str | os.PathLike[str]) -> None:
+    """Write ``functions.yaml`` of the runtime's code generator.
+
+    Args:
+        func_dict: the functions to be built and for which types, as `func_dict_import_config` gives them.
+        yaml_file: to write.
+    """
+    text = functions_yaml(func_dict)
+    with replacing(yaml_file) as temporary, open(temporary, "w", encoding="utf-8") as file:
+        file.write(text)
