@@ -18,6 +18,7 @@ from nnabla.converters.nnb import run
 from nnabla.converters.nnb.reader import load as read_nnb
 from nnabla.files.model_messages import MODEL
 from nnabla.utils.cli.convert import add_convert_command
+from nnabla.utils.cli.func_info import add_function_info_command, function_info_command
 from nnabla.utils.converter import commands, extensions, formats, utils
 from nnabla.utils.converter.nnabla import NnpExpander, NnpExporter, NnpImporter
 from nnabla.utils.converter.nnabla.exporter import rename_square_bracket
@@ -298,3 +299,16 @@ def test_all_functions_by_categories(tmp_path):
     assert utils.load_yaml_ordered(utils.get_category_info_string()) == told
     assert utils.get_function_info()["Affine"] == told["Neural Network Layer"]["Affine"]
     assert "func_type" not in utils.get_function_info()["Affine"]
+
+
+@pytest.mark.parametrize("options", [(), ("-f", "NNB")])
+def test_functions_of_a_model_by_categories(archive, tmp_path, options):
+    """As NNabla 1.39 does: all functions, and those of the model are to be built."""
+    output = tmp_path / "f.yaml"
+    parser = argparse.ArgumentParser()
+    add_function_info_command(parser.add_subparsers())
+    assert function_info_command(parser.parse_args(["function_info", str(archive[0]), *options, "-o", str(output)]))
+    found = utils.load_yaml_ordered(output.read_text())
+    types = {name: entry["func_type"] for entries in found.values() for name, entry in entries.items()}
+    assert {name for name, each in types.items() if each == ["ALL"]} == {"Affine", "ReLU", "Tanh"}
+    assert len(types) == 228

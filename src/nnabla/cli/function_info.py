@@ -31,9 +31,17 @@ def function_info_command(args: argparse.Namespace) -> bool:
     if args.config is not None:
         names &= _configured(args.config)
     names -= _excluded(args.exclude)
-    if args.output is not None and args.output.endswith((".yaml", ".yml")):
-        return _emit([functions_yaml({name: ["ALL"] for name in names})], args.output)
+    if _wants_yaml(args.output):
+        return _emit([_yaml(names)], args.output)
     return _emit(_at_level(sorted(names), args.api, args.output is not None), args.output)
+
+
+def _wants_yaml(output: str | None) -> bool:
+    return output is not None and output.endswith((".yaml", ".yml"))
+
+
+def _yaml(names: Collection[str]) -> str:
+    return functions_yaml({name: ["ALL"] for name in names})
 
 
 def _of_target(target: str | None) -> Collection[str]:
@@ -81,6 +89,10 @@ def _of_models(args: argparse.Namespace) -> bool:
     names = [name for name in used if name not in _excluded(args.exclude) and name not in LOOP_CONTROL]
     if args.config is not None:
         names = [name for name in names if name in _configured(args.config)]
+    if _wants_yaml(args.output):
+        return _emit(
+            [_yaml([n for n in names if args.all_support is None or n in _of_target(args.all_support)])], args.output
+        )
     if args.all_support is None:
         return _emit(_at_level(names, args.api, args.output is not None), args.output)
     target = _of_target(args.all_support)
