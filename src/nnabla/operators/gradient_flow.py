@@ -32,7 +32,7 @@ class Unlink(Elementwise):
         >>> x.grad.zero()
         >>> y.backward()
         >>> y.d, x.g
-        (array([1., 2.], dtype=float32), array([0., 0.], dtype=float32))
+        (array([1., 2.]), array([0., 0.], dtype=float32))
 
     Source: NNabla function reference, ``Unlink``.
     """

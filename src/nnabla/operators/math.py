@@ -111,7 +111,7 @@ class Identity(Elementwise):
     Example:
         >>> import nnabla as nn, nnabla.functions as F
         >>> F.identity(nn.NdArray.from_numpy_array([1.0, 2.0])).data
-        array([1., 2.], dtype=float32)
+        array([1., 2.])
 
     Source: NNabla function reference, ``Identity``.
     """
