@@ -33,6 +33,8 @@ class PretrainedModel:
     # Names of variables by the keys of `use_up_to`; there may be fields of `str.format` in them.
     _KEY_VARIABLE: ClassVar[Mapping[str, str]] = {}
     nnp: NnpLoader
+    # Height and width of the images of training.
+    _side: int
 
     def _load_nnp(self, rel_name: str, rel_url: str) -> None:
         """Load the model file, which is fetched if it is not there.
@@ -44,7 +46,7 @@ class PretrainedModel:
         self.nnp = NnpLoader(model_file(rel_name, rel_url))
 
     def _input_shape(self) -> tuple[int, int, int]:
-        raise NotImplementedError
+        return 3, self._side, self._side
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -103,3 +105,30 @@ class PretrainedModel:
         """
         built = self.nnp.get_network(network, batch_size=input_var.shape[0], callback=callback)
         return built if returns_net else next(iter(built.outputs.values()))
+
+
+class RuntimeModel(PretrainedModel):
+    """Base of those whose file has the network as it runs, for images of any size, under the name ``"runtime"``."""
+
+    def _build(
+        self,
+        input_var: Variable | None,
+        use_from: str | None,
+        use_up_to: str,
+        training: bool,
+        returns_net: bool,
+        verbose: int,
+    ) -> Any:
+        self._refuse_use_from(use_from)
+        input_var = self.get_input_var(input_var)
+        callback = NnpNetworkPass(verbose)
+        callback.set_variable("x", input_var)
+        self._resize(callback, input_var)
+        callback.set_batch_normalization_batch_stat_all(training)
+        self.use_up_to(use_up_to, callback)
+        if not training:
+            callback.fix_parameters()
+        return self._built("runtime", input_var, callback, returns_net)
+
+    def _resize(self, callback: NnpNetworkPass, input_var: Variable) -> None:
+        """Let `callback` fit functions to the size of the images."""

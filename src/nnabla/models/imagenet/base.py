@@ -39,9 +39,6 @@ class ImageNetBase(PretrainedModel):
     _dropouts: Sequence[str] = ()
     _side = 224
 
-    def _input_shape(self) -> tuple[int, int, int]:
-        return 3, self._side, self._side
-
     @property
     def category_names(self) -> list[str]:
         """Names of the 1000 categories, in the order of the network's output."""
@@ -138,10 +135,33 @@ class AuxiliaryTowers(ImageNetBase):
     _auxiliary_functions: Sequence[str] = ()
     _with_towers = False
 
-    def _choose_towers(self, training: bool, with_aux_tower: bool) -> None:
+    def __call__(
+        self,
+        input_var: Variable | None = None,
+        use_from: str | None = None,
+        use_up_to: str = "classifier",
+        training: bool = False,
+        force_global_pooling: bool = False,
+        check_global_pooling: bool = True,
+        returns_net: bool = False,
+        verbose: int = 0,
+        with_aux_tower: bool = False,
+    ) -> Any:
+        """Build the network, see `ImageNetBase`.
+
+        Args:
+            with_aux_tower: with the classifiers of the auxiliary towers, which are for training only: a list of all
+                outputs is returned.
+
+        Raises:
+            ArgumentError: `with_aux_tower` is set without `training`.
+        """
         if with_aux_tower and not training:
             raise ArgumentError(f"{type(self).__name__}: with_aux_tower needs training: towers are for training only")
         self._with_towers = with_aux_tower
+        return super().__call__(
+            input_var, use_from, use_up_to, training, force_global_pooling, check_global_pooling, returns_net, verbose
+        )
 
     def _use(self, use_up_to: str, callback: NnpNetworkPass) -> None:
         for key in self._auxiliary_classifiers if self._with_towers else self._branching_points:

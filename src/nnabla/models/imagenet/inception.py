@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ...converters.nnp.network_passes import NnpNetworkPass
-from ...graph.variable import Variable
 from .base import AuxiliaryTowers, ImageNetBase
 
 __all__ = ["ImageNetBase", "InceptionV3", "NnpNetworkPass"]
@@ -54,29 +53,3 @@ class InceptionV3(AuxiliaryTowers):
 
     def __init__(self) -> None:
         self._load_nnp("imagenet/Inception-v3.nnp", "imagenet/Inception-v3/Inception-v3.nnp")
-
-    def __call__(
-        self,
-        input_var: Variable | None = None,
-        use_from: str | None = None,
-        use_up_to: str = "classifier",
-        training: bool = False,
-        force_global_pooling: bool = False,
-        check_global_pooling: bool = True,
-        returns_net: bool = False,
-        verbose: int = 0,
-        with_aux_tower: bool = False,
-    ) -> Any:
-        """Build the network, see `ImageNetBase`.
-
-        Args:
-            with_aux_tower: with the classifiers of the auxiliary towers, which are for training only: a list of all
-                outputs is returned.
-
-        Raises:
-            ArgumentError: `with_aux_tower` is set without `training`.
-        """
-        self._choose_towers(training, with_aux_tower)
-        return super().__call__(
-            input_var, use_from, use_up_to, training, force_global_pooling, check_global_pooling, returns_net, verbose
-        )

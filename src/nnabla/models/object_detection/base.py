@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ...converters.nnp.network_files import NnpLoader
-from ...converters.nnp.network_passes import NnpNetworkPass
 from ...data.downloads import get_data_home
 from ...graph.variable import Variable
 from ...logger import logger
-from ..pretrained import PretrainedModel, category_names
+from ..pretrained import RuntimeModel, category_names
 from ..utils import get_model_home, get_model_url_base, get_model_url_base_from_env
 
 __all__ = [
@@ -23,14 +22,11 @@ __all__ = [
 ]
 
 
-class ObjectDetection(PretrainedModel):
+class ObjectDetection(RuntimeModel):
     """Base of the networks that find objects in images."""
 
     _dataset_name = "voc"
     _side = 416
-
-    def _input_shape(self) -> tuple[int, int, int]:
-        return 3, self._side, self._side
 
     def get_category_names(self) -> list[str]:
         """Names of the categories, in the order of the network's output."""
@@ -64,16 +60,4 @@ class ObjectDetection(PretrainedModel):
         Raises:
             ArgumentError: `use_from` or `use_up_to` is none of what is allowed, or `input_var` has another shape.
         """
-        self._refuse_use_from(use_from)
-        input_var = self.get_input_var(input_var)
-        callback = NnpNetworkPass(verbose)
-        callback.set_variable("x", input_var)
-        self._resize(callback, input_var)
-        callback.set_batch_normalization_batch_stat_all(training)
-        self.use_up_to(use_up_to, callback)
-        if not training:
-            callback.fix_parameters()
-        return self._built("runtime", input_var, callback, returns_net)
-
-    def _resize(self, callback: NnpNetworkPass, input_var: Variable) -> None:
-        """Let `callback` fit functions to the size of the images."""
+        return self._build(input_var, use_from, use_up_to, training, returns_net, verbose)
