@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -109,6 +111,55 @@ def test_arrays_in_a_second_file(tmp_path):
     onnx.checker.check_model(str(tmp_path / "m.onnx"))
     np.testing.assert_allclose(computed(tmp_path / "m.onnx", x.d.astype(np.float32)), y.d, rtol=1e-4, atol=1e-5)
     nn.clear_parameters()
+
+
+def test_a_file_holds_the_model_that_it_is_written_from(tmp_path):
+    """It is written array by array."""
+    nn.clear_parameters()
+    x = nn.Variable((2, 3, 8, 8))
+    y = PF.affine(F.relu(PF.batch_normalization(PF.convolution(x, 4, (3, 3)), batch_stat=False)), 300)
+    graph = nn.graph_def.create_graph_from_variable("net", y, names={"x": x, "y": y})
+    model = to_onnx(graph["net"])
+    model.metadata_props.add(key="made by", value="a test")
+    model.graph.doc_string = "of the graph"
+    save(model, tmp_path / "m.onnx")
+    found = onnx.load(tmp_path / "m.onnx")
+    assert found == model and len(found.graph.initializer) == 10
+    nn.clear_parameters()
+
+
+EXPORTED = """
+import sys
+import numpy as np
+import nnabla as nn, nnabla.functions as F, nnabla.parametric_functions as PF
+from nnabla.converters.onnx import save, to_onnx
+
+def memory(field):
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith(field)) / 1024
+
+def net(width):
+    nn.clear_parameters()
+    x = y = nn.Variable((1, width))
+    for i in range(32):
+        y = F.relu(PF.affine(y, width, w_init=lambda shape: np.ones(shape, np.float32), name=f"a{i}"))
+    graph = nn.graph_def.create_graph_from_variable("net", y, names={"x": x, "y": y})
+    save(to_onnx(graph["net"]), sys.argv[1])
+
+net(8)
+before = memory("VmRSS")
+net(800)
+print(memory("VmHWM") - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak of memory by Linux's means")
+def test_memory_of_an_export(tmp_path):
+    """The parameters, and the model; not the file on top of them."""
+    path = tmp_path / "m.onnx"
+    done = subprocess.run([sys.executable, "-c", EXPORTED, path], capture_output=True, text=True, check=True)
+    assert path.stat().st_size > 80e6
+    assert float(done.stdout.split()[-1]) < 2.2 * path.stat().st_size / (1 << 20)
 
 
 # ---- and back ----------------------------------------------------------------------------------------------

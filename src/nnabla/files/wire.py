@@ -45,6 +45,17 @@ def number(data: bytes | bytearray, position: int) -> tuple[int, int]:
             raise IndexError
 
 
+def head(field: int, size: int) -> bytes:
+    """What stands before the contents of a field of bytes, a text or a message: its number, wire type and size."""
+    written = bytearray()
+    for value in (field << 3 | BYTES, size):
+        while value >= 0x80:
+            written.append(value & 0x7F | 0x80)
+            value >>= 7
+        written.append(value)
+    return bytes(written)
+
+
 def fields(data: bytes | bytearray, position: int, end: int) -> Iterator[Field]:
     """The fields of a message that lies between two positions.
 

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto, TensorProto, ValueInfoProto, defs, helper, numpy_helper
+from onnx import ModelProto, TensorProto, ValueInfoProto, defs, helper
 
 from ..._version import __version__
 from ...errors import ArgumentError, FormatError
@@ -136,22 +136,20 @@ class _Exporter:
         network, writer = self.network, self.writer
         nodes = writer.node_messages()
         read = {name for node in nodes for name in node.input}
-        graph = helper.make_graph(
-            nodes,
-            str(network.name),
-            [self._value(name) for name in network.inputs],
-            [self._value(name) for name in network.outputs],
-            [*self._parameters(read), *writer.constant_messages()],
-        )
         opset = helper.make_opsetid("", writer.opset)
-        version = helper.find_min_ir_version_for([opset])
-        return helper.make_model(
-            graph,
-            opset_imports=[opset],
-            ir_version=version,
-            producer_name="nnabla",
-            producer_version=__version__,
-        )
+        model = ModelProto(producer_name="nnabla", producer_version=__version__, opset_import=[opset])
+        model.ir_version = helper.find_min_ir_version_for([opset])
+        # In place: a message that is put into another one is copied, with all arrays.
+        graph = model.graph
+        graph.name = str(network.name)
+        graph.node.extend(nodes)
+        graph.input.extend([self._value(name) for name in network.inputs])
+        graph.output.extend([self._value(name) for name in network.outputs])
+        for name, array in [*self._parameters(read), *writer.constants.items()]:
+            held = graph.initializer.add(name=name, dims=array.shape)
+            held.data_type = helper.np_dtype_to_tensor_dtype(array.dtype)
+            held.raw_data = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+        return model
 
     def _write(self, f: ProtoFunction) -> None:
         name = str(f.name)
@@ -175,13 +173,10 @@ class _Exporter:
         lengths = [BATCH if d < 0 else d for d in self.shapes[name]]
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, lengths)
 
-    def _parameters(self, read: set[str]) -> list[TensorProto]:
+    def _parameters(self, read: set[str]) -> list[tuple[str, np.ndarray]]:
         with InitialValues(self.network.owner) as initial:
             found = {name: initial.parameter(p) for name, p in self.network.parameters.items() if name in read}
-        return [
-            numpy_helper.from_array(np.ascontiguousarray(variable.d, np.float32), name)
-            for name, variable in found.items()
-        ]
+        return [(name, np.asarray(variable.d, np.float32)) for name, variable in found.items()]
 
 
 def opset_of(text: str | None) -> int | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from onnx import NodeProto, TensorProto, defs, helper, numpy_helper
+from onnx import NodeProto, TensorProto, defs, helper
 
 from ..obstacles import Unsupported
 
@@ -171,10 +171,6 @@ class GraphWriter:
     def ints(self, values: Sequence[int] | int) -> str:
         """The name of a constant int64 array."""
         return self.constant(values, np.int64)
-
-    def constant_messages(self) -> list[TensorProto]:
-        """The constants as messages."""
-        return [numpy_helper.from_array(array, name) for name, array in self.constants.items()]
 
     # ---- shapes and types --------------------------------------------------------------------------------
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Iterator
 from typing import Any
 
 from google.protobuf.message import DecodeError
-from onnx import ModelProto, TensorProto
+from onnx import GraphProto, ModelProto, TensorProto
 
 from ...errors import ArgumentError, FormatError
 from ...files.atomic import replacing
+from ...files.wire import head
 
 # Protobuf messages end at 2 GB. What is not an array takes the rest.
 MOST_INSIDE = 2_000_000_000
@@ -43,7 +45,41 @@ def save(model: ModelProto, path: str | os.PathLike[str], most_inside: int = MOS
                     for key, value in (("location", location), ("offset", start), ("length", length)):
                         array.external_data.add(key=key, value=str(value))
     with replacing(target) as temporary, open(temporary, "wb") as file:
-        file.write(model.SerializeToString())
+        for piece in _pieces(model):
+            file.write(piece)
+
+
+def _pieces(model: ModelProto) -> Iterator[bytes]:
+    """The bytes of a model, array by array, so that they are not in memory all at once."""
+    yield _without(model, "graph").SerializeToString()
+    rest = _without(model.graph, "initializer").SerializeToString()
+    starts, size = [], len(rest)
+    for array in model.graph.initializer:
+        start, length = _without(array, "raw_data").SerializeToString(), len(array.raw_data)
+        if length:
+            start += head(TensorProto.RAW_DATA_FIELD_NUMBER, length)
+        start = head(GraphProto.INITIALIZER_FIELD_NUMBER, len(start) + length) + start
+        starts.append(start)
+        size += len(start) + length
+    yield head(ModelProto.GRAPH_FIELD_NUMBER, size) + rest
+    for start, array in zip(starts, model.graph.initializer, strict=True):
+        yield start
+        yield array.raw_data
+
+
+def _without(message: Any, left_out: str) -> Any:
+    """A copy that lacks a field."""
+    copy = type(message)()
+    for field, value in message.ListFields():
+        if field.name == left_out:
+            continue
+        if hasattr(value, "extend"):
+            getattr(copy, field.name).extend(value)
+        elif hasattr(value, "CopyFrom"):
+            getattr(copy, field.name).CopyFrom(value)
+        else:
+            setattr(copy, field.name, value)
+    return copy
 
 
 @dataclasses.dataclass(frozen=True)
