@@ -12,13 +12,11 @@ from ... import functions as F
 from ... import parameter
 from ...context import Context, get_current_context
 from ...ext_utils import get_extension_context
-from ...files.model_files import LOADERS, format_of
 from ...graph.variable import Variable
-from ...logger import logger
 from ...network import ProtoNetwork, ProtoVariable
 from ...network.initializers import StoredInitializer
 from ...network.loops import KEPT
-from ...network.saved_graphs import files_of, graph_of, read_files
+from ...network.saved_graphs import graph_of, read_files
 from ...rewriting.graph_optimizer import IdentityRemover
 from .contents import (
     DEFAULT_MONITOR_INTERVAL,
@@ -55,7 +53,7 @@ def load(
     Args:
         filenames: a path, a binary file object, or a list of them, such as a model and its parameters. The formats are
             ``.nnp``, ``.nntxt``, ``.prototxt``, ``.protobuf``, and for parameters ``.h5`` and ``.safetensors``, too.
-            Of a list, files with another extension are passed over with a warning.
+            Files with another extension are passed over with a warning; if there are no others, nothing is loaded.
         prepare_data_iterator: whether data sets can be opened. Nothing is opened before it is asked for.
         batch_size: for variables that leave it open, and for data sets, instead of what the file says.
         exclude_parameter: leave out the values of parameters. They are made by their initializers, or 0.
@@ -64,14 +62,13 @@ def load(
         context: to build the networks in, or name of an extension as in ``"cpu"``; default what the file says.
 
     Raises:
-        ArgumentError: a format is not known.
+        ArgumentError: a file has no extension, or `extension` is not known.
         FileNotFoundError: there is no such file.
         FormatError: a file is damaged or not of its format.
         ValueError: a function, solver or generator is not known, or names or shapes do not fit together.
         NotImplementedError: a network computes the learning rate.
     """
-    given = _known_files(files_of(filenames), extension)
-    found = read_files(given, extension, "load")
+    found = read_files(filenames, extension, "load")
     stored, model, states = found.parameters, found.model, found.states
     info = Info(
         model,
@@ -105,19 +102,6 @@ def load(
         info.networks[name] = network
     link_components(info)
     return info
-
-
-def _known_files(given: list[Any], extension: str) -> list[Any]:
-    """The files of a known format. A single one must be of one."""
-    known = []
-    for each in given:
-        path = isinstance(each, (str, os.PathLike))
-        if path and len(given) > 1 and os.path.splitext(os.fspath(each))[1] not in LOADERS:
-            logger.warning("%s is omitted: files of this format are not known.", each)
-            continue
-        format_of(each, extension, LOADERS, "load")
-        known.append(each)
-    return known
 
 
 def checkpoints(states: Sequence[tuple[str, bytes]], model: Any) -> OrderedDict[str, tuple[str, Any]]:
