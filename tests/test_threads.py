@@ -27,6 +27,8 @@ class Machine:
     def __init__(self) -> None:
         self.threads = ALL
         self.now = 100.0
+        self.computed = 0.0
+        self.share = 1.0  # of the time that one thread computes, and does not wait for others to leave the core
         self.readings = 0
 
     def get_num_threads(self) -> int:
@@ -39,13 +41,22 @@ class Machine:
         self.readings += 1
         return self.now
 
+    def thread_time(self) -> float:
+        return self.computed
+
+    def work(self, one: float, every: float) -> None:
+        """What takes so many seconds on one thread and on all."""
+        seconds = one if self.threads == 1 else every
+        self.now += seconds
+        self.computed += seconds * self.share
+
     def repeat(self, choice, one: float, every: float, times: int = 200, between: float = 0.0) -> list[int]:
         """On how many threads each repetition ran that takes `one` seconds on one and `every` on all."""
         ran = []
         for _ in range(times):
             with Chosen(choice):
                 ran.append(self.threads)
-                self.now += one if self.threads == 1 else every
+                self.work(one, every)
             assert self.threads == ALL
             self.now += between
         return ran
@@ -54,9 +65,10 @@ class Machine:
 @pytest.fixture
 def machine(monkeypatch):
     made = Machine()
-    for name in ("get_num_threads", "set_num_threads", "clock"):
+    for name in ("get_num_threads", "set_num_threads", "clock", "thread_time"):
         monkeypatch.setattr(_threads, name, getattr(made, name))
     monkeypatch.setattr(_threads._process, "choice", "measured")
+    monkeypatch.setattr(_threads._process, "wary", 0.0)
     return made
 
 
@@ -79,7 +91,7 @@ def test_the_first_of_a_block_does_not_count(machine):
     took = {1: iter([5.0] + [2e-3] * 500), ALL: iter([9.0] + [1e-3] * 500)}
     for _ in range(50):
         with Chosen(choice):
-            machine.now += next(took[machine.threads])
+            machine.work(*[next(took[machine.threads])] * 2)
     assert not choice.one
 
 
@@ -89,8 +101,48 @@ def test_one_interruption_does_not_decide(machine):
     for _ in range(60):
         with Chosen(choice):
             ran += 1
-            machine.now += (0.02 if ran in (2, 12) else 1e-3) if machine.threads > 1 else 1.3e-3
+            machine.work(1.3e-3, 0.02 if ran in (2, 12) else 1e-3)
     assert not choice.one
+
+
+def test_nor_does_one_in_ten(machine):
+    """The looks end early, although an interrupted repetition takes longer than the slower choice."""
+    choice = ThreadChoice(False)
+    ran = []
+    for i in range(60):
+        with Chosen(choice):
+            ran.append(machine.threads)
+            machine.work(1.5e-3, 3e-3 if i % 10 == 1 else 1e-3)
+    assert not choice.one
+    assert ran.count(1) < 10
+
+
+@pytest.mark.parametrize(("one", "expected"), [(2e-3, 1), (6e-3, ALL)])
+def test_threads_that_are_held_up_now_and_then(machine, one, expected):
+    """Where others take half of the cores' time, all threads are usually faster, and wait for 10 ms now and then."""
+    choice = ThreadChoice(False)
+    machine.share = 0.5
+    ran = []
+    for i in range(60):
+        with Chosen(choice):
+            ran.append(machine.threads)
+            machine.work(one, 11e-3 if i % 5 == 4 else 1e-3)
+    assert ran[-1] == expected
+
+
+def test_all_looks_of_a_process_share_the_time(machine):
+    choices = [ThreadChoice(True) for _ in range(8)]
+    for _ in range(100):
+        for choice in choices:
+            machine.repeat(choice, 1e-3, 0.1, times=1)
+    start, ran = machine.now, []
+    for i in range(30_000):
+        # Times change all the time.
+        slow = 1 + 3 * (i // 100 % 2)
+        for choice in choices:
+            ran += machine.repeat(choice, slow * 1e-3, slow * 0.1, times=1)
+    lost = 0.1 * sum(threads > 1 for threads in ran)
+    assert 0 < lost < 0.1 * (machine.now - start)
 
 
 def test_settled_repetitions_read_the_clock_once(machine):
@@ -162,7 +214,7 @@ def test_another_number_from_the_user_is_measured_anew(machine):
     assert machine.threads == 2
     for _ in range(60):
         with Chosen(choice):
-            machine.now += 2e-3 if machine.threads == 1 else 1e-3
+            machine.work(2e-3, 1e-3)
     assert not choice.one
 
 

@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterable
 from math import inf
 from pathlib import Path
 from time import perf_counter as clock
+from time import thread_time
 
 import torch
 from torch import get_num_threads
@@ -113,6 +114,11 @@ _ENOUGH = 1.0
 # what runs on them. Later, the same advantage goes to what was chosen.
 _AS_FAST = 1.01
 
+# Where one thread computes for less than this part of its time, others take the cores. All threads must then be faster
+# by the factor that follows, and are not chosen before they were seen as often as can be: most of the time they are not
+# held up, but for long where they are.
+_UNDISTURBED, _MUCH_FASTER = 0.8, 1.3
+
 # How many times between repetitions define what is usual; by what factor others may differ from it; and how many more
 # unusual ones than usual ones count as a change.
 _USUAL, _UNUSUAL, _CHANGE = 9, 1.6, 8
@@ -122,21 +128,21 @@ _USUAL, _UNUSUAL, _CHANGE = 9, 1.6, 8
 # thread does not become faster where the cores become free.
 _SOON, _LATE = 2.0, 120.0
 
-# Repetitions on the slower choice take at most 1 / n of the time, with the first n where times change, and the second
-# where they do not.
+# Looking again may cost 1 / n of the time: with the first n for all that the process measures, and with the second for
+# each plan or solver whose times do not change.
 _OFTEN, _SELDOM = 40, 100
 
 
 class _Process:
-    """When anything of this process was last measured, and whether anything is."""
+    """When anything of this process was last measured, whether anything is, and until when no look begins."""
 
-    __slots__ = ("choice", "last")
+    __slots__ = ("choice", "last", "wary")
 
     def __init__(self) -> None:
         self.choice = os.environ.get("NNABLA_THREADS", CHOICES[0])
         if self.choice not in CHOICES:
             raise ArgumentError(f"environment: NNABLA_THREADS must be one of {list(CHOICES)}, not {self.choice!r}")
-        self.last = 0.0
+        self.last = self.wary = 0.0
 
 
 _process = _Process()
@@ -184,17 +190,36 @@ class _Look:
         again: whether both have run before.
     """
 
-    __slots__ = ("again", "began", "first", "left", "one", "seconds")
+    __slots__ = ("again", "began", "computed", "computing", "counts", "first", "left", "one", "seconds", "spent")
 
     def __init__(self, one: bool, again: bool) -> None:
         self.first = self.one = one
         self.again = again
         self.left = _BLOCK
-        self.began = 0.0
+        self.began = self.computing = 0.0
+        # CPU time of the repetitions on one thread.
+        self.computed = 0.0
         self.seconds: dict[bool, list[float]] = {True: [], False: []}
+        # Of all repetitions, those that do not count included.
+        self.spent = {True: 0.0, False: 0.0}
+        self.counts = {True: 0, False: 0}
+
+    def start(self) -> None:
+        """A repetition begins."""
+        if self.one:
+            self.computing = thread_time()
+        self.began = clock()
+
+    def stop(self, now: float) -> bool:
+        """A repetition has ended; whether that is enough."""
+        if self.one:
+            self.computed += thread_time() - self.computing
+        return self.take(now - self.began)
 
     def take(self, seconds: float) -> bool:
         """Note what a repetition took; whether that is enough."""
+        self.spent[self.one] += seconds
+        self.counts[self.one] += 1
         self.left -= 1
         if self.left < _BLOCK - 1:
             self.seconds[self.one].append(seconds)
@@ -216,7 +241,12 @@ class _Look:
         if count > max(_CLEAR) or (count > 1 and sum(one) + sum(every) > _ENOUGH):
             return True
         faster, slower = (one, every) if _cost(one) < _cost(every) else (every, one)
-        return _cost(slower) > _CLEAR[count] * _cost(faster) and max(faster) < min(slower)
+        if faster is every and self._is_disturbed():
+            return False
+        return _cost(slower) > _CLEAR[count] * _cost(faster) and _usual_ones(faster)[-1] < _usual_ones(slower)[0]
+
+    def _is_disturbed(self) -> bool:
+        return self.computed < _UNDISTURBED * self.spent[True]
 
     def verdict(self, favoured: bool) -> tuple[bool, float]:
         """Whether to take one thread, and the seconds that were lost on the slower choice.
@@ -225,14 +255,25 @@ class _Look:
             favoured: whether to prefer one thread where the difference is small.
         """
         one, every = _cost(self.seconds[True]), _cost(self.seconds[False])
+        if self._is_disturbed():
+            favoured, every = True, _MUCH_FASTER * sum(self.seconds[False]) / len(self.seconds[False])
         best = one <= _AS_FAST * every if favoured else _AS_FAST * one < every
-        return best, abs(one - every) * len(self.seconds[not best]) * _BLOCK / (_BLOCK - 1)
+        return best, max(0.0, self.spent[not best] - self.counts[not best] * min(one, every))
 
 
 def _cost(seconds: list[float]) -> float:
-    """Their mean without the longest one in four, which something else may have interrupted."""
-    kept = sorted(seconds)[: len(seconds) - len(seconds) // 4]
+    """Their mean without the longest one in six, which something else may have interrupted.
+
+    No more are left out: threads that wait for others on a busy machine wait long now and then.
+    """
+    kept = sorted(seconds)[: len(seconds) - len(seconds) // 6]
     return sum(kept) / len(kept)
+
+
+def _usual_ones(seconds: list[float]) -> list[float]:
+    """In order, without the shortest and the longest one in four."""
+    odd = len(seconds) // 4
+    return sorted(seconds)[odd : len(seconds) - odd]
 
 
 class ThreadChoice:
@@ -254,7 +295,6 @@ class ThreadChoice:
         "_patience",
         "_threads",
         "_times",
-        "_wary",
         "one",
     )
 
@@ -275,7 +315,7 @@ class ThreadChoice:
         if self.one:
             set_num_threads(1)
         if self._look is not None:
-            self._look.began = clock()
+            self._look.start()
 
     def stop(self, threads: int) -> None:
         """Switch back."""
@@ -284,7 +324,7 @@ class ThreadChoice:
         now = clock()
         look = self._look
         if look is not None:
-            if look.take(now - look.began):
+            if look.stop(now):
                 self._settle(look, now)
             else:
                 self.one = look.one
@@ -311,7 +351,8 @@ class ThreadChoice:
         self._look = None
         self._patience = min(2 * self._patience, _LATE) if self.one is look.first else _SOON
         self._look_at = now + max(self._patience if self.one else _LATE, _SELDOM * lost)
-        self._wary = now + _OFTEN * lost
+        if look.again:
+            _process.wary = max(_process.wary, now) + _OFTEN * lost
         self._low, self._high = inf, -inf
         self._times: list[float] = []
         self._odd = 0
@@ -325,7 +366,7 @@ class ThreadChoice:
                 self._low, self._high = usual / _UNUSUAL, usual * _UNUSUAL
             return
         self._odd += 1
-        if now >= self._look_at or (self._odd >= _CHANGE and now >= self._wary):
+        if now >= _process.wary and (now >= self._look_at or self._odd >= _CHANGE):
             self._look = _Look(self.one, again=True)
 
 
