@@ -46,6 +46,8 @@ class Effort:
     rounds_of_process: int | None = None
     """After so many rounds every implementation goes on in a new process; None for never. Where its memory happens to
     lie makes one process up to a tenth faster than another, for as long as it lives."""
+    warm_seconds: float = 2.0
+    """Of every process before its first turn: what finds out how it runs best has done so then, as in training."""
 
 
 def measure_case(case: Case, pool: Pool, effort: Effort, compared: bool = False, busy: bool = False) -> Row:
@@ -85,7 +87,7 @@ def _take_turns(case: Case, pool: Pool, effort: Effort, rounds: range, row: Row,
         steps: dict[str, int] = {}
         for name in ready:
             with _reported(row, name, pool):
-                steps[name] = _steps_per_turn(pool.workers[name], effort.turn_seconds * case.turn)
+                steps[name] = _steps_per_turn(pool.workers[name], effort.turn_seconds * case.turn, effort.warm_seconds)
         for i in rounds:
             for name in random.Random(i).sample(list(steps), len(steps)):
                 count = steps[name]
@@ -244,13 +246,17 @@ def _drop(names: Sequence[str], row: Row, pool: Pool) -> None:
             pool.workers[name].ask("drop")
 
 
-def _steps_per_turn(worker: Worker, turn_seconds: float) -> int:
+def _steps_per_turn(worker: Worker, turn_seconds: float, warm_seconds: float) -> int:
     """Warm up, then tell how many steps fit in a turn; at least one."""
     worker.ask("run", steps=2)
     count, seconds = 1, worker.ask("run", steps=1)["seconds"]
     while seconds < turn_seconds / 4:
         count *= 4
         seconds = worker.ask("run", steps=count)["seconds"]
+    warm = seconds
+    while warm < warm_seconds:
+        seconds = worker.ask("run", steps=count)["seconds"]
+        warm += seconds
     return max(1, round(turn_seconds * count / seconds))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import sys
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from rows import REGRESSION_PROCESSES, REGRESSION_ROUNDS, REGRESSION_ROUNDS_OF_P
 FULL = Effort(rounds=7, turn_seconds=0.5)
 # What is measured besides the cases.
 OTHERS = ("modes", *MEMORY, *IMPORTS)
-QUICK = Effort(rounds=3, turn_seconds=0.1)
+QUICK = Effort(rounds=3, turn_seconds=0.1, warm_seconds=0.2)
 # Load average of the last minute above which figures may be off.
 QUIET = 0.5
 
@@ -95,7 +96,7 @@ def main() -> int:
     effort = QUICK if options.quick else FULL
     if options.rounds or options.before:
         between = REGRESSION_ROUNDS_OF_PROCESS if options.before else None
-        effort = Effort(options.rounds or REGRESSION_ROUNDS, effort.turn_seconds, between)
+        effort = dataclasses.replace(effort, rounds=options.rounds or REGRESSION_ROUNDS, rounds_of_process=between)
     columns = [column for name, column in every.items() if name in wanted]
     if hasattr(os, "getloadavg") and os.getloadavg()[0] > QUIET:
         print(f"warning: others use this machine (load {os.getloadavg()[0]:.1f})", file=sys.stderr)

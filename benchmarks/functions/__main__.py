@@ -20,7 +20,7 @@ from functions.table import ORIGINAL, OURS, TORCH, FunctionTable
 # For glibc: freed memory stays with the process. Else arrays of 16 MiB come from the system in some turns and not in
 # others, and the page faults of one take as long as a point-wise kernel.
 MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 32)}
-EFFORT = Effort(rounds=5, turn_seconds=0.04)
+EFFORT = Effort(rounds=5, turn_seconds=0.04, warm_seconds=0.0)
 SIZES = ("small", "large")
 
 
@@ -61,7 +61,7 @@ def main() -> int:
     os.environ.update(MEMORY)
     wanted = (OURS, *options.peers)
     columns = [column for name, column in implementations(options.nnabla139).items() if name in wanted]
-    effort = Effort(options.rounds, options.turn)
+    effort = Effort(options.rounds, options.turn, warm_seconds=0.0)
     rows = []
     with Pool(columns, options.threads) as pool:
         for name, reason in pool.missing.items():
