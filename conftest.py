@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 import nnabla as nn
 from nnabla.context import current
 from nnabla.graph import hooks
 from nnabla.graph.modes import modes
+
+# How long an example takes says nothing on a slow or busy machine.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True)

@@ -193,9 +193,9 @@ def test_self_contained_c(archive, tmp_path, capsys):
     assert run("convert", "-O", "CSRC", "--self-contained", path, out) == 0
     printed = capsys.readouterr().out
     assert re.search(r"working memory \d+ bytes, parameters \d+ bytes", printed) and "functions 0 to 1: " in printed
-    subprocess.run(["make", "-s", "CFLAGS=-O1 -Werror"], cwd=out, check=True, timeout=60)
+    subprocess.run(["make", "-s", "CFLAGS=-O1 -Werror"], cwd=out, check=True, timeout=300)
     x[:1].tofile(tmp_path / "x")
-    subprocess.run([out / "net_example", tmp_path / "x", tmp_path / "y"], check=True, timeout=20)
+    subprocess.run([out / "net_example", tmp_path / "x", tmp_path / "y"], check=True, timeout=120)
     np.testing.assert_allclose(np.fromfile(tmp_path / "y", np.float32), y[0], rtol=1e-5, atol=1e-6)
 
 

@@ -61,7 +61,7 @@ def trainer(tmp_path, monkeypatch):
 
     yield start
     process.stdin.close()
-    process.wait(60)
+    process.wait(300)
     process.stdout.close()
 
 
@@ -80,9 +80,10 @@ def kill_and_look(trainer, count, seed):
     for number in range(count):
         outdir = f"out{number}"
         pid = trainer(outdir)
-        deadline = time.monotonic() + 60
-        # One in five is killed before it has begun to train.
-        while number % 5 and not os.path.exists(f"{outdir}/monitoring_report.yml") and time.monotonic() < deadline:
+        deadline = time.monotonic() + 300
+        # Of five, one is killed before it has begun to train, one when it may not have left anything yet.
+        awaited = ["*", "monitoring_report.yml", *["results*.nnp"] * 3][number % 5]
+        while number % 5 and not any(Path(outdir).glob(awaited)) and time.monotonic() < deadline:
             time.sleep(0.002)
         time.sleep(rng.uniform(0, 0.3))
         os.kill(pid, signal.SIGKILL)

@@ -149,7 +149,7 @@ def test_processes_share_a_download(server, tmp_path):
     for process in processes:
         process.start()
     for process in processes:
-        process.join(60)
+        process.join(600)
         assert process.exitcode == 0
     assert target.read_bytes() == DATA
     assert len(server.requests) == 1

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -68,16 +67,18 @@ def test_interrupt_in_the_middle_of_an_epoch(use_thread):
     def load(i):
         if i == 5 and not interrupted.is_set():
             interrupted.set()
-            signal.raise_signal(signal.SIGINT)
-            time.sleep(0.5)
+            os.kill(os.getpid(), signal.SIGINT)
+            # A thread goes on when the program has got it.
+            noticed.wait(timeout=60)
         return (i,)
 
-    interrupted = threading.Event()
+    interrupted, noticed = threading.Event(), threading.Event()
     with D.data_iterator_simple(load, 8, 2, use_thread=use_thread) as batches:
         found = []
         with pytest.raises(KeyboardInterrupt):
             while True:
                 found += batches.next()[0].tolist()
+        noticed.set()
         while len(found) < 12:
             found += batches.next()[0].tolist()
     assert found == [*range(8), *range(4)]

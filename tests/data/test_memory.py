@@ -65,7 +65,7 @@ def test_an_epoch_takes_no_more_memory_than_is_kept(kind, order, tmp_path):
         [sys.executable, "-c", PROGRAM, kind, str(tmp_path), str(KEPT), order],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout.splitlines()[-1]) < KEPT + ALLOWED

@@ -27,6 +27,22 @@ def lenet_loss(batch=16, size=28):
     return loss, solver
 
 
+class Clock:
+    """A clock that moves only while somebody sleeps, in the place of the module `time`."""
+
+    def __init__(self):
+        self.now = 1000
+
+    def perf_counter_ns(self):
+        return self.now
+
+    def perf_counter(self):
+        return self.now * 1e-9
+
+    def sleep(self, seconds):
+        self.now += round(seconds * 1e9)
+
+
 class Sleep(nn.function.PythonFunction):
     """Takes 0.02 seconds forward and 0.04 backward."""
 

@@ -24,7 +24,7 @@ def computed(model, given, folder: Path) -> list[np.ndarray]:
         files.append(str(folder / f"x{i}.bin"))
         np.ascontiguousarray(x, model.variables[v].type.dtype).tofile(files[-1])
     command = [str(PROGRAM), "infer", str(folder / "m.nnb"), *files, str(folder / "y")]
-    subprocess.run(command, check=True, timeout=60, capture_output=True)
+    subprocess.run(command, check=True, timeout=300, capture_output=True)
     return [
         np.fromfile(folder / f"y_{i}.bin", model.variables[v].type.dtype).reshape(model.variables[v].shape)
         for i, v in enumerate(model.outputs)
