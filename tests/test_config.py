@@ -36,6 +36,8 @@ DEFAULTS = {
         "analyse_gpu_status_interval": "20",
         "gpu_slowing_warning_threshold": "2",
         "gpu_slowing_error_threshold": "10",
+        "collective_timeout": "1800",
+        "check_collectives": "False",
     },
 }
 

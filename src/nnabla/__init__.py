@@ -69,6 +69,7 @@ if _TYPE_CHECKING:
     )
     from .inspection.model_summary import summary
     from .inspection.step_profile import profile
+    from .training.checkpoints import load_checkpoint, save_checkpoint
 else:
 
     def __getattr__(name: str) -> object:
@@ -88,7 +89,12 @@ else:
             "variable",
         ):
             return _importlib.import_module(f".{name}", __name__)
-        if name in ("profile", "summary"):
-            room = "step_profile" if name == "profile" else "model_summary"
-            return getattr(_importlib.import_module(f".inspection.{room}", __name__), name)
+        room = {
+            "profile": "inspection.step_profile",
+            "summary": "inspection.model_summary",
+            "load_checkpoint": "training.checkpoints",
+            "save_checkpoint": "training.checkpoints",
+        }.get(name)
+        if room is not None:
+            return getattr(_importlib.import_module(f".{room}", __name__), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

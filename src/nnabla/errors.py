@@ -22,6 +22,10 @@ class ExtensionError(RuntimeError):
     """A backend was asked for that this machine or installation does not have."""
 
 
+class CommunicationError(RuntimeError):
+    """Processes exchange nothing any more: one of them has ended or does not answer, or they do not do the same."""
+
+
 class FormatError(ValueError, RuntimeError):
     """A file does not hold what its format requires."""
 

@@ -36,6 +36,11 @@ callback_list = _modules(module_list)
 module = module_list[-1]
 
 
+def forget() -> None:
+    """Have no hooks from now on: of several processes, one alone speaks to the host."""
+    callback_list.clear()
+
+
 def _call(name: str, default: Any, *args: Any) -> Any:
     for host in callback_list:
         hook: Callable[..., Any] | None = getattr(host, name, None)

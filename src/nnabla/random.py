@@ -119,6 +119,23 @@ def function_seed_resets() -> int:
     return _function_seed_resets
 
 
+def function_source() -> tuple[Any, ...] | None:
+    """The state of the source of `function_generator_seed`; ``None`` where nothing was drawn from it or seeded yet."""
+    with _lock:
+        state: Any = None if _function_prng is None else _function_prng.get_state(legacy=True)
+    return state
+
+
+def set_function_source(state: tuple[Any, ...] | None) -> None:
+    """Set what `function_source` returned: generators begin anew."""
+    global _function_prng, _function_seed_resets
+    with _lock:
+        _function_prng = None if state is None else np.random.RandomState()
+        if _function_prng is not None and state is not None:
+            _function_prng.set_state(state)
+        _function_seed_resets += 1
+
+
 def _set_function_seed(value: int) -> None:
     global _function_prng, _function_seed_resets
     with _lock:

@@ -10,12 +10,14 @@ import nnabla.communicators as C
 import nnabla.functions as F
 import nnabla.parametric_functions as PF
 import nnabla.solvers as S
-from nnabla.errors import ArgumentError, ExtensionError, ShapeError
+from nnabla.errors import ArgumentError, CommunicationError, ShapeError
+
+from .launching import VARIABLES
 
 
 @pytest.fixture
 def comm(monkeypatch):
-    for variable in ("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE"):
+    for variable in VARIABLES:
         monkeypatch.delenv(variable, raising=False)
     made = C.MultiProcessCommunicator(nn.get_current_context())
     made.init()
@@ -36,21 +38,23 @@ def test_names(comm):
         C.MultiProcessCommunicator("cpu")
 
 
-@pytest.mark.parametrize("variable", ["WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE"])
-def test_several_processes_are_refused(comm, monkeypatch, variable):
-    monkeypatch.setenv(variable, "1")
-    C.MultiProcessCommunicator(nn.Context())
-    monkeypatch.setenv(variable, "4")
-    with pytest.raises(ExtensionError, match=f"{variable} says that there are 4 processes, and they cannot"):
-        C.MultiProcessCommunicator(nn.Context())
+def test_before_they_are_connected(comm, monkeypatch):
+    for variable, value in {"WORLD_SIZE": "3", "RANK": "1", "MASTER_ADDR": "here", "MASTER_PORT": "1"}.items():
+        monkeypatch.setenv(variable, value)
+    several = C.MultiProcessCommunicator(nn.Context())
+    assert (several.size, several.rank, several.local_rank) == (3, 1, 1)
+    assert C.DataParallelCommunicator(nn.Context()).size == 1
+    for call in (several.barrier, lambda: several.all_reduce(array(1.0)), lambda: several.new_group(("g", [0]))):
+        with pytest.raises(CommunicationError, match=r"the 3 processes are not connected; call init\(\) first"):
+            call()
 
 
 def test_groups(comm):
     assert comm.new_group(("mine", [0])) == "mine"
     assert comm.list_groups() == {"world": [0], "mine": [0]}
     assert (comm.find_group("mine"), comm.find_group("other")) == ([0], [])
-    for ranks in ([1], [], [-1]):
-        with pytest.raises(ArgumentError, match=r"new_group: ranks must be below 1, not \["):
+    for ranks in ([1], [], [-1], [0, 0]):
+        with pytest.raises(ArgumentError, match=r"new_group: ranks must be below 1, and each given once, not \["):
             comm.new_group(("other", ranks))
     with pytest.raises(ArgumentError, match="there is a group 'mine' already"):
         comm.new_group(("mine", [0]))
@@ -88,6 +92,10 @@ def test_what_does_not_fit(comm):
         comm.reduce(a, 1)
     with pytest.raises(ShapeError, match="all_gather: ndarray_list must have 1 entries, one each, not 2"):
         comm.all_gather(a, [a, a])
+    with pytest.raises(ShapeError, match=r"reduce_scatter: ndarray_list must have arrays of shape \(1,\), not \(2,\)"):
+        comm.reduce_scatter([array(1.0, 2.0)], a)
+    with pytest.raises(ArgumentError, match="all_reduce_callback: pack_size must be at least 1, not 0"):
+        comm.all_reduce_callback(a, 0)
     with pytest.raises(TypeError, match="takes a pair of a Context and a dict of Variables"):
         comm.add_context_and_parameters((nn.Context(), {"a": a}))
 

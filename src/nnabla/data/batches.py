@@ -95,6 +95,11 @@ class BatchReader:
         self._sample_bytes = sum(array.nbytes for array in arrays) / self._batch_size
         return Batch(arrays, self._source.position, epochs_ended)
 
+    @property
+    def can_skip(self) -> bool:
+        """Whether samples can be passed over: a source with a `next` of its own says nothing of their places."""
+        return type(self._source).next is DataSource.next
+
     def skip(self) -> tuple[int, int]:
         """Pass over a batch without reading it; position and number of epochs that ended, as in a `Batch`."""
         while self._missing:

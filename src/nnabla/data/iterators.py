@@ -165,6 +165,36 @@ class DataIterator:
         self._ahead = self._read_ahead()
         return batch.arrays
 
+    @property
+    def batches(self) -> int:
+        """Number of batches that `next` has returned, or that were passed over."""
+        return (self._current_epoch * self._size + self._data_position) // self._batch_size
+
+    def skip(self, batches: int) -> None:
+        """Go on as if `next` had been called so many times: that is how a training goes on after an interruption.
+
+        Samples are not read where the data source allows it. Callbacks are not called.
+
+        Raises:
+            StopIteration, RuntimeError: as `next` does.
+        """
+        for _ in range(batches):
+            if self._closed:
+                raise RuntimeError("DataIterator.skip: the iterator is closed")
+            if self._is_exhausted(self._data_position):
+                raise StopIteration
+            if self._ahead is not None:
+                batch = self._taken_ahead(self._ahead)
+                self._data_position, ended = batch.position, batch.epochs_ended
+            elif isinstance(self._batches, BatchReader) and self._batches.can_skip:
+                self._data_position, ended = self._batches.skip()
+            else:
+                batch = self._batches.read()
+                self._data_position, ended = batch.position, batch.epochs_ended
+            self._current_epoch += ended
+        if self._ahead is None:
+            self._ahead = self._read_ahead()
+
     def _is_exhausted(self, position: int) -> bool:
         return self._stop_exhausted and position + self._batch_size > self._size
 

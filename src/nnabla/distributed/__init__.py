@@ -1,1 +1,1 @@
-"""Programs of several processes: communicators. So far there is the one of a process that is alone."""
+"""Programs of several processes: how they find each other, and what sums, spreads and collects arrays over them."""

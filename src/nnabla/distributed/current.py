@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 from ..errors import ExtensionError
 from ..ext_utils import get_extension_context
 from ..logger import ALWAYS, logger
-from .communicator import SIZES, Communicator, MultiProcessDataParallelCommunicator
+from ..network import argument_values
+from .communicator import Communicator, MultiProcessDataParallelCommunicator
+from .launchers import launcher_of
 
 _current: Communicator | None = None
 
@@ -15,7 +18,7 @@ _current: Communicator | None = None
 def create_communicator(
     ignore_error: bool = False, extension_module: str = "cudnn", type_config: str = "float"
 ) -> Communicator | None:
-    """Connect the processes of this program, if a launcher started it.
+    """Connect the processes of this program, if a launcher started it. The first of them logs for all.
 
     Args:
         ignore_error: warn instead of raising an error where they cannot be connected.
@@ -29,10 +32,9 @@ def create_communicator(
         ExtensionError: the processes cannot be connected.
     """
     global _current
-    if not any(variable in os.environ for variable in SIZES):
+    if launcher_of(os.environ) is None:
         return None
     context = get_extension_context(extension_module, type_config=type_config)
-    logger.log(ALWAYS, "Create communicator with contexts %s", context)
     try:
         communicator = MultiProcessDataParallelCommunicator(context)
         communicator.init()
@@ -41,8 +43,21 @@ def create_communicator(
             raise
         logger.warning("Failed to initialize nnabla.communicators: %s", error)
         return None
-    _current = communicator
+    _current = argument_values.communicator = communicator
+    if communicator.rank:
+        _say_less()
+    logger.log(ALWAYS, "Create communicator with contexts %s", context)
     return communicator
+
+
+def _say_less() -> None:
+    """Leave to the first process what all would say alike; warnings and errors come from each."""
+
+    def matters(record: logging.LogRecord) -> bool:
+        return logging.WARNING <= record.levelno < ALWAYS
+
+    for handler in logger.handlers:
+        handler.addFilter(matters)
 
 
 def current_communicator() -> Communicator | None:

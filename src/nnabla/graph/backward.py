@@ -135,12 +135,20 @@ def _run_with_callbacks(
     plan: BoundPlan, communicator_callbacks: Any, pre_hook: Hook | None, post_hook: Hook | None
 ) -> None:
     callbacks = _callbacks(communicator_callbacks)
+    pre = combined(pre_hook, function_pre_hooks, before=True)
     post = combined(post_hook, function_post_hooks)
+    may_write = pre is not None or post is not None
     for callback in callbacks:
+        may_write = may_write or getattr(callback, "may_write", True)
+        getattr(callback, "on_start_backward", _nothing)(plan.functions)
         post = combined(post, {"": callback.on_finish_function_backward})
-    plan.run_with_hooks(combined(pre_hook, function_pre_hooks, before=True), post)
+    plan.run_with_hooks(pre, post, may_write)
     for callback in callbacks:
         callback.on_finish_backward()
+
+
+def _nothing(functions: Any) -> None:
+    """For callbacks that want to know nothing at the start."""
 
 
 def _require_values(plan: BoundPlan) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 function_pre_hooks: dict[str, Callable[..., Any]] = {}
@@ -65,6 +65,12 @@ class CommunicatorBackwardCallback:
 
     A communicator's `all_reduce_callback` returns one, which sums gradients over processes as they become ready.
     """
+
+    may_write: bool = True
+    """Whether it may write to gradients of variables that a function made; these share no memory then, which costs."""
+
+    def on_start_backward(self, functions: Sequence[Any]) -> None:
+        """Called first, with the functions in the order in which they will finish, and ``None`` among them."""
 
     def on_finish_function_backward(self, function: Any) -> None:
         """Called when the gradients of the inputs of `function` are there."""

@@ -11,7 +11,7 @@ from torch import get_num_threads
 from .._memory import large_blocks_apart
 from .._nd_array import FREED, NdArray
 from .._threads import Chosen, choice_for, in_forked_child
-from ..errors import ArgumentError, GraphError, ShapeError
+from ..errors import ArgumentError, CommunicationError, GraphError, ShapeError
 from .binder import Binder
 from .callback import Callback
 from .derivative import below_autograd
@@ -126,18 +126,24 @@ class BoundPlan:
         self,
         pre_hook: Callable[[Function], Any] | None,
         post_hook: Callable[[Function], Any] | None,
+        may_write: bool = True,
     ) -> None:
-        """Replay, with calls before and after each function."""
+        """Replay, with calls before and after each function.
+
+        Args:
+            may_write: whether they may write to what functions have in common.
+        """
         if self._is_new:
-            self._settle(lambda: self.run_with_hooks(pre_hook, post_hook))
+            self._settle(lambda: self.run_with_hooks(pre_hook, post_hook, may_write))
             return
         with Chosen(self._threads):
-            self._run_with_hooks(pre_hook, post_hook)
+            self._run_with_hooks(pre_hook, post_hook, may_write)
 
     def _run_with_hooks(
         self,
         pre_hook: Callable[[Function], Any] | None,
         post_hook: Callable[[Function], Any] | None,
+        may_write: bool,
     ) -> None:
         for leaf in self.leaves:
             leaf.load()
@@ -157,7 +163,8 @@ class BoundPlan:
                 with below_autograd():
                     step(self.frame)
             if function is not None:
-                self._separate(function)
+                if may_write:
+                    self._separate(function)
                 if post_hook is not None:
                     post_hook(function)
         _tell_freed(ran)
@@ -229,7 +236,11 @@ class BoundPlan:
         """Say which function failed, on which shapes."""
         found = [f for f, s in zip(self.functions, self.steps, strict=True) if s is step]
         function = found[0] if found else None
-        if function is None or isinstance(function._operator, Callback) or isinstance(error, MemoryError):
+        if (
+            function is None
+            or isinstance(function._operator, Callback)
+            or isinstance(error, (MemoryError, CommunicationError))
+        ):
             raise error
         where = described(function._operator, function._inputs) + line_of(function)
         name = function.info.type_name

@@ -18,6 +18,10 @@ class Alone:
     rank = 0
 
 
+communicator: Any = Alone()
+"""What functions of files get that exchange arrays between processes; `nnabla.distributed` sets it."""
+
+
 def put_arguments(message: Any, type_name: str, args: Mapping[str, Any]) -> None:
     """Fill the field of an empty message ``Function`` for the arguments of its type, if it has any.
 
@@ -82,7 +86,7 @@ def get_arguments(message: Any) -> dict[str, Any]:
 
 def _get(field: Any, argument: Argument, there: bool) -> Any:
     if argument.stored == "communicator":
-        return Alone()
+        return communicator
     if not there and argument.default is not REQUIRED:
         return list(argument.default) if isinstance(argument.default, tuple) else argument.default
     value = getattr(field, argument.name)

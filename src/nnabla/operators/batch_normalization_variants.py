@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .._nd_array import NdArray, integers
-from ..errors import ArgumentError, ShapeError
+from ..errors import ShapeError
 from ..graph.argument import Argument, Bool, Ints, Single, Str
 from ..graph.call import apply, invoke, public
 from ..graph.operator import Shape, operator
@@ -18,6 +19,7 @@ from .batch_normalization import BatchStatistics, over_axes, with_running_statis
 from .constants import Array
 from .creation import Constant
 from .kernels import aten
+from .process_statistics import Processes, moments
 
 
 @operator("FusedBatchNormalization", "fused_batch_normalization", 1041)
@@ -92,13 +94,16 @@ class FusedBatchNormalization(BatchStatistics):
 
 
 class Communicator(Argument):
-    """What connects processes: an object that knows their number, `size`."""
+    """What connects processes: an object that knows their number, `size`, and sums over them if there are several."""
 
     kind = "a communicator"
     stored = "communicator"
 
     def cast(self, value: Any) -> Any:
-        value.size.__index__()
+        if value.size.__index__() != 1:
+            # What an exchange takes.
+            for needed in ("rank", "find_group", "sum_tensor"):
+                getattr(value, needed)
         return value
 
 
@@ -108,7 +113,8 @@ class SyncBatchNormalization(BatchStatistics):
 
     .. math:: y = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} \gamma + \beta
 
-    With one process this is `batch_normalization`.
+    With one process this is `batch_normalization`. Batches may have different sizes. The gradient of `x` is that of the
+    sum of what all processes compute; those of `beta` and `gamma` are of this process, to be summed as all others.
 
     Inputs:
         x: shape ``(D_0, ..., D_i, ..., D_N)``.
@@ -117,7 +123,7 @@ class SyncBatchNormalization(BatchStatistics):
         mean: running mean, shape of `beta`; updated in place.
         variance: running variance, shape of `beta`; updated in place.
     Args:
-        comm: the communicator of the processes; it must have one.
+        comm: the communicator of the processes.
         group: name of the group of processes.
         axes: the axis ``i`` of the channels, as a list of one.
         decay_rate: how much of the running statistics stays in each step, a ratio.
@@ -127,7 +133,7 @@ class SyncBatchNormalization(BatchStatistics):
         Shape of `x`.
     Raises:
         ShapeError: a parameter has another shape.
-        ArgumentError: not exactly one axis, or a communicator of several processes.
+        ArgumentError: not exactly one axis.
 
     Source: NNabla function reference, ``SyncBatchNormalization``.
     """
@@ -140,23 +146,65 @@ class SyncBatchNormalization(BatchStatistics):
     batch_stat = Bool(True, "Whether to use the statistics of the batch.")
 
     def output_shape(self, x: Shape, beta: Shape, gamma: Shape, mean: Shape, variance: Shape) -> list[Shape] | Shape:
-        if self.comm.size != 1:
-            raise ArgumentError(
-                f"sync_batch_normalization: comm must connect one process, not {self.comm.size}: "
-                "statistics are not exchanged between processes"
-            )
+        self._processes = Processes(self.comm, self.group)
         return self.prepare(x, beta=beta, gamma=gamma, mean=mean, variance=variance)
 
     def forward(self, x: Tensor, beta: Tensor, gamma: Tensor, mean: Tensor, variance: Tensor) -> Any:
-        return self.normalize(x, beta, gamma, mean, variance, update=True)
+        return self._normalized(x, beta, gamma, mean, variance, update=True)
 
     def recompute(self, x: Tensor, beta: Tensor, gamma: Tensor, mean: Tensor, variance: Tensor) -> Any:
-        return self.normalize(x, beta, gamma, mean, variance, update=False)
+        return self._normalized(x, beta, gamma, mean, variance, update=False)
+
+    @property
+    def _is_alone(self) -> bool:
+        return self._processes.count == 1 or not self.batch_stat
+
+    def _normalized(self, x: Tensor, beta: Tensor, gamma: Tensor, mean: Tensor, variance: Tensor, update: bool) -> Any:
+        if self._is_alone:
+            return self.normalize(x, beta, gamma, mean, variance, update)
+        cube = self._wide(x)
+        batch_mean, batch_variance, count = moments(cube, self._processes)
+        if update:
+            unbiased = batch_variance.detach() * (count / (count - 1) if count > 1 else math.nan)
+            mean.view(-1).lerp_(batch_mean.detach(), self._momentum)
+            variance.view(-1).lerp_(unbiased, self._momentum)
+        inverse = (batch_variance + self.eps).rsqrt()
+        weight, bias = self._row(gamma), self._row(beta)
+        assert weight is not None and bias is not None
+        y = ((cube - batch_mean[:, None]) * (inverse * weight)[:, None] + bias[:, None]).view(self._shape).to(x.dtype)
+        if self.n_outputs == 3:
+            return y, *[v.view(self._parameter).to(x.dtype) for v in (batch_mean, batch_variance)]
+        self.kept = batch_mean, inverse
+        self._count = count
+        return y
+
+    def _wide(self, x: Tensor) -> Tensor:
+        """Samples, channels and what is within a channel, in at least single precision."""
+        cube = x.reshape(self._cube)
+        return cube if self._full else cube.float()
 
     def grad(
         self, need: tuple[bool, ...], dy: Tensor, x: Tensor, gamma: Tensor, mean: Tensor, variance: Tensor
     ) -> tuple[Any, ...]:
-        return *self.gradients(need, dy, x, gamma, mean, variance), None, None
+        if self._is_alone:
+            return *self.gradients(need, dy, x, gamma, mean, variance), None, None
+        batch_mean, inverse = self.kept
+        dy_cube = self._wide(dy)
+        centred = self._wide(x) - batch_mean[:, None]
+        dbeta = dy_cube.sum((0, 2))
+        dgamma = (dy_cube * centred).sum((0, 2)) * inverse
+        dx = None
+        if need[0]:
+            means = self._processes.sum(torch.stack((dbeta, dgamma))) / self._count
+            weight = self._row(gamma)
+            assert weight is not None
+            along = dy_cube - means[0][:, None] - centred * (means[1] * inverse)[:, None]
+            dx = (along * (weight * inverse)[:, None]).view(self._shape).to(dy.dtype)
+        parameters = [
+            d.view(self._parameter).to(dy.dtype) if wanted else None
+            for d, wanted in ((dbeta, need[1]), (dgamma, need[2]))
+        ]
+        return dx, *parameters, None, None
 
 
 # ---- public calls ------------------------------------------------------------------------------------------
@@ -258,7 +306,8 @@ def sync_batch_normalization(
 
     .. math:: y = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} \gamma + \beta
 
-    With one process this is `batch_normalization`.
+    With one process this is `batch_normalization`. Batches may have different sizes. The gradient of `x` is that of the
+    sum of what all processes compute; those of `beta` and `gamma` are of this process, to be summed as all others.
 
     Inputs:
         x: any shape.
@@ -267,7 +316,7 @@ def sync_batch_normalization(
         mean: running mean, shape of `beta`, updated in place; ``None`` for none.
         variance: running variance, shape of `beta`, updated in place; ``None`` for none.
     Args:
-        comm: the communicator of the processes; it must have one.
+        comm: the communicator of the processes.
         group: name of the group of processes.
         axes: the axes of the channels, or one number.
         decay_rate: how much of the running statistics stays in each step, a ratio.
@@ -278,7 +327,7 @@ def sync_batch_normalization(
     Returns:
         Shape of `x`; with `output_stat` a tuple of that and two arrays of the shape of `beta`.
     Raises:
-        ShapeError, ArgumentError: as in `batch_normalization`, and for a communicator of several processes.
+        ShapeError, ArgumentError: as in `batch_normalization`.
     Example:
         >>> import nnabla as nn, nnabla.functions as F
         >>> from types import SimpleNamespace

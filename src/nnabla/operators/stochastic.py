@@ -42,8 +42,28 @@ class _CommonGenerators:
             found = self._by_device[device] = seeded(random.function_generator_seed(), device)
         return found
 
+    def states(self) -> dict[str, bytes]:
+        """Where the generators stand, by the name of the device."""
+        if self._resets != random.function_seed_resets():
+            return {}
+        return {str(device): bytes(g.get_state().tolist()) for device, g in self._by_device.items()}
 
-_common = _CommonGenerators()
+    def set_states(self, states: dict[str, bytes]) -> None:
+        """Set what `states` returned; other generators begin anew.
+
+        Raises:
+            ValueError, RuntimeError: a state is damaged, or there is no such device.
+        """
+        generators = {}
+        for name, state in states.items():
+            generator = torch.Generator(torch.device(name))
+            generator.set_state(torch.tensor(list(state), dtype=torch.uint8))
+            generators[generator.device] = generator
+        self._by_device = generators
+        self._resets = random.function_seed_resets()
+
+
+common = _CommonGenerators()
 
 
 def seeded(seed: int, device: torch.device) -> torch.Generator:
@@ -71,7 +91,7 @@ class Stochastic(Operator):
     def generator(self) -> torch.Generator:
         """The generator for new numbers; where it stands is remembered for `replayed`."""
         if self.seed == -1:
-            found = _common.on(self.device)
+            found = common.on(self.device)
         elif self._own is None:
             found = self._own = seeded(self.seed, self.device)
         else:

@@ -10,12 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from .. import host_hooks, progress
+from .. import host_hooks, parameter, progress
 from ..context import context_scope
 from ..errors import ArgumentError, FormatError
 from ..logger import ALWAYS, logger
 from .feeding import Feed
-from .results import ResultFiles, last_results, random_states, read_report, read_resume, set_random_states
+from .random_states import random_states, set_random_states
+from .results import ResultFiles, last_results, read_report
+from .resuming import read_resume
+from .team import Team
 
 SECONDS_BETWEEN_SAVES = 180
 EPOCHS_BETWEEN_SAVES = 10
@@ -48,11 +51,12 @@ class TimeInfo:
 class _Optimizing:
     """One optimizer of a configuration, with its data."""
 
-    def __init__(self, optimizer: Any) -> None:
+    def __init__(self, optimizer: Any, team: Team) -> None:
         self.optimizer = optimizer
         for loss in optimizer.loss_variables:
             loss.variable_instance.persistent = True
-        self.feed = Feed(optimizer.data_iterators, optimizer.dataset_assign, optimizer.generator_assign)
+        self.feed = Feed(optimizer.data_iterators, optimizer.dataset_assign, optimizer.generator_assign, team.part_of)
+        self._means = team.means([p.grad for p in optimizer.solver.get_parameters().values()])
 
     def step(self, iteration: int) -> float | None:
         """Train on a batch; the sum of the losses, or None outside of the iterations that it is for."""
@@ -66,8 +70,9 @@ class _Optimizing:
         cost = sum(float(np.mean(loss.variable_instance.d)) for loss in o.loss_variables)
         if within == 0:
             o.solver.zero_grad()
-        o.target.backward(clear_buffer=True)
-        if within == o.update_interval - 1:
+        is_last = within == o.update_interval - 1
+        o.target.backward(clear_buffer=True, communicator_callbacks=self._means if is_last else None)
+        if is_last:
             if o.weight_decay > 0:
                 o.solver.weight_decay(o.weight_decay)
             if o.scheduler is not None:
@@ -79,14 +84,15 @@ class _Optimizing:
 class _Monitoring:
     """One monitor of a configuration, with its data, which it goes through from evaluation to evaluation."""
 
-    def __init__(self, monitor: Any) -> None:
+    def __init__(self, monitor: Any, team: Team) -> None:
         self.monitor = monitor
+        self._team = team
         for variable in monitor.monitor_variables:
             variable.variable_instance.persistent = True
-        self.feed = Feed(monitor.data_iterators, monitor.dataset_assign, monitor.generator_assign)
+        self.feed = Feed(monitor.data_iterators, monitor.dataset_assign, monitor.generator_assign, team.part_of)
 
     def evaluate(self, name: str) -> float:
-        """The mean of the monitored variables over as many whole batches as the data set has."""
+        """The mean of the monitored variables over as many whole batches as the data set has, of all processes."""
         batches = max(self.feed.size // self.feed.batch_size, 1)
         total = 0.0
         for i in range(batches):
@@ -95,7 +101,7 @@ class _Monitoring:
             total += sum(float(np.mean(v.variable_instance.d)) for v in self.monitor.monitor_variables)
             if i > 0:
                 progress.progress(f'Evaluating "{name}" : error={total / (i + 1):.6f}', self.feed.progress)
-        return total / batches
+        return self._team.mean(total / batches)
 
 
 class ConfiguredTraining:
@@ -106,12 +112,16 @@ class ConfiguredTraining:
         args: of ``nnabla_cli train``: ``outdir`` and ``resume``; passed on to hosts.
         config_name: of the member of the results with the configuration.
         config_text: what is in it.
+        team: the processes that train together: each on a part of the data, in batches of the size that the
+            configuration says. The first one logs and writes files.
 
     Raises:
         ArgumentError: the configuration does not say how to train.
     """
 
-    def __init__(self, config: Any, args: argparse.Namespace, config_name: str, config_text: bytes) -> None:
+    def __init__(
+        self, config: Any, args: argparse.Namespace, config_name: str, config_text: bytes, team: Team | None = None
+    ) -> None:
         if config.training_config is None or not config.optimizers:
             raise ArgumentError("train: the configuration has no training_config or no optimizer")
         self.config = config
@@ -121,10 +131,13 @@ class ConfiguredTraining:
         self.files = ResultFiles(
             args.outdir, config_name, config_text, [(name, o.proto.solver.type, o.solver) for name, o in ordered]
         )
-        self._optimizing = [_Optimizing(optimizer) for _, optimizer in ordered]
-        self._monitoring = {name: _Monitoring(m) for name, m in config.monitors.items()}
+        self._team = Team(None) if team is None else team
+        with self._team.first_alone():
+            self._optimizing = [_Optimizing(optimizer, self._team) for _, optimizer in ordered]
+            self._monitoring = {name: _Monitoring(m, self._team) for name, m in config.monitors.items()}
         self.max_epoch = config.training_config.max_epoch
-        self.iterations = config.training_config.iter_per_epoch
+        # All processes together go through as many samples as one would.
+        self.iterations = -(-config.training_config.iter_per_epoch // self._team.size)
         if self.max_epoch > 0 and self.iterations <= 0:
             feed = self._optimizing[0].feed
             self.iterations = max(feed.size // feed.batch_size, 1)
@@ -141,12 +154,13 @@ class ConfiguredTraining:
     def run(self) -> bool:
         """Train from where the results in the output folder end, or from the start."""
         first = self._resume() if self.args.resume else 1
+        self._team.share([p.data for p in parameter.get_parameters(grad_only=False).values()])
         host_hooks.update_status(("epoch.max", self.max_epoch))
         host_hooks.update_status(("epoch.current", first))
         host_hooks.update_status("processing", True, time.time())
         logger.log(ALWAYS, "Training epoch %d of %d begin", first, self.max_epoch)
         epoch = first - 1
-        states: dict[str, Any] | None = None
+        states: list[Any] | None = None
         try:
             with nullcontext() if self.context is None else context_scope(self.context):
                 for epoch in range(first, self.max_epoch + 1):
@@ -167,7 +181,7 @@ class ConfiguredTraining:
         for feed in [part.feed for part in self._optimizing] + [part.feed for part in self._monitoring.values()]:
             feed.close()
 
-    def _run_epoch(self, epoch: int) -> dict[str, Any]:
+    def _run_epoch(self, epoch: int) -> list[Any]:
         cost = self._train(epoch)
         line = f"epoch {epoch} of {self.max_epoch} cost={cost:.6f}  "
         values: dict[str, float] = {"cost": cost}
@@ -179,8 +193,9 @@ class ConfiguredTraining:
             self._judge(epoch, errors.get(JUDGE, 0.0))
         host_hooks.update_status((["monitoring_report", epoch, "cost"], cost))
         self.report[epoch - 1] = values
-        self.files.write_report(self.report)
-        states = random_states()
+        if self._team.is_first:
+            self.files.write_report(self.report)
+        states = self._team.gathered(random_states())
         self._save_current(epoch, states)
         self._time.update(epoch / self.max_epoch)
         logger.log(ALWAYS, "%stime=(%.1fs /%.1fs) ", line, self._time.past_time, self._time.estimate_time)
@@ -203,7 +218,7 @@ class ConfiguredTraining:
                 logger.warning("The cost is %s in epoch %d, iteration %d.", total, epoch, i + 1)
             self._time.update(((epoch - 1) + (i + 1) / self.iterations) / self.max_epoch)
             host_hooks.update_time_train(self._time.estimate_time)
-        return total / counted if counted else 0.0
+        return self._team.mean(total / counted if counted else 0.0)
 
     # ---- monitors ----------------------------------------------------------------------------------------
 
@@ -229,12 +244,16 @@ class ConfiguredTraining:
     # ---- results -----------------------------------------------------------------------------------------
 
     def _save_best(self, epoch: int) -> None:
+        if not self._team.is_first:
+            return
         outdir = self.args.outdir
         base = host_hooks.result_base(os.path.join(outdir, f"results_best_{epoch}"), "best", outdir)
         self.files.save(base or os.path.join(outdir, "results"), None)
         host_hooks.save_train_snapshot()
 
-    def _save_current(self, epoch: int, states: dict[str, Any], forced: bool = False) -> None:
+    def _save_current(self, epoch: int, states: list[Any], forced: bool = False) -> None:
+        if not self._team.is_first:
+            return
         outdir = self.args.outdir
         usual = os.path.join(outdir, f"results_current_{epoch}")
         base = host_hooks.result_base(usual, "current", outdir) or usual
@@ -258,6 +277,9 @@ class ConfiguredTraining:
         host_hooks.save_train_snapshot()
 
     def _goes_on(self, epoch: int) -> bool:
+        return not self._team.any(not self._wants_to_go_on(epoch))
+
+    def _wants_to_go_on(self, epoch: int) -> bool:
         if not host_hooks.check_training_time(self.args, self.config, self._time, epoch, self.max_epoch):
             logger.log(ALWAYS, "Training ends after epoch %d: the host says so.", epoch)
             return False
@@ -300,6 +322,10 @@ class ConfiguredTraining:
                 self.best_error, self.best_epoch = resume["best"]
             self._time = TimeInfo(float(resume["seconds"]))
             states = resume["random"]
+            if isinstance(states, dict):
+                states = [states]  # As first results had it.
+            if len(states) != self._team.size:
+                raise ValueError(f"it is of {len(states)} processes, not of {self._team.size}")
         except (KeyError, TypeError, ValueError) as error:
             raise FormatError(f"train: {path!r} does not fit the configuration: {error}") from None
-        set_random_states(states)
+        set_random_states(states[self._team.rank])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,7 @@ class Feed:
         iterators: functions that open the data sets, by name.
         assigned: names of data by the described variables that they are for.
         generated: what draws values, by the described variables that they are for.
+        part: gives the part of an opened data set that is wanted; ``None`` for all.
 
     Attributes:
         batches: batches taken so far.
@@ -72,8 +73,10 @@ class Feed:
         iterators: Mapping[str, Any],
         assigned: Mapping[Any, str],
         generated: Mapping[Any, Any],
+        part: Callable[[Any], Any] | None = None,
     ) -> None:
-        self.iterators = [make() for make in iterators.values()]
+        self._whole = [make() for make in iterators.values()]
+        self.iterators = self._whole if part is None else [part(each) for each in self._whole]
         self._assigned = list(assigned.items())
         self._generated = list(generated.items())
         self.batches = 0
@@ -99,9 +102,8 @@ class Feed:
 
     def skip(self, batches: int) -> None:
         """Pass over batches that were taken before an interruption."""
-        for _ in range(batches):
-            for iterator in self.iterators:
-                iterator.next()
+        for iterator in self.iterators:
+            iterator.skip(batches)
         self.batches += batches
 
     @property
@@ -122,4 +124,7 @@ class Feed:
     def close(self) -> None:
         """Close the data sets."""
         for iterator in self.iterators:
+            iterator.close()
+        # Parts leave what they are of open. Closing twice does nothing.
+        for iterator in self._whole:
             iterator.close()
