@@ -9,7 +9,7 @@ import torch as _torch  # before the pause: a first collection of all its object
 from ._init import garbage_collection_paused as _garbage_collection_paused
 
 with _garbage_collection_paused():
-    from . import ext_utils, function, functions, initializer, parameter
+    from . import engine, ext_utils, function, functions, initializer, parameter
     from . import _arithmetic_ops, _indexing  # operators and indexing of Variable and NdArray
     from .core import graph_def
     from .network import ProtoVariable
@@ -29,7 +29,7 @@ from .callback import (
     unset_solver_pre_hook,
 )
 from .context import Context, context_scope, get_current_context, set_default_context
-from .graph.forward import forward_all
+from .engine.forward import forward_all
 from .graph.lines import record_lines, set_record_lines
 from .graph.modes import no_grad
 from .graph.variable import Variable
@@ -49,6 +49,7 @@ from .grad import grad
 from .logger import logger
 from .recompute import recompute, recompute_fn, set_global_recompute
 
+parameter._above["utils.get_file_handle"] = lambda: _importlib.import_module(".utils.get_file_handle", __name__)
 reset_array_preference()
 logger.info("Initializing CPU extension...")
 

@@ -1,5 +1,5 @@
 """Door to `nnabla.forward_all`."""
 
-from .graph.forward import forward_all
+from .engine.forward import forward_all
 
 __all__ = ["forward_all"]

@@ -7,7 +7,6 @@ import sys
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ContextDecorator
-from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -56,12 +55,16 @@ _FILE_HANDLES = (
 )
 
 
+# What loads modules that stand above this one; the package fills it in.
+_above: dict[str, Callable[[], ModuleType]] = {}
+
+
 class _ParameterModule(ModuleType):
     """Shows `nnabla.no_grad`'s state where scripts read it and set it, as an attribute of this module."""
 
     def __getattr__(self, name: str) -> Any:
         if name in _FILE_HANDLES:
-            return getattr(import_module("nnabla.utils.get_file_handle"), name)
+            return getattr(_above["utils.get_file_handle"](), name)
         raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
 
     @property

@@ -8,8 +8,8 @@ import pytest
 
 import nnabla as nn
 import nnabla.functions as F
-from nnabla.graph import plan as plans
-from nnabla.graph.backward import BoundBackwardPlan
+from nnabla.engine import plan as plans
+from nnabla.engine.backward import BoundBackwardPlan
 
 
 @pytest.fixture

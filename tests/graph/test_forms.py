@@ -14,10 +14,10 @@ import nnabla as nn
 import nnabla.functions as F
 import nnabla.parametric_functions as PF
 import nnabla.solvers as S
-from nnabla.graph import backward, forward, plan
-from nnabla.graph.form import form_of
+from nnabla.engine import backward, forward, plan_cache
+from nnabla.engine.fingerprint import fingerprint_of
+from nnabla.engine.plan_cache import PlanStore
 from nnabla.graph.order import topological
-from nnabla.graph.plan import PlanStore
 
 
 @pytest.fixture
@@ -197,7 +197,7 @@ def test_plans_hold_nothing_of_a_graph_that_was_dropped():
 
 
 def form(root: nn.Variable, readers: bool = True):
-    return form_of(topological((root,)), (root,), readers)
+    return fingerprint_of(topological((root,)), (root,), readers)
 
 
 def chain(x: nn.Variable, *functions) -> list[nn.Variable]:
@@ -421,7 +421,7 @@ def test_a_store_keeps_what_was_needed_last():
 
 def test_plans_without_steps_count_too(monkeypatch):
     store = PlanStore(100)
-    monkeypatch.setattr(plan, "_plans_of_all", store)
+    monkeypatch.setattr(plan_cache, "_plans_of_all", store)
     for length in range(1, 200):
         F.sum(F.exp(leaf(length, need_grad=False))).backward()
     assert len(store._plans) <= 50

@@ -6,8 +6,8 @@ import torch
 
 import nnabla as nn
 import nnabla.functions as F
+from nnabla.engine.steps import LeafSlot
 from nnabla.graph.operator import Kind
-from nnabla.graph.steps import LeafSlot
 from nnabla.graph.variable import Buffers
 
 

@@ -1,8 +1,6 @@
-"""The graph engine: what a function declares, how graphs are built, and how they run.
+"""Graphs: what a function declares, and how graphs are built. How they run stands in `engine/`.
 
-Read in this order: `operator` (a function's declaration), `variable` and `function` (nodes and edges), `call` (a
-function meets its inputs), `order` and `liveness` (what runs when, what is freed when), `steps` (one bound kernel
-call), `forward` and `backward` (a graph compiled once), `plan` (replayed often), `grad` (gradients as a graph).
+Read in this order: `operator` (a function's declaration), `variable` and `function` (edges and nodes), `setup` (an
+operator meets its inputs), `call` (the graph grows), `grad` (gradients as a graph). `entry` is where nodes find what
+runs them.
 """
-
-from . import backward, forward  # noqa: F401  (Variable.forward and Variable.backward find them here)

@@ -13,13 +13,13 @@ from .._nd_array import NdArray
 from ..context import called_in_current_context, current
 from ..errors import ArgumentError, ShapeError
 from .argument import REQUIRED, Argument
-from .forward import run_function, run_imperative
+from .entry import entry
 from .function import Function
 from .lines import LINE, user_line
-from .meeting import meet
 from .modes import modes
 from .operator import Operator, Shape
 from .prototype import remember
+from .setup import set_up
 from .variable import Buffers, Variable
 
 
@@ -45,7 +45,7 @@ def apply(operator: Operator, inputs: Sequence[Any], n_outputs: int = -1, output
                 return _leave_to(x, operator, inputs, n_outputs)
             imperative = True
         given.append(x)
-    shapes = meet(operator, inputs, given, n_outputs)
+    shapes = set_up(operator, inputs, given, n_outputs)
     arrays = _new_arrays(operator, given, shapes) if outputs is None else _arrays_for(operator, outputs, shapes)
     return _carry_out(operator, given, arrays, imperative)
 
@@ -92,19 +92,22 @@ def invoke(
         operator, shapes = found.copy(), found.shapes
     else:
         operator = cls(*arguments)
-        shapes = meet(operator, inputs, given, n_outputs)
+        shapes = set_up(operator, inputs, given, n_outputs)
         remember(operator, key, shapes)
     return _carry_out(operator, given, _new_arrays(operator, given, shapes), imperative)
+
+
+entry.apply, entry.invoke = apply, invoke
 
 
 def _carry_out(operator: Operator, given: list[Any], arrays: list[NdArray], imperative: bool) -> Any:
     """Compute at once, or grow the graph, or both."""
     if imperative:
-        run_imperative(operator, [x if isinstance(x, NdArray) else x.data for x in given], arrays)
+        entry.compute_arrays(operator, [x if isinstance(x, NdArray) else x.data for x in given], arrays)
         return arrays[0] if len(arrays) == 1 else tuple(arrays)
     function, found = connect(operator, tuple(given), arrays)
     if modes.auto_forward:
-        run_function(operator, given, found, function._needs_grad)
+        entry.compute(operator, given, found, function._needs_grad)
         if modes.no_grad:
             # Backward will never come: a long loop must not keep everything that it has computed.
             for variable in found:

@@ -11,10 +11,12 @@ from .._array_view import LinkedArray
 from .._nd_array import NdArray
 from ..context import Context, context_scope
 from ..errors import ArgumentError, GraphError
+from .entry import entry
 from .epoch import advance, epoch
 from .modes import switched_auto_forward
 from .operator import Operator, Shape
-from .variable import Buffers, Variable
+from .setup import output_shapes, presence, with_gaps
+from .variable import Buffers, Node, Variable
 
 
 class Info:
@@ -28,14 +30,13 @@ class Info:
         self.tags = tags
 
 
-class Function:
+class Function(Node):
     """One node of a graph: an operator with its inputs and outputs.
 
     Made by calling a function of `nnabla.functions` or a `PythonFunction` with variables.
     """
 
     __slots__ = (
-        "__weakref__",
         "_epoch",
         "_inputs",
         "_needs_grad",
@@ -204,20 +205,15 @@ class Function:
             auto_forward: whether to compute at once; default as `nnabla.auto_forward` says.
             outputs: arrays that the results shall be written to.
         """
-        from .call import apply
-        from .meeting import with_gaps
-
         operator = self._operator
         if len(inputs) == sum(operator.present):
             inputs = tuple(with_gaps(operator, inputs))
         operator = operator.again()
         with context_scope(self._operator.context), switched_auto_forward(auto_forward):
-            return apply(operator, inputs, n_outputs, outputs)
+            return entry.apply(operator, inputs, n_outputs, outputs)
 
     def setup(self, inputs: Sequence[Variable], outputs: Sequence[Variable]) -> None:
         """Check the shapes of `inputs` and set those of `outputs`."""
-        from .meeting import output_shapes, presence
-
         operator = self._operator
         if len(inputs) != sum(operator.present):
             operator.present = presence(operator, inputs)
@@ -226,9 +222,7 @@ class Function:
 
     def forward(self, inputs: Sequence[Variable], outputs: Sequence[Variable]) -> None:
         """Compute the data of `outputs` from the data of `inputs`."""
-        from .forward import run_function
-
-        run_function(self._operator, inputs, outputs)
+        entry.compute(self._operator, inputs, outputs)
 
     def backward(
         self, inputs: Sequence[Variable], outputs: Sequence[Variable], accum: Sequence[bool] | None = None
@@ -245,19 +239,15 @@ class Function:
             ArgumentError: `accum` is not a list as long as `inputs`.
             GraphError: the gradient reads what only forward leaves behind, and forward did not run.
         """
-        from .forward import run_function_backward
-
         if accum is None:
             accum = (True,) * len(inputs)
         elif not isinstance(accum, (list, tuple)) or len(accum) != len(inputs):
             raise ArgumentError(f"Function.backward: accum must be a list of {len(inputs)} booleans, not {accum!r}")
-        run_function_backward(self._operator, inputs, outputs, accum)
+        entry.compute_gradients(self._operator, inputs, outputs, accum)
 
     def setup_recompute(self, inputs: Sequence[Variable], outputs: Sequence[Variable]) -> None:
         """Prepare `recompute`: nothing to do here."""
 
     def recompute(self, inputs: Sequence[Variable], outputs: Sequence[Variable]) -> None:
         """Compute the data of `outputs` again, as the last forward did."""
-        from .forward import run_function
-
-        run_function(self._operator, inputs, outputs, recompute=True)
+        entry.compute(self._operator, inputs, outputs, recompute=True)

@@ -19,10 +19,10 @@ from .call import apply
 from .callback import Callback
 from .derivative import derived_grad, vector_jacobian
 from .function import Function
-from .meeting import may_want, with_gaps
 from .operator import Declaration, Input, Kind, Operator, Shape
 from .order import topological
 from .python_function import PythonFunction
+from .setup import may_want, with_gaps
 from .variable import Buffers, Variable
 from .wiring import call_grad
 

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import graph
 from .._nd_array import KEPT, NdArray, checked_shape, size_from_axis
 from ..errors import ShapeError
+from .entry import entry
 from .epoch import advance, epoch
 from .hooks import function_post_hooks, function_pre_hooks
+from .operator import registry
+from .order import topological
 
 if TYPE_CHECKING:
     from .function import Function
@@ -46,6 +48,12 @@ class Buffers:
         self.data._resize(shape)
         if self._grad is not None:
             self._grad._resize(shape)
+
+
+class Node:
+    """Base of `Function`, which is made of variables and so is defined after them."""
+
+    __slots__ = ("__weakref__",)
 
 
 class _SignatureOf:
@@ -332,9 +340,7 @@ class Variable:
 
     @parent.setter
     def parent(self, function: Function) -> None:
-        from .function import Function
-
-        if not isinstance(function, Function):
+        if not isinstance(function, Node):
             raise TypeError(f"Variable.parent must be a Function, not {type(function).__name__}")
         self._parent = function
         advance()
@@ -377,11 +383,8 @@ class Variable:
             shape: the new shape.
             unlink: cut it off from the graph; else it is the output of a Reshape function.
         """
-        from .call import invoke
-        from .operator import registry
-
         if not unlink:
-            return invoke(registry["Reshape"], (tuple(shape),), (self,))
+            return entry.invoke(registry["Reshape"], (tuple(shape),), (self,))
         data = self._buffers.data.view(shape)
         variable = Variable._on(Buffers(data))
         variable._buffers.grad = self._buffers.grad.view(data.shape)
@@ -416,8 +419,6 @@ class Variable:
         advance()
 
     def _ancestors(self) -> list[Function]:
-        from .order import topological
-
         return topological([self])
 
     def visit(self, f: Hook) -> None:
@@ -473,7 +474,7 @@ class Variable:
             if cache is not None and cache.epoch == epoch.value and not (function_pre_hooks or function_post_hooks):
                 cache.bound.run()
                 return
-        graph.forward.run_forward((self,), clear_buffer, clear_no_need_grad, function_pre_hook, function_post_hook)
+        entry.run_forward((self,), clear_buffer, clear_no_need_grad, function_pre_hook, function_post_hook)
 
     def backward(
         self,
@@ -501,9 +502,7 @@ class Variable:
             GraphError: no function made this variable, or forward did not run.
             ShapeError: `grad` has another shape.
         """
-        graph.backward.run_backward(
-            self, grad, clear_buffer, communicator_callbacks, function_pre_hook, function_post_hook
-        )
+        entry.run_backward(self, grad, clear_buffer, communicator_callbacks, function_pre_hook, function_post_hook)
 
     # ---- copies ------------------------------------------------------------------------------------------
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..graph.meeting import meet, with_gaps
 from ..graph.operator import Operator, Shape, registry
+from ..graph.setup import set_up, with_gaps
 from ..graph.variable import Variable
 from .proto_function import ProtoFunction
 from .proto_network import ProtoNetwork
@@ -56,7 +56,7 @@ def concrete_shapes(network: ProtoNetwork, batch_size: int | None) -> ConcreteSh
             continue
         operator = f._operator(f._with_batch(given))
         inputs = f._with_gaps([Variable(shapes[name]) for name in f.inputs])
-        met = meet(operator, inputs, [x for x in inputs if x is not None], len(f.outputs) or -1)
+        met = set_up(operator, inputs, [x for x in inputs if x is not None], len(f.outputs) or -1)
         operators[str(f.name)] = operator
         shapes.update(zip(f.outputs, met, strict=True))
     return ConcreteShapes(shapes, operators)

@@ -12,9 +12,9 @@ from .. import operators  # noqa: F401  (declares them all)
 from ..errors import ArgumentError, ShapeError
 from ..graph.call import apply
 from ..graph.callback import Callback
-from ..graph.meeting import meet
 from ..graph.operator import Operator, Shape, registry
 from ..graph.python_function import PythonFunction
+from ..graph.setup import set_up
 from ..graph.variable import Variable
 from .loop_control import Recurrent, Repeat
 
@@ -155,7 +155,7 @@ class ProtoFunction:
         """
         operator = self._operator(self.args if args is None else args)
         inputs = self._with_gaps([Variable(shape) for shape in shapes])
-        return meet(operator, inputs, [x for x in inputs if x is not None], len(self.outputs) or -1)
+        return set_up(operator, inputs, [x for x in inputs if x is not None], len(self.outputs) or -1)
 
     @property
     def proto(self) -> Any:
@@ -228,7 +228,7 @@ class ProtoFunction:
 
     def _fits(self, inputs: Sequence[Any]) -> bool:
         try:
-            meet(self._operator(self.args), inputs, [x for x in inputs if x is not None], len(self.outputs) or -1)
+            set_up(self._operator(self.args), inputs, [x for x in inputs if x is not None], len(self.outputs) or -1)
         except (ShapeError, ArgumentError):
             return False
         return True

@@ -11,8 +11,8 @@ from .. import parameter
 from .._nd_array import NdArray
 from ..errors import ShapeError
 from ..graph.callback import Callback
-from ..graph.meeting import meet
 from ..graph.operator import Operator
+from ..graph.setup import set_up
 from ..graph.variable import Variable
 from .in_force import in_force
 from .live_functions import DEFAULT_NAME, LiveFunctions, name_below, path_of
@@ -225,7 +225,7 @@ class ProtoGraphBuilder:
         _check_inputs(operator, given)
         network.check_adoptable([x for x in given if isinstance(x, ProtoVariable)])
         stand_ins = [Variable(x.shape) for x in given] if isinstance(operator, Callback) else given
-        shapes = meet(operator, inputs, stand_ins, n_outputs)
+        shapes = set_up(operator, inputs, stand_ins, n_outputs)
         prefix = name_below(self.path, operator.declaration.type_name)
         function_name = network.new_function_name(prefix)
         function = ProtoFunction.describe(operator, function_name, self.path, network)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ...graph.meeting import meet
 from ...graph.operator import Operator, registry
+from ...graph.setup import set_up
 from ...graph.variable import Variable
 from ..obstacles import NotKnown, Unsupported
 
@@ -167,7 +167,7 @@ class GraphReader:
             raise Unsupported("the shape of an input is known only when the network has run")
         operator = registry[type_name](**args)
         sources = [None if x is None else Variable(x.shape) for x in inputs]
-        found = meet(operator, sources, [x for x in sources if x is not None], outputs)
+        found = set_up(operator, sources, [x for x in sources if x is not None], outputs)
         results = [Edge(tuple(shape)) for shape in found[:outputs]]
         self.calls.append(Call(operator, [x.edge for x in given], results))
         dtype = given[0].dtype if given else FLOAT

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ... import parameter
-from ...graph.forward import forward_all
+from ...engine.forward import forward_all
 from ...graph.function import Function
 from ...graph.modes import modes, switched_auto_forward
 from ...graph.order import topological

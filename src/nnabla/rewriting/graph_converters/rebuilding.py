@@ -8,8 +8,8 @@ from typing import Any
 from ...context import context_scope
 from ...graph.call import apply
 from ...graph.function import Function
-from ...graph.meeting import with_gaps
 from ...graph.operator import registry
+from ...graph.setup import with_gaps
 from ...graph.variable import Variable
 
 

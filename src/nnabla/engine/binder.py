@@ -10,7 +10,11 @@ import torch
 
 from .._array_view import shown_by
 from .._nd_array import NdArray
-from .callback import Callback
+from ..graph.callback import Callback
+from ..graph.function import Function
+from ..graph.hooks import function_freed_hooks
+from ..graph.operator import Kind
+from ..graph.setup import are_linked, with_gaps
 from .frame import (
     ARRAY,
     CALL,
@@ -24,10 +28,6 @@ from .frame import (
     SLOT,
     Entry,
 )
-from .function import Function
-from .hooks import function_freed_hooks
-from .meeting import are_linked, with_gaps
-from .operator import Kind
 from .steps import NO_SLOT, GatheredSlot, PresentSlot, Step, cast_step, free_step
 
 ANY_TYPE = object()

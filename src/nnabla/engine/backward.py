@@ -11,15 +11,20 @@ import torch
 
 from .._nd_array import NdArray
 from ..errors import GraphError, ShapeError
+from ..graph.callback import Callback
+from ..graph.derivative import below_autograd
+from ..graph.epoch import epoch
+from ..graph.function import Function
+from ..graph.hooks import combined, function_post_hooks, function_pre_hooks
+from ..graph.operator import Operator
+from ..graph.setup import wanted_inputs, with_gaps
+from ..graph.variable import Hook, Variable
+from .accumulation import accumulating, adding, assigning, casting, summing
 from .binder import Binder
-from .callback import Callback
-from .derivative import below_autograd
-from .epoch import epoch
-from .forward import add_forward_step, given_tensors
+from .forward import add_forward_step
 from .frame import CALL, KERNEL, SLOT
-from .function import Function
-from .hooks import combined, function_post_hooks, function_pre_hooks
-from .kernels import (
+from .immediate import given_tensors
+from .kernel_choice import (
     ForwardKernel,
     adding_kernel,
     derived_kernel,
@@ -30,12 +35,9 @@ from .kernels import (
     usual_kernel,
 )
 from .liveness import block_of, blocks, exposed_arrays, intermediate, is_recomputed
-from .meeting import wanted_inputs, with_gaps
-from .operator import Operator
-from .plan import BoundPlan, Plan, plan_cache
-from .sinks import accumulating, adding, assigning, casting, summing
+from .plan import BoundPlan, Plan
+from .plan_cache import plan_cache
 from .steps import CastSlot, Frame, Sink, Step, backward_step, call_step
-from .variable import Hook, Variable
 
 _FULL = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
 

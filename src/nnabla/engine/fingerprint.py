@@ -11,16 +11,16 @@ from typing import Any
 
 from .._array_view import shown_by
 from .._nd_array import NdArray
-from .function import Function
+from ..graph.function import Function
+from ..graph.variable import Variable
 from .liveness import held_links
-from .variable import Variable
 
 # What is said of a variable that no function made, by its need_grad. Types tell the entries of a form apart: numbers
 # are of buffers, None of those met for the first time, tuples have the flags of variables.
 _LEAF = {None: "leaf", True: "trained leaf", False: "fixed leaf"}
 
 
-def form_of(order: Sequence[Function], roots: Sequence[Variable], readers: bool) -> tuple[Hashable, bool]:
+def fingerprint_of(order: Sequence[Function], roots: Sequence[Variable], readers: bool) -> tuple[Hashable, bool]:
     """The form of the graph of `roots`, and whether other graphs may have it.
 
     They may not where an operator has no prototype: it is then the function itself that the form holds.

@@ -10,8 +10,8 @@ from itertools import accumulate, compress
 
 from .._array_view import LinkedArray, shown_by
 from .._nd_array import NdArray
-from .function import Function
-from .variable import Variable
+from ..graph.function import Function
+from ..graph.variable import Variable
 
 
 def block_of(array: NdArray) -> int:

@@ -31,7 +31,7 @@ _N_OUTPUTS.name = "n_outputs"
 _RULED_OUT_BY = {"beta": "no_bias", "gamma": "no_scale"}
 
 
-def meet(operator: Operator, inputs: Sequence[Any], given: list[Any], n_outputs: int) -> list[Shape]:
+def set_up(operator: Operator, inputs: Sequence[Any], given: list[Any], n_outputs: int) -> list[Shape]:
     """Settle what depends on the context and the inputs; returns the shapes of the outputs."""
     if isinstance(operator, Callback):
         operator.present = (True,) * len(given)

@@ -16,9 +16,9 @@ import torch
 
 from ..dtypes import whole_numbers
 from ..errors import GraphError
-from .epoch import advance
-from .operator import Kind
-from .variable import Buffers
+from ..graph.epoch import advance
+from ..graph.operator import Kind
+from ..graph.variable import Buffers
 
 # What steps work on, by number; Any because reading an attribute of a union of classes is what the hot loop does.
 Frame = list[Any]

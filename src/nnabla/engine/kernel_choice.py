@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 import torch
 
 from .._nd_array import KEPT, NdArray
-from .callback import Callback
-from .derivative import autograd_on, derived_grad, recorded
-from .function import Function
-from .meeting import wanted_inputs, with_gaps
-from .operator import Operator
-from .sinks import adding_to, owning
+from ..graph.callback import Callback
+from ..graph.derivative import autograd_on, derived_grad, recorded
+from ..graph.function import Function
+from ..graph.operator import Operator
+from ..graph.setup import wanted_inputs, with_gaps
+from ..graph.variable import Buffers, Variable
+from .accumulation import adding_to, owning
 from .steps import Slot, copied
-from .variable import Buffers, Variable
 
 Kernel = Callable[..., Any]
 

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from .._nd_array import NdArray
-from .operator import Operator, Shape
+from ..graph.operator import Operator, Shape
+from ..graph.variable import Buffers
 from .steps import Frame, Sink
-from .variable import Buffers
 
 
 def assigning(grad: int) -> Sink:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .function import Function
+from ..graph.function import Function
 from .steps import CastSlot, Frame, LeafSlot
 
 # Where an entry comes from; `position` is that of a function, `i` an index into its outputs or inputs.

@@ -1,0 +1,149 @@
+"""Which plan serves a graph: those of one variable, and those of all graphs that are built anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from threading import Lock
+from typing import Any
+
+from .._threads import in_forked_child
+from ..errors import GraphError
+from ..graph.epoch import advance, epoch
+from ..graph.function import Function
+from ..graph.hooks import function_freed_hooks
+from ..graph.order import topological
+from ..graph.setup import output_shapes
+from ..graph.variable import Variable
+from .fingerprint import fingerprint_of
+from .plan import Plan
+
+# The number of functions and steps that all kept plans may have together. Each takes up to 1 KiB.
+_KEPT_STEPS = 1 << 16
+
+# How many plans a variable keeps for itself. They hold on to functions, so there are few: enough for scripts that
+# toggle flags back and forth, as GANs do.
+_KEPT_PLANS = 8
+
+
+class PlanStore:
+    """Plans by the form of graphs that they are for. The least recently used one is dropped first.
+
+    Args:
+        most: total weight of the plans that are kept.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._weight = 0
+        self._plans: dict[Hashable, tuple[Plan, int]] = {}
+        self.renew_lock()
+
+    def renew_lock(self) -> None:
+        """For a forked child: the thread that held the lock does not exist there."""
+        self._lock = Lock()
+
+    def get(self, form: Hashable) -> Plan | None:
+        with self._lock:
+            found = self._plans.pop(form, None)
+            if found is None:
+                return None
+            self._plans[form] = found
+        return found[0]
+
+    def keep(self, form: Hashable, plan: Plan, weight: int) -> None:
+        with self._lock:
+            self._weight += weight - self._plans.pop(form, (plan, 0))[1]
+            self._plans[form] = plan, weight
+            while self._weight > self._most and len(self._plans) > 1:
+                oldest = next(iter(self._plans))
+                self._weight -= self._plans.pop(oldest)[1]
+
+
+# For graphs that are built anew and dropped. Plans hold nothing of the graphs that they were compiled from.
+_plans_of_all = PlanStore(_KEPT_STEPS)
+in_forked_child(_plans_of_all.renew_lock)
+
+
+class PlanCache:
+    """The plan of one variable for one set of options, and those of forms that no other graph has."""
+
+    __slots__ = ("_own", "bound", "epoch")
+
+    def __init__(self) -> None:
+        # The plan of the last call, and the epoch in which it was found valid: while that lasts, it still is.
+        self.epoch = -1
+        self.bound: Any = None
+        self._own = PlanStore(_KEPT_PLANS)
+
+    def find(
+        self,
+        roots: Sequence[Variable],
+        options: tuple[Hashable, ...],
+        compile: Callable[[Sequence[Function]], Plan],
+    ) -> Any:
+        """A plan that is valid for the graph as it is now, bound to it.
+
+        Args:
+            roots: what is asked for.
+            options: "forward" or "backward", and all else that the plan depends on.
+            compile: makes a plan.
+        """
+        order = topological(roots)
+        if self.bound is not None or any([function._epoch != epoch.value for function in order]):
+            setup_again(order)
+            inherit_need_grad(order)
+        form, shared = fingerprint_of(order, roots, readers=options[0] == "forward")
+        key = form, options, bool(function_freed_hooks)
+        plans = _plans_of_all if shared else self._own
+        plan = plans.get(key)
+        if plan is None:
+            plan = compile(order)
+            plans.keep(key, plan, len(order) + len(plan.steps) if shared else 1)
+        self.bound = plan.bind(order)
+        self.epoch = epoch.value
+        return self.bound
+
+
+def plan_cache(roots: Sequence[Variable], key: Hashable, call: str, purpose: str) -> PlanCache:
+    """The plans for `key` of the first of `roots`, which keeps them.
+
+    Raises:
+        GraphError: a root has no parent, so that `call` has nothing to do.
+    """
+    for root in roots:
+        if root._parent is None:
+            raise GraphError(f"{call}: the variable has no parent function, so there is nothing to {purpose}")
+    first = roots[0]
+    if first._plans is None:
+        first._plans = {}
+    cache: PlanCache | None = first._plans.get(key)
+    if cache is None:
+        cache = first._plans[key] = PlanCache()
+    return cache
+
+
+def setup_again(order: Sequence[Function]) -> None:
+    """Update the shapes of outputs where an input has changed its shape since the function was created."""
+    for function in order:
+        shapes = tuple([v.shape for v in function._inputs])
+        if shapes != function._setup_shapes:
+            found = output_shapes(function._operator, function._inputs)
+            for buffers, shape in zip(function._outputs, found, strict=True):
+                if buffers.data._shape != shape:
+                    buffers.resize(shape)
+                    advance()
+            function._setup_shapes = shapes
+
+
+def inherit_need_grad(order: Sequence[Function]) -> None:
+    """Work out from the flags of the inputs which functions have a gradient to compute."""
+    for function in order:
+        outputs = [v for v in (ref() for ref in function._output_refs) if v is not None]
+        needs = (
+            function._operator.differentiable
+            and any([v.need_grad for v in function._inputs])
+            and any([v._need_grad is not False for v in outputs])
+        )
+        function._needs_grad = needs
+        for variable in outputs:
+            variable._inherited_need_grad = needs
