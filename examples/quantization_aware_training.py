@@ -23,8 +23,9 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from example_options import positive_int
 from tqdm import tqdm
-from train_digits import positive_int, shifted_minibatches, split_digits
+from train_digits import shifted_minibatches, split_digits
 
 import nnabla as nn
 import nnabla.functions as F

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from example_options import positive_int
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from threadpoolctl import threadpool_limits
@@ -215,21 +216,6 @@ def reloaded_error(path: Path, split: Split, width: int) -> float:
             raise ValueError(f"{path} does not hold all parameters of the network")
     error.forward()
     return 100 * float(error.d)
-
-
-def positive_int(text: str) -> int:
-    """Parse an integer that is at least 1.
-
-    Raises:
-        argparse.ArgumentTypeError: ``text`` is no integer or is below 1.
-    """
-    try:
-        value = int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected an integer, got {text!r}") from None
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
-    return value
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):

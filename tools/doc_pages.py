@@ -99,6 +99,7 @@ MODULE_PAGES = (
     ("nnabla.utils.data_source", "Data sources"),
     ("nnabla.monitor", "Monitors"),
     ("nnabla.function", "Functions as objects"),
+    ("nnabla.training.trainer", "Training loops"),
     ("nnabla.recompute", "Recomputation"),
     ("nnabla.random", "Seeds"),
     ("nnabla.ext_utils", "Extensions"),

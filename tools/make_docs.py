@@ -1,7 +1,7 @@
 """Make the documentation: pages from the declarations and docstrings, built to HTML.
 
-The functions have one page for each category, and each module that users import has a page; the hand-written pages
-are README.md, as the first one, and docs/*.md. Warnings are errors.
+The functions have one page for each category, each module that users import has a page, and the commands have one; the
+hand-written pages are README.md, as the first one, and docs/*.md. Warnings are errors.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from doc_commands import command_page
 from doc_pages import (
     FUNCTION_PAGES,
     MODULE_PAGES,
@@ -50,10 +51,18 @@ names a function in model files, that is its type name there, and the arguments 
 INDEX = """
 ```{{toctree}}
 :hidden:
+:caption: Guide
+
+{guide}
+```
+
+```{{toctree}}
+:hidden:
 :caption: Reference
 
 functions/index
 {modules}
+all_commands
 ```
 
 ```{{toctree}}
@@ -63,6 +72,28 @@ functions/index
 {written}
 ```
 """
+
+# The pages for users, in the order in which to read them; all others are about the design.
+GUIDE = (
+    "quick_start",
+    "install",
+    "examples",
+    "migration",
+    "graphs",
+    "training",
+    "distributed",
+    "data",
+    "files",
+    "inspection",
+    "graph_converters",
+    "digits_on_the_command_line",
+    "nnabla_cli",
+    "dataset_commands",
+    "onnx",
+    "nnb",
+    "clients",
+    "faq",
+)
 
 
 def title(text: str) -> str:
@@ -85,7 +116,7 @@ def in_place(markdown: str, pages: set[str]) -> str:
         name = target.rpartition("/")[2]
         return f"[{text}]({name})" if name in pages else text
 
-    return re.sub(r"\[([^\]]+)\]\(([^)\s]+)\)", link, markdown)
+    return re.sub(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)", link, markdown)
 
 
 def write_sources(folder: Path) -> tuple[int, int]:
@@ -123,13 +154,17 @@ def write_sources(folder: Path) -> tuple[int, int]:
     pages = {path.name for path in written}
     for path in written:
         (folder / path.name).write_text(in_place(path.read_text(encoding="utf-8"), pages), encoding="utf-8")
+    if (docs / "pictures").exists():
+        shutil.copytree(docs / "pictures", folder / "pictures")
+    (folder / "all_commands.md").write_text(command_page(), encoding="utf-8")
     index = INDEX.format(
+        guide="\n".join(GUIDE),
         modules="\n".join(module_stem(name) for name, _ in MODULE_PAGES),
-        written="\n".join(path.stem for path in written),
+        written="\n".join(path.stem for path in written if path.stem not in GUIDE),
     )
     readme = in_place((ROOT / "README.md").read_text(encoding="utf-8"), pages)
     (folder / "index.md").write_text(readme + index, encoding="utf-8")
-    return len(FUNCTION_PAGES) + 1 + len(MODULE_PAGES) + len(written) + 1, len(functions)
+    return len(FUNCTION_PAGES) + 1 + len(MODULE_PAGES) + len(written) + 2, len(functions)
 
 
 def main() -> int:

@@ -71,6 +71,7 @@ if _TYPE_CHECKING:
     from .inspection.model_summary import summary
     from .inspection.step_profile import profile
     from .training.checkpoints import load_checkpoint, save_checkpoint
+    from .training.trainer import Trainer
 else:
 
     def __getattr__(name: str) -> object:
@@ -95,6 +96,7 @@ else:
             "summary": "inspection.model_summary",
             "load_checkpoint": "training.checkpoints",
             "save_checkpoint": "training.checkpoints",
+            "Trainer": "training.trainer",
         }.get(name)
         if room is not None:
             return getattr(_importlib.import_module(f".{room}", __name__), name)

@@ -1,0 +1,30 @@
+# NNabla in Python, with its converters and command line; for a CPU, or a GPU by TORCH_INDEX:
+#   docker build -t nnabla .
+#   docker build -t nnabla:cuda --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu130 .
+ARG PYTHON=3.12
+FROM python:${PYTHON}-slim AS build
+WORKDIR /source
+COPY pyproject.toml README.md LICENSE ./
+COPY src ./src
+RUN python -m pip install --no-cache-dir build \
+    && python -m build --wheel --outdir /wheels .
+
+FROM python:${PYTHON}-slim
+# gcc builds the C sources that `nnabla_cli convert -O CSRC` writes.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends gcc libc6-dev make \
+    && rm -rf /var/lib/apt/lists/*
+# Where PyTorch comes from: the CPU build unless said otherwise.
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+COPY constraints.txt /tmp/constraints.txt
+RUN python -m pip install --no-cache-dir --index-url ${TORCH_INDEX} "torch>=2.13"
+COPY --from=build /wheels /wheels
+RUN wheel=$(ls /wheels/nnabla-*.whl) \
+    && grep -v '^torch==' /tmp/constraints.txt > /tmp/others.txt \
+    && python -m pip install --no-cache-dir -c /tmp/others.txt "${wheel}[onnx,tflite,graphviz,tensorboard]" \
+    && rm -r /wheels /tmp/constraints.txt /tmp/others.txt
+RUN useradd --create-home nnabla
+USER nnabla
+WORKDIR /home/nnabla
+ENTRYPOINT ["nnabla_cli"]
+CMD ["--help"]
