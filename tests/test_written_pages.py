@@ -31,6 +31,7 @@ CODE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 ELSEWHERE = {
     "docs/adding_a_function.md": "tests/test_adding_a_function.py",
     "docs/quick_start.md": "tests/test_quick_start.py",
+    "docs/distributed.md": "for several processes; tests/distributed runs such programs",
     "docs/how_it_works.md": "lines of the engine, quoted",
     "docs/nnb.md": "reads the model of the reader",
     "docs/onnx.md": "reads the model of the reader",

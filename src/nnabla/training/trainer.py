@@ -15,9 +15,9 @@ from typing import Any
 from tqdm import tqdm
 
 from .. import parameter
+from ..engine.forward import forward_all
 from ..errors import ArgumentError, FormatError
 from ..files.atomic import remove_if_there, replacing
-from ..graph.forward import forward_all
 from ..graph.variable import Variable
 from ..inspection.monitors import Monitor, MonitorSeries
 
