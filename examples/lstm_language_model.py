@@ -118,7 +118,7 @@ def save_figure(bits: list[float], counted: float, text: str, path: Path) -> Non
 
 def main(argv: list[str] | None = None) -> dict[str, float | str | bool]:
     """Run the example; the result holds bits per character and the text that was drawn."""
-    parser = example_parser(__doc__, iterations=1200)
+    parser = example_parser(__doc__, iterations=800)
     parser.add_argument("--width", type=positive_int, default=192, metavar="W", help="size of the state (default 192)")
     args = parser.parse_args(argv)
     random = start(args)
