@@ -11,6 +11,7 @@ that is not better than the best guess from the two letters before.
 from __future__ import annotations
 
 import sys
+import textwrap
 from pathlib import Path
 from pydoc_data.topics import topics
 
@@ -109,7 +110,8 @@ def save_figure(bits: list[float], counted: float, text: str, path: Path) -> Non
     panels[0].axhline(counted, color="#D55E00", linestyle=":", label="two letters before, test")
     panels[0].set(xlabel="update", ylabel="bits per character (mean of 25)", title="How well the next letter is known")
     panels[0].legend(frameon=False)
-    panels[1].text(0, 1, text, family="monospace", fontsize=8.5, va="top", parse_math=False)
+    lines = [part for line in text.splitlines() for part in textwrap.wrap(line, 92, drop_whitespace=False) or [""]]
+    panels[1].text(0, 1, "\n".join(lines), family="monospace", fontsize=8.5, va="top", parse_math=False)
     panels[1].set_title("What it writes")
     panels[1].axis("off")
     figure.savefig(path, dpi=110)
