@@ -15,6 +15,7 @@ from ...network.initial_values import InitialValues
 from . import compositions, recurrent_compositions  # noqa: F401  (enter their rules)
 from .executed import functions_to
 from .model import Shape
+from .quantized_values import PAIRED, QuantizedValues
 from .rules import RULES, Call
 from .runtime_network import RuntimeNetwork, Unsupported
 
@@ -95,6 +96,7 @@ def _write(
 ) -> list[str]:
     """Add the steps of all functions; what stands in the way."""
     obstacles = []
+    quantized = QuantizedValues(functions)
     for f in functions:
         operator = found.operators.get(str(f.name))
         if operator is None:
@@ -109,12 +111,16 @@ def _write(
             if f.type not in RULES and f.name in provided:
                 g.call(f.type, f.inputs, f.outputs, **operator.arguments)
                 continue
+            if f.type in PAIRED:
+                quantized.write(g, call, *f.inputs)
+                continue
             if f.type not in RULES:
                 raise Unsupported("the C runtime has no kernel for it, and no rule composes it of others")
             RULES[f.type](g, call, *_trimmed(call.inputs))
         except Unsupported as reason:
             del g.steps[start:]
             obstacles.append(f"{f.type} {f.name!r}: {reason}")
+    quantized.settle(g)
     return obstacles
 
 

@@ -15,7 +15,8 @@ from .lowering import lower
 from .model import SETTINGS, DataType
 from .records import VERSIONS
 from .runtime_network import RuntimeNetwork
-from .settings import Settings, StoredType, read_settings, stored_type, template
+from .settings import Settings, read_settings, stored_type, template
+from .stored_types import StoredType
 from .typed_models import checked_level, checked_version, typed
 
 NN_BINARY_FORMAT_VERSION = VERSIONS[0]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .model import Shape
+from .stored_types import StoredType
 
 
 class Unsupported(Exception):
@@ -49,6 +50,7 @@ class RuntimeNetwork:
         steps: in the order in which they run.
         like: names of variables by those that rules made for them, which share their type.
         layouts: which parameters are stored in another layout; names by name and layout.
+        types: of variables that the network itself rounds, by name.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class RuntimeNetwork:
         self.steps: list[Step] = []
         self.like: dict[str, str] = {}
         self.layouts: dict[tuple[str, str], str] = {}
+        self.types: dict[str, StoredType] = {}
         self._function = ""
         self._target = ""
         self._readers: dict[str, int] = {}

@@ -10,29 +10,10 @@ from typing import Any
 from ...errors import ArgumentError, FormatError, shown
 from .model import FRACTION_BITS, SETTINGS, DataType
 from .runtime_network import RuntimeNetwork
+from .stored_types import FLOAT, StoredType
 
 _NAMES = {name: type for type, name in SETTINGS.items()}
 LARGEST_IMPLEMENT = 65535
-
-
-@dataclasses.dataclass(frozen=True)
-class StoredType:
-    """How a variable is to be stored.
-
-    Attributes:
-        type: of its numbers.
-        fp_pos: fraction bits; ``None`` for those that fit the values of a parameter.
-    """
-
-    type: DataType
-    fp_pos: int | None = None
-
-    def __str__(self) -> str:
-        name = SETTINGS[self.type]
-        return name if self.fp_pos is None else f"{name}_{self.fp_pos}"
-
-
-FLOAT = StoredType(DataType.FLOAT, 0)
 
 
 def stored_type(text: Any, what: str) -> StoredType:
@@ -118,6 +99,8 @@ def template(network: RuntimeNetwork, default: StoredType) -> str:
     names = dict.fromkeys(step.name for step in network.steps)
     content: Mapping[str, Any] = {
         "functions": {name: {"implement": 0} for name in names},
-        "variables": {name: str(default) for name in network.shapes if name not in network.like},
+        "variables": {
+            name: str(network.types.get(name, default)) for name in network.shapes if name not in network.like
+        },
     }
     return str(yaml.safe_dump(dict(content), default_flow_style=False, sort_keys=False, allow_unicode=True))

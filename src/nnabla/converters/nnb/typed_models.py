@@ -14,7 +14,8 @@ from .memory_plan import plan
 from .model import SETTINGS, DataType, Function, Model, Variable, fitting_fp_pos, stored
 from .records import VERSIONS, fallback, fields
 from .runtime_network import RuntimeNetwork, Step
-from .settings import Settings, StoredType
+from .settings import Settings
+from .stored_types import StoredType
 
 _WITHOUT_EFFECT = {"inplace"}
 
@@ -130,9 +131,14 @@ def _same(value: Any, argument: Any) -> bool:
 
 
 def _asked(g: RuntimeNetwork, settings: Settings, name: str) -> StoredType:
-    """The type of a variable: its own, else that of the one that a rule made it for, else the default."""
+    """The type of a variable: its own, else that to which the network rounds it, else that of the one that a rule made
+    it for, else the default.
+    """
     own: Mapping[str, StoredType] = settings.variables
-    found = own.get(name) or own.get(g.like.get(name, ""))
+    like = g.like.get(name, "")
+    found = own.get(name) or g.types.get(name) or own.get(like)
+    if found is None and name in g.layouts.values():
+        found = g.types.get(like)
     if found is None:
         return settings.default
     if found.type == DataType.SIGN and name not in own:

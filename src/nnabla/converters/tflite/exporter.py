@@ -44,6 +44,11 @@ def written(network: RuntimeNetwork) -> bytes:
     Raises:
         FormatError: functions that cannot be written; the message names them all.
     """
+    if network.types:
+        raise FormatError(
+            f"network {network.name!r} cannot be written as TFLite: values are rounded by QuantizeLinear, and all that "
+            "is written has float32"
+        )
     g = FlatGraph()
     places = {name: g.add(network.shapes[name], name) for name in network.inputs}
     for name, values in network.values.items():
