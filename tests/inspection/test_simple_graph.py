@@ -45,10 +45,38 @@ def test_own_layout(y, tmp_path):
 def test_verbose(y, tmp_path):
     path = SimpleGraph(format="svg", verbose=True).save(y, str(tmp_path / "graph"))
     found = texts(path)
-    assert "((2, 3, 8, 8), need_grad=False))" in str(found)
+    assert "((2, 3, 8, 8), need_grad=False))" in " ".join(found)
     assert any('"inplace": false' in text for text in found)
     assert any('"stride": [1, 1]' in text for text in found)
     assert (tmp_path / "graph").read_text().startswith("digraph {")
+
+
+@pytest.mark.usefixtures("without_graphviz")
+def test_long_arguments_stand_on_several_lines_and_text_can_be_read(y, tmp_path):
+    x = nn.Variable((2, 3, 8, 8))
+    h = PF.convolution(x, 4, (3, 3), name="d")
+    path = SimpleGraph(format="svg", verbose=True).save(h, str(tmp_path / "graph"))
+    found = texts(path)
+    start = next(i for i, text in enumerate(found) if "base_axis" in text)
+    entries = found[start : start + 3]
+    assert " ".join(entries).startswith('({"base_axis": 1, "pad": [0, 0], "stride": [1, 1], "dilation": [1, 1]')
+    assert max(map(len, entries)) <= 44
+    nodes = SimpleGraph(fname_color_map={"Add2": "#ffffe0", "Tanh": "#000080"}).diagram(y).nodes
+    colors = {node.lines[0]: node.text_color for node in nodes.values() if node.box}
+    expected = {
+        "Convolution": "white",
+        "BatchNormalization": "black",
+        "ReLU": "black",
+        "Tanh": "white",
+        "Add2": "black",
+    }
+    assert colors == expected
+    assert {node.text_color for node in nodes.values() if not node.box} == {"black"}
+    source = (tmp_path / "graph").read_text()
+    assert 'fontcolor="white"' in source
+    # SVG's own purple is darker than graphviz'.
+    SimpleGraph(format="svg").save(y, str(tmp_path / "other"))
+    assert 'fill="#a020f0"' in (tmp_path / "other.svg").read_text()
 
 
 def test_colors(y):

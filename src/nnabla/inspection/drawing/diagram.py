@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,12 @@ INPUT_COLOR = "#d9d9d9"
 BUFFER_COLOR = "#f2f2f2"
 PARAMETER_COLOR = "#ffc0cb"
 
+# Characters of a line, where it can be broken.
+BOX_WIDTH, ELLIPSE_WIDTH = 44, 24
+_LIGHT_COLORS = frozenset(
+    {"green", "orange", "gray", "pink", "yellow", "gold", "cyan", "lime", "white", "beige", "wheat"}
+)
+
 
 @dataclass(frozen=True)
 class Node:
@@ -21,7 +28,7 @@ class Node:
     Attributes:
         key: what edges name it by.
         lines: its text.
-        box: a box with white text, for functions; else an ellipse with black text.
+        box: a box, for functions; else an ellipse.
         color: that it is filled with, such as ``"#3366cc"`` or a name that SVG knows.
         border: color of its outline.
         tooltip: shown by a browser where the pointer rests on it.
@@ -33,6 +40,37 @@ class Node:
     color: str = BUFFER_COLOR
     border: str = "#666666"
     tooltip: str = ""
+
+    @property
+    def text_color(self) -> str:
+        """White in boxes of dark colors, else black."""
+        return "black" if not self.box or _is_light(self.color) else "white"
+
+    def text(self) -> list[str]:
+        """Its lines as they are drawn: what has several entries with names stands on several lines, if it is long.
+
+        Example:
+            >>> Node("f", ('({"kernel": [2, 2], "stride": [2, 2], "pad": [0, 0]})',), box=True).text()
+            ['({"kernel": [2, 2], "stride": [2, 2],', '"pad": [0, 0]})']
+        """
+        found = []
+        for line in self.lines:
+            first, *rest = re.split(r'(?<=,) (?="|\w+=)', line)
+            found.append(first)
+            for entry in rest:
+                if len(found[-1]) + len(entry) < (BOX_WIDTH if self.box else ELLIPSE_WIDTH):
+                    found[-1] += f" {entry}"
+                else:
+                    found.append(entry)
+        return found
+
+
+def _is_light(color: str) -> bool:
+    """Whether black text is read more easily on a color; by the brightness that recommendation BT.601 gives it."""
+    if re.fullmatch("#[0-9a-fA-F]{6}", color):
+        red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+        return 0.299 * red + 0.587 * green + 0.114 * blue > 150
+    return color.startswith("light") or color.rstrip("1234") in _LIGHT_COLORS
 
 
 @dataclass

@@ -55,13 +55,12 @@ def dot_source(diagram: Diagram) -> str:
     number = {key: i for i, key in enumerate(diagram.nodes)}
     lines = ["digraph {", 'node [fontname="Helvetica" fontsize=12 style=filled]']
     for key, node in diagram.nodes.items():
-        shape, text = ("box", "white") if node.box else ("ellipse", "black")
         attributes = {
-            "label": "\n".join(node.lines),
-            "shape": shape,
+            "label": "\n".join(node.text()),
+            "shape": "box" if node.box else "ellipse",
             "fillcolor": node.color,
             "color": node.border,
-            "fontcolor": text,
+            "fontcolor": node.text_color,
             "tooltip": node.tooltip,
         }
         lines.append(f"n{number[key]} [{' '.join(f'{k}={_quoted(v)}' for k, v in attributes.items())}]")

@@ -45,8 +45,9 @@ def svg(diagram: Diagram) -> str:
 
 
 def _size(node: Node) -> tuple[float, float]:
-    width = max((len(line) for line in node.lines), default=0) * FONT_SIZE * CHARACTER
-    height = len(node.lines) * LINE_HEIGHT
+    lines = node.text()
+    width = max((len(line) for line in lines), default=0) * FONT_SIZE * CHARACTER
+    height = len(lines) * LINE_HEIGHT
     # Text fits into an ellipse that is wider and higher by the square root of 2.
     return (width + 14, height + 10) if node.box else (width * 1.2 + 14, height * 1.3 + 8)
 
@@ -72,16 +73,21 @@ def _drawn(node: Node, x: float, y: float, width: float, height: float) -> str:
             f'<ellipse cx="{x:.1f}" cy="{y:.1f}" rx="{width / 2:.1f}" ry="{height / 2:.1f}" '
             f'fill="{fill}" stroke="{stroke}"/>'
         )
-    top = y - (len(node.lines) - 1) * LINE_HEIGHT / 2
+    lines = node.text()
+    top = y - (len(lines) - 1) * LINE_HEIGHT / 2
     texts = "".join(
         f'<text x="{x:.1f}" y="{top + i * LINE_HEIGHT:.1f}" text-anchor="middle" dominant-baseline="central" '
-        f'fill="{"white" if node.box else "black"}">{escape(line)}</text>'
-        for i, line in enumerate(node.lines)
+        f'fill="{node.text_color}">{escape(line)}</text>'
+        for i, line in enumerate(lines)
     )
     tooltip = f"<title>{escape(node.tooltip)}</title>" if node.tooltip else ""
     return f"<g>{tooltip}{shape}{texts}</g>"
 
 
+# Names that SVG gives other colors than graphviz.
+_OTHERS = {"green": "#00ff00", "gray": "#c0c0c0", "purple": "#a020f0", "maroon": "#b03060"}
+
+
 def _color(name: str) -> str:
     """A color of graphviz; its shades such as ``lightblue2`` are none of SVG's, but ``lightblue`` is."""
-    return escape(re.sub(r"^([a-z]+)[1-4]$", r"\1", name))
+    return escape(_OTHERS.get(name) or re.sub(r"^([a-z]+)[1-4]$", r"\1", name))
