@@ -45,9 +45,59 @@ def test_as_the_original(key):
         np.testing.assert_allclose(arrays[name.removeprefix(f"{key}/")], wanted, rtol=1e-4, atol=2e-5 * scale)
 
 
-def test_every_kind_is_recorded_on_most_networks():
-    for case in CASES:
-        assert sum(key.startswith(f"{case}: ") for key in RECORDED) >= (2 if "folding" in case or case == "bias" else 4)
+# Where NNabla 1.39 fails, and why.
+NOT_RECORDED = {
+    "it builds a Split again, of which an LSTM cell has one, with one output": [
+        f"{case}: lstm" for case in CASES if not case.startswith("pruning")
+    ],
+    "its pruning takes an Affine with several axes of outputs for one with one axis": [
+        *("pruning: lstm", "pruning of affine layers: lstm")
+    ],
+    "its folding multiplies the rows of an Affine's weight": ["folding: lenet", "folding, for training: lenet"],
+    "it gives a Deconvolution a bias for each input map": [
+        "bias: unet",
+        "folding: unet",
+        "folding, for training: unet",
+    ],
+}
+
+
+def test_all_is_recorded_but_where_the_original_fails():
+    missing = [key for keys in NOT_RECORDED.values() for key in keys]
+    assert sorted([*RECORDED, *missing]) == sorted(f"{case}: {network}" for case in CASES for network in NETWORKS)
+
+
+# Folding leaves the normalization that comes first, which computes with the statistics of the batch in training.
+@pytest.mark.parametrize(
+    "case", sorted(CASES.keys() - {"pruning", "pruning of affine layers", "folding, for training"})
+)
+def test_lstm_without_recording(case, monkeypatch):
+    """The network as it is, or built as the conversion shall leave it."""
+    found = converted(CASES[case], "lstm")[1]
+    found.forward()
+    if case == "removal":
+        for name in ("relu", "relu6", "sigmoid", "tanh"):
+            monkeypatch.setattr(F, name, lambda x: x)
+    _, expected = build("lstm")
+    expected.forward()
+    np.testing.assert_allclose(found.d, expected.d, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("case", "threshold"), [("pruning", 1.0), ("pruning of affine layers", 2.0)])
+def test_lstm_pruned(case, threshold):
+    _, found = converted(CASES[case], "lstm")
+    found.forward()
+    _, expected = build("lstm")
+    parameters = nn.get_parameters()
+    pruned = 0
+    for name in [name for name in parameters if name.endswith("affine/W")]:
+        keep = np.sum(parameters[name].d ** 2, axis=0) >= threshold
+        parameters[name].d *= keep
+        parameters[name.removesuffix("W") + "b"].d *= keep
+        pruned += np.sum(~keep)
+    assert pruned > 3
+    expected.forward()
+    np.testing.assert_allclose(found.d, expected.d, rtol=1e-5, atol=1e-5)
 
 
 def types(y):
