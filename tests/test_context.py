@@ -13,6 +13,7 @@ import torch
 import nnabla as nn
 import nnabla.functions as F
 import nnabla.parametric_functions as PF
+from nnabla.contrib.context import extension_context
 from nnabla.errors import ArgumentError, ExtensionError
 from nnabla.ext_utils import get_extension_context, import_extension_module, list_extensions
 
@@ -121,6 +122,13 @@ def test_extensions():
         get_extension_context("nope")
     with pytest.raises(ArgumentError, match="type_config must be one of .*'bfloat16'.*, not 'quad'"):
         get_extension_context("cpu", type_config="quad")
+
+
+def test_the_former_name():
+    assert extension_context() == get_extension_context("cpu")
+    assert extension_context("cpu", type_config="half") == get_extension_context("cpu", type_config="half")
+    with pytest.raises(ModuleNotFoundError, match="no extension 'nope'"):
+        extension_context(extension_name="nope")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import OrderedDict
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,6 +13,8 @@ import numpy as np
 import pytest
 
 import nnabla as nn
+import nnabla.parametric_functions as PF
+import nnabla.solvers
 from nnabla.lms import SwapInOutScheduler
 from nnabla.utils.cli import utility
 from nnabla.utils.load import load
@@ -136,26 +139,30 @@ def test_nothing_is_swapped_on_a_cpu(caplog):
 
 
 def test_a_scheduler_changes_no_result():
+    """Of a training, which calls it around functions and updates."""
     context = nn.get_current_context()
     results = []
     for scheduler in (None, SwapInOutScheduler(context, context, 1000)):
-        x = nn.Variable.from_numpy_array(np.arange(3.0), need_grad=True)
-        y = nn.functions.sum(nn.functions.exp(x))
-        if scheduler is None:
-            y.forward()
-            y.backward()
-        else:
-            hooks = {
-                "function_pre_hook": scheduler.function_pre_hook,
-                "function_post_hook": scheduler.function_post_hook,
-            }
-            with scheduler:
-                y.forward(**hooks)
-                y.backward(**hooks)
-                scheduler.update_pre_hook()
-                scheduler.update_post_hook()
-        results.append(x.g.copy())
-    np.testing.assert_array_equal(*results)
+        nn.clear_parameters()
+        nn.seed(1)
+        x = nn.Variable.from_numpy_array(np.random.RandomState(0).randn(8, 3))
+        h = PF.batch_normalization(PF.affine(x, 4, name="a"))
+        loss = nn.functions.mean(PF.affine(nn.functions.tanh(h), 2, name="b") ** 2)
+        solver = nn.solvers.Adam(0.1)
+        solver.set_parameters(nn.get_parameters())
+        functions = updates = {}
+        if scheduler is not None:
+            functions = {f"function_{w}_hook": getattr(scheduler, f"function_{w}_hook") for w in ("pre", "post")}
+            updates = {f"update_{w}_hook": getattr(scheduler, f"update_{w}_hook") for w in ("pre", "post")}
+        for _ in range(3):
+            with scheduler or nullcontext():
+                loss.forward(clear_no_need_grad=True, **functions)
+                solver.zero_grad()
+                loss.backward(clear_buffer=True, **functions)
+                solver.update(**updates)
+        results.append([loss.d.copy(), *(v.d.copy() for v in nn.get_parameters(grad_only=False).values())])
+    for without, with_scheduler in zip(*results, strict=True):
+        np.testing.assert_array_equal(without, with_scheduler)
     with pytest.raises(nn.errors.ArgumentError, match="size must be positive, not 0"):
         SwapInOutScheduler(context, context, 0)
 
