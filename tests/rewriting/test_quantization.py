@@ -17,7 +17,7 @@ import nnabla.utils.qnn as Q
 from nnabla.errors import ArgumentError
 
 from .networks import NETWORKS, build
-from .quantizations import stages
+from .quantizations import CONFIGURATIONS, stages
 
 FOLDER = Path(__file__).resolve().parents[1] / "reference"
 RECORDED = json.loads((FOLDER / "qnn.json").read_text(encoding="utf-8"))
@@ -57,8 +57,14 @@ def test_as_the_original(key):
         np.testing.assert_allclose(arrays[own], ARRAYS[name], rtol=1e-4, atol=1e-3 * float(np.abs(ARRAYS[name]).max()))
 
 
-def test_most_networks_are_recorded():
-    assert len(RECORDED) == 54 and len({key.split(": ")[1] for key in RECORDED}) == 4
+# Where NNabla 1.39 fails, see `NOT_RECORDED` of `test_graph_converters.py`: it builds no LSTM again, and folds neither
+# the Affine of LeNet nor the Deconvolution of the U-Net.
+NOT_RECORDED = [f"{configuration}: lstm" for configuration in CONFIGURATIONS] + ["TensorRT: lenet", "TensorRT: unet"]
+
+
+def test_all_is_recorded_but_where_the_original_fails():
+    wanted = [f"{configuration}: {network}" for configuration in CONFIGURATIONS for network in NETWORKS]
+    assert sorted([*RECORDED, *NOT_RECORDED]) == sorted(wanted)
 
 
 @pytest.mark.parametrize("configuration", ["TensorRT", "default", "everything", "both sides"])
@@ -185,6 +191,57 @@ def test_training_goes_on_and_both_graphs_share_scales(tmp_path):
     again = network(test)
     again.forward()
     np.testing.assert_allclose(again.d, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("pow2", ["ROUND", "NOTROUND"])
+def test_weights_of_fewer_bits(pow2):
+    config = Q.QATTensorRTConfig()
+    config.niter_to_training, config.skip_bias, config.weight_bits = 1, True, 7
+    config.pow2 = Q.QATConfig.RoundingMethod[pow2]
+    _, y = build("resnet")
+    scheduler = Q.QATScheduler(config)
+    scheduler(y)
+    for _ in range(2):
+        scheduler.step()
+        y.forward()
+    whole = []
+    y.visit(lambda f: whole.append(f) if f.info.type_name == "QuantizeLinear" and f.inputs[0].parent is None else None)
+    assert len(whole) > 3
+    for f in whole:
+        largest = np.abs(f.inputs[0].d).max() / f.inputs[1].d.item()
+        assert largest <= 63.001 and largest > (31 if pow2 == "ROUND" else 62.99)
+    config.weight_bits = 9
+    with pytest.raises(ArgumentError, match="weight_bits must be from 2 to 8, not 9"):
+        other = Q.QATScheduler(config)
+        other(build("resnet")[1])
+        other.step()
+
+
+def test_sums_of_two_products_fit_into_16_bits_with_weights_of_7():
+    """onnxruntime adds them there on processors without VNNI, and saturates them with weights of 8 bits."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    from nnabla.converters.onnx import to_onnx
+    from nnabla.network import create_graph_from_variable
+
+    rng = np.random.RandomState(0)
+    x = nn.Variable.from_numpy_array(np.abs(rng.randn(16, 32, 6, 6)))
+    h = PF.convolution(F.relu(x), 16, (3, 3), name="a", with_bias=False)
+    y = F.relu(PF.convolution(F.relu(h), 16, (3, 3), name="b", with_bias=False))
+    config = Q.QATTensorRTConfig()
+    config.niter_to_training, config.weight_bits = 1, 7
+    config.record_layers, config.skip_inputs_layers = ["Convolution", "ReLU"], []
+    config.recorder_activation = Q.AbsMaxRecorderCallback
+    scheduler = Q.QATScheduler(config)
+    scheduler(y)
+    for _ in range(2):
+        scheduler.step()
+        y.forward()
+    model = to_onnx(create_graph_from_variable("net", y, names={"x": x, "y": y})["net"])
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (found,) = session.run(["y"], {"x": x.d.astype(np.float32)})
+    # Within one step of the last scale; with weights of 8 bits it is off by several.
+    scales = {k: v.d.item() for k, v in nn.get_parameters(grad_only=False).items() if "/scale-x0" in k}
+    assert np.abs(found - y.d).max() <= 1.01 * max(scales.values()), scales
 
 
 def test_the_network_as_onnx():

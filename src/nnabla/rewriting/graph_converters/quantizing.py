@@ -14,7 +14,7 @@ from ...graph.callback import Callback
 from ...graph.function import Function
 from ...graph.variable import Variable
 from ..quantization.configuration import PrecisionMode, QATConfig, RecorderPosition, qat_default_config
-from ..quantization.recorders import Recorder
+from ..quantization.recorders import Recorder, rounded_scale
 from .conversion import FunctionModifier
 from .rebuilding import rebuilt
 
@@ -23,6 +23,9 @@ _WEIGHTED = frozenset({"Convolution", "Deconvolution", "DepthwiseConvolution", "
 # Statistics are gathered in float32; normalizations are folded where integers are wanted.
 _NEVER = frozenset({"BatchNormalization", "FusedBatchNormalization", "SyncBatchNormalization"})
 
+
+# What the names of parameters of a weight's recorder end with.
+_WEIGHT = "w0"
 
 # What adds integers, or puts them beside one another: they must have the same scale.
 _ONE_SCALE = frozenset({"Add2", "Concatenate"})
@@ -54,6 +57,8 @@ def _configuration(config: QATConfig | None) -> QATConfig:
     found = qat_default_config if config is None else config
     if found.precision_mode != PrecisionMode.SIM_QNN:
         raise ArgumentError(f"QATConfig: precision_mode must be SIM_QNN, not {found.precision_mode.name}")
+    if found.weight_bits not in range(2, 9):
+        raise ArgumentError(f"QATConfig: weight_bits must be from 2 to 8, not {found.weight_bits!r}")
     return found
 
 
@@ -70,7 +75,7 @@ class QuantizeNonQNNToRecordingModifier(FunctionModifier):
         training: whether anything is noted; else what another graph has noted is used.
 
     Raises:
-        ArgumentError: the precision mode is none that there is.
+        ArgumentError: the precision mode or the number of bits is none that there is.
     """
 
     def __init__(
@@ -146,7 +151,7 @@ class QuantizeNonQNNToRecordingModifier(FunctionModifier):
             return self.share_recorder(f, inputs, [], cfg)
         found = self.share_recorder(f, inputs[:1], [], cfg)
         callback, scope = _made(cfg.recorder_weight), self._scope(f)
-        weight = Place(scope, "w0", callback)
+        weight = Place(scope, _WEIGHT, callback)
         found.append(self._record(inputs[1], weight))
         for bias in inputs[2:]:
             activation = _place_of(found[0])
@@ -180,7 +185,7 @@ class QuantizeRecordingToTrainingModifier(FunctionModifier):
         config: how values are rounded; default that for TensorRT.
 
     Raises:
-        ArgumentError: the precision mode is none that there is; nothing was recorded.
+        ArgumentError: the precision mode or the number of bits is none that there is; nothing was recorded.
     """
 
     def __init__(self, functions_ranks: Mapping[Function, int], config: QATConfig | None = None) -> None:
@@ -242,9 +247,19 @@ class QuantizeRecordingToTrainingModifier(FunctionModifier):
             get = getattr(type(place.callback), "get_scale_zeropoint")  # noqa: B009 - its first argument is x
             rounding = getattr(config.pow2, "value", config.pow2)
             scale, zero = get(x, narrow_range=config.narrow_range, round_method=rounding, name=place.tag)
+            if config.weight_bits < 8 and place.tag == _WEIGHT:
+                scale = _scale_of_all(x, config.weight_bits, np.shape(scale), rounding)
             zeros = _fixed(f"zeropoint-{place.tag}", np.asarray(zero))
             # Where there were zeros only, any scale will do, but 0.
             return _fixed(f"scale-{place.tag}", np.where(np.asarray(scale) > 0, scale, 1.0)), zeros
+
+
+def _scale_of_all(weight: Variable, bits: int, shape: tuple[int, ...], rounding: str) -> np.ndarray:
+    """The least scale with which the integers of all weights fit into some bits; a power of two unless that is not
+    wanted.
+    """
+    scale = np.abs(weight.d).max(initial=0.0) / (2 ** (bits - 1) - 1)
+    return np.full(shape, scale if rounding == "NOTROUND" else rounded_scale(scale, "CEIL"))
 
 
 def _fixed(name: str, values: np.ndarray | None = None) -> Variable:

@@ -71,6 +71,9 @@ class QATConfig:
             input and weight that have 8 bits, as in NNabla 1.39, which is little.
         skip_inputs_layers: type names that are not quantized where they read the network's input.
         skip_outputs_layers: type names that are not quantized where they compute its output.
+        weight_bits: bits of weights, 2 to 8. With fewer than 8 the scale is the least into which all weights fit, a
+            power of two if `pow2` wants one. 7 are for processors that add two products in 16 bits, as x86 without VNNI
+            does.
         zero_point: accepted for compatibility: zero points are 0, as in NNabla 1.39.
     """
 
@@ -98,6 +101,7 @@ class QATConfig:
     skip_outputs_layers: Sequence[str] = ["Affine"]
     learning_rate_scale: float = 0.1
     skip_bias: bool = False
+    weight_bits: int = 8
 
 
 class QATTensorRTConfig(QATConfig):
