@@ -46,8 +46,8 @@ LAYERS = {
 }
 
 
-def described(y, **names):
-    return nn.graph_def.create_graph_from_variable("net", y, names=names)["net"]
+def described(output, **names):
+    return nn.graph_def.create_graph_from_variable("net", output, names=names)["net"]
 
 
 @pytest.mark.parametrize("layer", LAYERS)
@@ -73,6 +73,7 @@ def trained(network, **options):
     x, y = build(network)
     config = Q.QATTensorRTConfig()
     config.niter_to_training, config.skip_bias = 1, True
+    config.recorder_activation = config.recorder_weight = Q.AbsMaxRecorderCallback
     for name, value in options.items():
         setattr(config, name, value)
     scheduler = Q.QATScheduler(config)
@@ -90,11 +91,11 @@ def test_networks(network, options):
     pairs = []
     y.visit(lambda f: pairs.append(f) if f.info.type_name == "DequantizeLinear" else None)
     model = from_bytes(to_bytes(to_nnb(described(y, x=x), batch_size=x.shape[0])))
-    assert sum(v.type == DataType.INT8 for v in model.variables) >= len(pairs) > 3
+    assert sum(v.type == DataType.INT8 for v in model.variables) > 0.8 * len(pairs) > 3
     rest = [np.zeros(model.variables[i].shape) for i in model.inputs[1:]]  # the state of an LSTM
     (found,) = run(model, [x.d, *rest])
     scale = np.abs(y.d).max()
-    assert 0 < np.abs(found - y.d).max() < 0.35 * scale
+    assert np.abs(found - y.d).max() < 0.35 * scale
     assert np.corrcoef(found.ravel(), y.d.ravel())[0, 1] > 0.97
 
 
@@ -104,19 +105,20 @@ def test_types_of_the_settings_come_first():
     types = [v.type for v in to_nnb(graph, batch_size=2, settings=Settings(stored_type("FIXED16_8", "t"))).variables]
     assert set(types) == {DataType.INT16, DataType.INT8}
     own = Settings(variables={"x": stored_type("FIXED16_9", "t")})
-    assert to_nnb(graph, batch_size=2, settings=own).variables[0].fp_pos == 9
+    x = next(v for v in to_nnb(graph, batch_size=2, settings=own).variables if v.name == "x")
+    assert (x.type, x.fp_pos) == (DataType.INT16, 9)
 
 
-def refused(y, text, **names):
+def refused(y, text):
     with pytest.raises(FormatError, match=text):
-        to_nnb(described(y, **names))
+        to_nnb(described(y))
 
 
 def test_what_the_runtime_cannot_store():
     x = nn.Variable((2, 3))
     refused(trained("resnet", pow2=Q.QATConfig.RoundingMethod.NOTROUND)[1], "scale must be a power of two from 2.-15")
     refused(rounded(x, 16), "scale must be a power of two from 2.-15 to 1, not 1.52588e-05")
-    refused(rounded(x, -1), "scale must be a power of two .* not 2;")
+    refused(rounded(x, -1), "scale must be a power of two .* not 2 ")
     refused(rounded(x, 3, dtype=np.uint8), "no numbers of 8 bits without sign")
     refused(rounded(x, 3, zero=2.0), "one scale for an array, and the zero point 0")
     one, zero = parameter([[1.0]]), parameter([[0.0]])
