@@ -1,8 +1,8 @@
 """Takes pictures of TensorBoard's pages of what this package writes: `python tools/tensorboard_picture.py`.
 
 Trains a small network for some steps with a monitor that writes event files, writes its graph, starts TensorBoard on
-the loopback interface, and opens its pages of scalars and graphs in Chromium without a window. Fails if a page does not
-show the series or the graph; look at ``scalars.png`` and ``graphs.png`` in the folder ``--output`` all the same.
+the loopback interface, and opens its pages of scalars and graphs in Chromium without a window. Look at ``scalars.png``
+and ``graphs.png`` in the folder ``--output``: a falling loss, and boxes between ``image`` and ``scores``.
 
 Needs the package ``tensorboard`` (``pip install -e ".[tensorboard]"``) and Chromium (``apt-get install chromium``).
 """
@@ -30,8 +30,8 @@ from nnabla.experimental.tb_graph_writer import TBGraphWriter
 from nnabla.monitor import Monitor, MonitorSeries
 
 SECONDS = 120
-# What each page must show, in its text.
-PAGES = {"scalars": "training-loss", "graphs": "classifier"}
+PAGES = ("scalars", "graphs")
+SERIES = "training-loss"
 
 
 def write_events(folder: Path) -> None:
@@ -45,7 +45,7 @@ def write_events(folder: Path) -> None:
     loss = F.mean(F.softmax_cross_entropy(y, t))
     solver = S.Adam(1e-2)
     solver.set_parameters(nn.get_parameters())
-    series = MonitorSeries("training-loss", Monitor(str(folder), tensorboard=True), interval=1, verbose=False)
+    series = MonitorSeries(SERIES, Monitor(str(folder), tensorboard=True), interval=1, verbose=False)
     x.d, t.d = rng.randn(*x.shape), rng.randint(0, 10, t.shape)
     for step in range(50):
         loss.forward(clear_no_need_grad=True)
@@ -83,20 +83,19 @@ def wait_for_data(address: str) -> None:
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
         with urllib.request.urlopen(f"{address}data/plugin/scalars/tags", timeout=SECONDS) as answer:
-            if PAGES["scalars"] in json.dumps(json.load(answer)):
+            if SERIES in json.dumps(json.load(answer)):
                 return
         time.sleep(0.5)
     raise TimeoutError("TensorBoard has not found the series")
 
 
-def open_page(url: str, picture: Path) -> str:
-    """Open a page, take a picture of it, and return its text."""
+def take_picture(url: str, picture: Path) -> None:
+    """Open a page and take a picture of it."""
     with tempfile.TemporaryDirectory() as profile:
         command = [browser(), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}"]
         command += ["--window-size=1500,1000", "--hide-scrollbars", "--virtual-time-budget=30000"]
-        quiet = {"stderr": subprocess.DEVNULL, "check": True, "timeout": SECONDS}
-        subprocess.run([*command, f"--screenshot={picture}", url], stdout=subprocess.DEVNULL, **quiet)
-        return subprocess.run([*command, "--dump-dom", url], stdout=subprocess.PIPE, text=True, **quiet).stdout
+        command += [f"--screenshot={picture}", url]
+        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True, timeout=SECONDS)
 
 
 def main() -> None:
@@ -105,7 +104,6 @@ def main() -> None:
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
     browser()
-    missing = []
     with tempfile.TemporaryDirectory() as folder:
         write_events(Path(folder))
         command = [sys.executable, "-m", "tensorboard.main", "--logdir", folder, "--host", "127.0.0.1", "--port", "0"]
@@ -113,16 +111,13 @@ def main() -> None:
         try:
             address = address_of(process)
             wait_for_data(address)
-            for page, shown in PAGES.items():
+            for page in PAGES:
                 picture = args.output.resolve() / f"{page}.png"
-                if shown not in open_page(f"{address}#{page}", picture):
-                    missing.append(f"{page} does not show {shown!r}")
+                take_picture(f"{address}#{page}", picture)
                 print(picture)
         finally:
             process.terminate()
             process.wait()
-    if missing:
-        sys.exit("; ".join(missing))
 
 
 if __name__ == "__main__":
