@@ -178,29 +178,6 @@ def test_debugging(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert names == {"network", "profile", "profile_detail", "profile_summary", "trace"}
 
 
-def test_graph_converters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = ["--output", str(tmp_path), "--iterations", "1", "--size", "32", "--maps", "4"]
-    result = example("graph_converters").main(options)
-    types, printed = result["types"], capsys.readouterr().out
-    assert types["original"]["Convolution"] == types["original"]["BatchNormalization"] == 53
-    assert {name: each["BatchNormalization"] for name, each in types.items() if name != "original"} == {
-        **dict.fromkeys(("folded", "self-folded", "leaky", "of a file"), 0),
-        **dict.fromkeys(("channels last", "channels first again"), 53),
-    }
-    assert types["self-folded"]["Mul2"] == 53 and "Mul2" not in types["folded"]
-    assert (types["leaky"]["LeakyReLU"], types["leaky"]["ReLU"], types["folded"]["ReLU"]) == (49, 0, 49)
-    assert result["input"] == (1, 32, 32, 3)
-    assert result["networks"]["channels last"].shape == (1, 1000)
-    differences = result["differences"]
-    assert 1e-3 < differences.pop("leaky") < 10
-    assert max(differences.values()) < 1e-4
-    assert (
-        "stage3/block2/wide/conv/Convolution(Convolution)" in printed
-        and "with the channels last: (1, 32, 32, 3)" in printed
-    )
-    assert {path.name.partition(".")[0] for path in tmp_path.iterdir()} == {"resnet50", "folded"}
-
-
 def test_demonstration_learns_and_reloads(tmp_path: Path) -> None:
     options = ["--output", str(tmp_path), "--iterations", "250", "--max-error", "8"]
     result = example("train_digits").main(options)
@@ -230,7 +207,7 @@ def test_demonstration_fails_above_the_error_allowed(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=120,
         check=False,
     )
     assert run.returncode == 1, run.stderr
@@ -300,5 +277,4 @@ def test_quantization_aware_training(tmp_path: Path) -> None:
     result = example("quantization_aware_training").main(["--output", str(tmp_path), *options])
     assert result["passed"] and result["float"] < 8 and result["8 bits"] < result["float"] + 1
     assert result["onnxruntime"] == pytest.approx(result["8 bits"], abs=0.5)
-    assert result["C runtime"] == pytest.approx(result["8 bits"], abs=1)
     assert_figures(tmp_path, "quantization_aware_training")

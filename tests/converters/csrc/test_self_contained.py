@@ -18,8 +18,7 @@ from nnabla.converters.nnb import run as interpret
 from nnabla.converters.nnb import to_nnb
 from nnabla.converters.nnb.kernels import KERNELS
 from nnabla.converters.nnb.model import DataType
-from nnabla.converters.nnb.settings import Settings
-from nnabla.converters.nnb.stored_types import StoredType
+from nnabla.converters.nnb.settings import Settings, StoredType
 from nnabla.errors import FormatError
 
 from ..case_networks import close
@@ -117,9 +116,9 @@ def test_the_example_under_sanitizers(tmp_path, lenet):
     for name, text in sources.files.items():
         (tmp_path / name).write_text(text)
     flags = "-g -O1 -Werror -pedantic -fsanitize=address,undefined -fno-sanitize-recover=all"
-    subprocess.run(["make", "-s", f"CFLAGS={flags}"], cwd=tmp_path, check=True, timeout=600)
+    subprocess.run(["make", "-s", f"CFLAGS={flags}"], cwd=tmp_path, check=True, timeout=120)
     x.tofile(tmp_path / "x.bin")
-    subprocess.run(["./Le_Net_5_example", "x.bin", "y.bin"], cwd=tmp_path, check=True, timeout=120)
+    subprocess.run(["./Le_Net_5_example", "x.bin", "y.bin"], cwd=tmp_path, check=True, timeout=20)
     np.testing.assert_allclose(np.fromfile(tmp_path / "y.bin", np.float32).reshape(y.shape), y, rtol=1e-5, atol=1e-6)
 
 

@@ -11,8 +11,7 @@ from nnabla.converters.nnb import run
 from nnabla.converters.nnb.kernels import KERNELS
 from nnabla.converters.nnb.model import DataType
 from nnabla.converters.nnb.rules import RULES
-from nnabla.converters.nnb.settings import Settings
-from nnabla.converters.nnb.stored_types import StoredType
+from nnabla.converters.nnb.settings import Settings, StoredType
 from nnabla.errors import FormatError
 
 from .written_cases import cases, difference, model_of
