@@ -3,10 +3,12 @@
     python tools/fuzz_readers.py --files 20000 --seed 1 [--only h5,protobuf]
     python tools/fuzz_readers.py --files 100000 --only models
     python tools/fuzz_readers.py --files 100000 --only onnx
+    python tools/fuzz_readers.py --files 100000 --only tflite
 
 The kind `models` are archives of networks and how they are trained, which are loaded and built; most of its changes are
 made inside of members, which are archived anew, and half of these change fields of messages. It is larger than the
-others, and left out unless it is named. So are ONNX models, kind `onnx`; most changes are those of fields.
+others, and left out unless it is named. So are ONNX models, kind `onnx`, and TFLite's, kind `tflite`; most changes are
+those of fields.
 
 Each file is read in a process that reads many; one that dies or hangs is named by its kind and number, and the rest go
 on without it. The damage is a function of kind and number, so that a finding can be repeated: nothing is stored.
@@ -47,7 +49,7 @@ SECONDS = 1.0
 """CPU time that one file may take."""
 MEGABYTES = 100
 """Memory that one file may add to the process at its peak."""
-LIMITS = {"models": (10.0, 200), "onnx": (SECONDS, 200)}
+LIMITS = {"models": (10.0, 200), "onnx": (SECONDS, 200), "tflite": (SECONDS, 200)}
 """Of kinds that may take more CPU time, as loops may be long, or more memory; that of a process on top of what it has
 when it begins to read."""
 ADDRESS_SPACE = 2 << 30
@@ -190,7 +192,25 @@ def _load_onnx(path: str, number: int) -> None:
     onnx_models.load_model(path)
 
 
-MODELS, ONNX = "models", "onnx"
+def _tflite() -> bytes:
+    import tflite_models
+
+    return tflite_models.sound()[0]
+
+
+def _changed_tflite(sound: bytes, rng: np.random.RandomState, number: int) -> bytes:
+    import tflite_models
+
+    return tflite_models.changed(number, rng, damaged)[0]
+
+
+def _load_tflite(path: str, number: int) -> None:
+    import tflite_models
+
+    tflite_models.load_model(path)
+
+
+MODELS, ONNX, TFLITE = "models", "onnx", "tflite"
 SOURCES = {
     "h5": Source(".h5", lambda: _saved(".h5"), _load_parameters, _damaged),
     "h5-packed": Source(".h5", _packed_h5, _load_parameters, _damaged),
@@ -205,6 +225,7 @@ SOURCES = {
     "nnb": Source(".nnb", _nnb, _load_nnb, _damaged),
     MODELS: Source(".nnp", _models, _load_models, _changed_models, (ValueError, NotImplementedError)),
     ONNX: Source(".onnx", _onnx, _load_onnx, _changed_onnx),
+    TFLITE: Source(".tflite", _tflite, _load_tflite, _changed_tflite),
 }
 """Kinds of files by name."""
 
@@ -265,8 +286,8 @@ def _measured(source: Source, path: str, number: int, before: float | None = Non
     except source.refusals as error:
         # What does not fit together in a model is named by its network.
         named = os.path.basename(path) in str(error) or source is SOURCES[MODELS]
-        # What is not read of an ONNX model is named by the model's names, however long.
-        clear = named and (0 < len(str(error)) < 2000 or source is SOURCES[ONNX])
+        # What is not read of a model of others is named by the model's names, however long.
+        clear = named and (0 < len(str(error)) < 2000 or source in (SOURCES[ONNX], SOURCES[TFLITE]))
         outcome = "refused" if clear else f"unclear: {str(error)[:200]}"
     except Exception as error:
         outcome = f"{type(error).__name__}: {str(error)[:200]}"
@@ -279,7 +300,7 @@ def _read(kind: str, numbers: list[int], seed: int, folder: str, results: Any) -
     source = SOURCES[kind]
     sound = source.make()
     path = f"{folder}/p{source.extension}"
-    rounds = 3 * (len(model_archives.sound()) if kind == MODELS else 5 if kind == ONNX else 1)
+    rounds = 3 * (len(model_archives.sound()) if kind == MODELS else 5 if kind in (ONNX, TFLITE) else 1)
     for number in range(rounds):  # what is imported late
         for data in (sound, source.change(sound, np.random.RandomState(0), number)):
             with open(path, "wb") as file:

@@ -16,13 +16,14 @@ def lines() -> list[str]:
     from nnabla.converters.nnb.kernels import KERNELS
     from nnabla.converters.nnb.rules import RULES
     from nnabla.converters.onnx.export_rules import RULES as ONNX_RULES
+    from nnabla.converters.tflite.exporter import OWN_RULES
     from nnabla.converters.tflite.exporter import RULES as TFLITE_RULES
     from nnabla.graph.operator import registry
 
     own = {cls.declaration.type_name for cls in registry.values() if cls.declaration.number <= 2000}
     runtime, onnx = set(RULES) & own, set(ONNX_RULES) & own
     in_c = {name for name in runtime if name not in KERNELS or name in CALLS}
-    in_tflite = {name for name in runtime if name not in KERNELS or name in TFLITE_RULES}
+    in_tflite = {name for name in runtime if name not in KERNELS or name in TFLITE_RULES} | (set(OWN_RULES) & own)
     mark = {True: "yes", False: "-"}
     own_kernels = len(runtime & set(KERNELS))
     result = [
@@ -33,10 +34,10 @@ def lines() -> list[str]:
         "| function | ONNX | NNB | self-contained C | TFLite |",
         "| --- | --- | --- | --- | --- |",
     ]
-    for name in sorted(onnx | runtime):
+    for name in sorted(onnx | runtime | in_tflite):
         kind = "-" if name not in runtime else "yes" if name in KERNELS else "composed"
         result.append(f"| {name} | {mark[name in onnx]} | {kind} | {mark[name in in_c]} | {mark[name in in_tflite]} |")
-    return [*result, "", f"In none of them: {', '.join(sorted(own - onnx - runtime))}."]
+    return [*result, "", f"In none of them: {', '.join(sorted(own - onnx - runtime - in_tflite))}."]
 
 
 def main() -> None:

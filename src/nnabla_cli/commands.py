@@ -300,9 +300,9 @@ def convert(subparsers: Any) -> argparse.ArgumentParser:
         help="ONNX: opset_N, default opset_17; NNB: nnb_2 (default) or nnb_3",
     )
     add("--enable-optimize-pb", action="store_true", help="simplify a frozen TensorFlow graph")
-    add("--channel-last", action="store_true", help="TFLite: keep the channels last")
-    add("--quantization", action="store_true", help="TFLite: 8-bit integers")
-    add("--dataset", type=str, help="representative inputs for --quantization")
+    add("--channel-last", action="store_true", help="TFLite: images of inputs and outputs have the channels last")
+    add("--quantization", action="store_true", help="TFLite: compute with 8-bit integers; needs --dataset")
+    add("--dataset", type=str, help="representative inputs for --quantization: .npy, or .npz for several")
     add("--ir_version", type=int, default=-1, help="ONNX: version of the file format")
     add("-c", "--config", type=str, help="list of the functions to support; others are left to the host")
     add("--nnp-parameter-h5", action="store_true", help="NNP: parameters as HDF5")
@@ -315,7 +315,7 @@ def convert(subparsers: Any) -> argparse.ArgumentParser:
         nargs=1,
         type=str,
         default=["FLOAT32"],
-        help="NNB: FLOAT32, FIXED16[_P], FIXED8[_P] or SIGN",
+        help="NNB: FLOAT32, FIXED16[_P], FIXED8[_P] or SIGN; TFLite: FLOAT32 or FLOAT16",
     )
     add("-s", "--settings", nargs=1, type=str, help="NNB: settings made from nnb_template")
     add("--api", type=int, default=-1, help="NNB: API level; default 44, that of the released runtime")

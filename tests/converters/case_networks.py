@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import numpy as np
 
 import nnabla as nn
 from nnabla.graph.operator import registry
-from nnabla.network import ProtoNetwork, create_graph_from_variable
+from nnabla.network import ProtoGraph, ProtoNetwork, create_graph_from_variable
 from nnabla.network.proto_variable import PARAMETER
 
 from ..operators.case import Case
@@ -73,3 +74,13 @@ def with_parameters(network: ProtoNetwork, feeds: Sequence[np.ndarray], names: S
             copy.owner.set_parameter(name, parameter)
 
     return network.promote(change)
+
+
+def computed(graph: ProtoGraph, *inputs: Any) -> list[np.ndarray]:
+    """The outputs of a network that was read."""
+    network = graph.default_graph()
+    network(*[nn.Variable.from_numpy_array(np.asarray(x, np.float32)) for x in inputs])
+    names = [v.variable_name for v in graph.executors["runtime"].as_proto().output_variable]
+    outputs = [network.variables[name].variable_instance for name in names]
+    nn.forward_all(outputs)
+    return [np.array(y.d) for y in outputs]

@@ -12,7 +12,7 @@ import nnabla as nn
 from nnabla.converters.torch_export import from_torch_export
 from nnabla.errors import ArgumentError, FormatError
 
-from .onnx.making import computed
+from .case_networks import computed
 from .onnx.torch_models import MODELS, made
 from .onnx.torch_models import computed as by_torch
 

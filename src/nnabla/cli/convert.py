@@ -1,4 +1,4 @@
-"""``nnabla_cli convert``: a model file in another format. So far NNabla's own, ONNX, NNB, C and TFLite."""
+"""``nnabla_cli convert``: a model file in another format."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from ..converters.nnb.executed import executed
+from ..converters.nnb.executed import Executed, executed
 from ..errors import ArgumentError
 from ..files import model_files
 from ..network import ProtoGraph, ProtoNetwork
 from ..network.saved_graphs import graph_of, read_files
 from ..parameter_files import stored_parameters
-from .convert_runtime import to_csrc_command, to_nnb_command, to_tflite_command
+from .convert_nnp import to_nnp_command
+from .convert_runtime import to_csrc_command, to_nnb_command
+from .convert_tflite import from_tflite_command, to_tflite_command
 
 _IMPORTS = {".nnp": "NNP", ".nntxt": "NNP", ".onnx": "ONNX", ".pb": "TF_PB", ".ckpt": "TF_CKPT_V1",
             ".meta": "TF_CKPT_V2", ".tflite": "TFLITE"}  # fmt: skip
@@ -49,13 +51,20 @@ _OPTIONS = {
     "nnp_no_expand_network": _Option("--nnp-no-expand-network", False),
     "self_contained": _Option("--self-contained", False),
 }
+_NNP_MEMBERS = {"nnp_parameter_h5", "nnp_parameter_nntxt", "nnp_exclude_parameter"}
+_TFLITE = {"channel_last", "quantization", "dataset", "default_variable_type"}
 # What each pair of formats takes of them.
 _TAKEN = {
+    ("NNP", "NNP"): {*_NNP_MEMBERS, "split", "nnp_no_expand_network", "nnp_exclude_preprocess"},
     ("NNP", "ONNX"): {"define_version", "ir_version"},
     ("NNP", "NNB"): {"define_version", "config", "default_variable_type", "settings", "api"},
-    ("ONNX", "NNP"): {"nnp_parameter_h5", "nnp_parameter_nntxt", "nnp_exclude_parameter"},
+    ("ONNX", "NNP"): _NNP_MEMBERS,
     ("ONNX", "ONNX"): {"define_version", "ir_version"},
-    ("NNP", "TFLITE"): set(),
+    ("ONNX", "TFLITE"): _TFLITE,
+    ("TFLITE", "NNP"): _NNP_MEMBERS,
+    ("TFLITE", "ONNX"): {"define_version", "ir_version"},
+    ("TFLITE", "TFLITE"): _TFLITE,
+    ("NNP", "TFLITE"): _TFLITE,
     ("NNP", "CSRC"): {"default_variable_type", "settings", "self_contained"},
 }
 
@@ -86,27 +95,37 @@ def convert_command(args: argparse.Namespace) -> bool:
     given = [o.flag for name, o in _OPTIONS.items() if name not in taken and getattr(args, name, o.usual) != o.usual]
     if given:
         raise ArgumentError(f"convert: from {source} to {target} does not take {', '.join(given)}")
-    if os.path.exists(output) and not args.force:
+    # A part goes to another file, and into a folder that is there go the members of an archive.
+    spared = (source, target) == ("NNP", "NNP") and (args.split is not None or os.path.isdir(output))
+    if os.path.exists(output) and not args.force and not spared:
         raise ArgumentError(f"convert: {output} exists; -f overwrites it")
+    if (source, target) == ("NNP", "NNP"):
+        return to_nnp_command(args, inputs, output)
     if target == "NNB":
         return to_nnb_command(args, inputs, output)
     if target == "CSRC":
         return to_csrc_command(args, inputs, output)
-    if target == "TFLITE":
-        return to_tflite_command(args, inputs, output)
-    graph, network = _from_onnx(inputs, args.batch_size) if source == "ONNX" else _from_nnp(args, inputs)
-    if target == "NNP":
-        _to_nnp(graph, args, output)
+    if "ONNX" in (source, target):
+        _need_onnx()
+    if source == "NNP":
+        found = _from_nnp(args, inputs)
     else:
-        _to_onnx(network, args, output)
+        graph = _from_onnx(inputs, args.batch_size) if source == "ONNX" else from_tflite_command(inputs)
+        if target == "NNP":
+            _to_nnp(graph, args, output)
+            return True
+        network = graph.default_graph()
+        found = Executed(network, list(network.inputs), list(network.outputs), [])
+    if target == "TFLITE":
+        return to_tflite_command(args, found, output)
+    _to_onnx(found.network, args, output)
     return True
 
 
-def _from_nnp(args: argparse.Namespace, inputs: list[str]) -> tuple[ProtoGraph, ProtoNetwork]:
-    _need_onnx()
+def _from_nnp(args: argparse.Namespace, inputs: list[str]) -> Executed:
     found = read_files(inputs, "", "convert")
     graph = graph_of(found.model, found.parameters, function="convert")
-    return graph, executed(found.model, graph, args.nnp_import_executor_index).network
+    return executed(found.model, graph, args.nnp_import_executor_index)
 
 
 def _need_onnx() -> None:
@@ -116,16 +135,14 @@ def _need_onnx() -> None:
         raise ArgumentError(f"convert: ONNX needs the package {error.name!r}: pip install nnabla[onnx]") from None
 
 
-def _from_onnx(inputs: list[str], batch_size: int) -> tuple[ProtoGraph, ProtoNetwork]:
-    _need_onnx()
+def _from_onnx(inputs: list[str], batch_size: int) -> ProtoGraph:
     from ..converters.onnx import from_onnx
 
     if len(inputs) != 1:
         raise ArgumentError(f"convert: an ONNX model is one file, not {len(inputs)}")
     if batch_size < 1 and batch_size != -1:
         raise ArgumentError(f"convert: -b must be -1 or at least 1, not {batch_size}")
-    graph = from_onnx(inputs[0], batch_size=max(batch_size, 1))
-    return graph, graph.default_graph()
+    return from_onnx(inputs[0], batch_size=max(batch_size, 1))
 
 
 def _to_nnp(graph: ProtoGraph, args: argparse.Namespace, output: str) -> None:

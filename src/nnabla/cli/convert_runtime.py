@@ -1,4 +1,4 @@
-"""``nnabla_cli convert`` to NNB, C source and TFLite, and ``nnabla_cli nnb_template``."""
+"""``nnabla_cli convert`` to NNB and C source, and ``nnabla_cli nnb_template``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..converters.nnb.settings import Settings, stored_type
 from ..converters.nnb.splitting import pieces
 from ..converters.nnb.typed_models import checked_level, checked_version, typed
 from ..errors import ArgumentError, shown
-from ..files.atomic import replacing, replacing_folder
+from ..files.atomic import replacing_folder
 from ..network.saved_graphs import graph_of, read_files
 
 
@@ -60,20 +60,6 @@ def to_csrc_command(args: argparse.Namespace, inputs: Sequence[str], output: str
                 file.write(text)
     print(f"{output}: {', '.join(sources.files)}")
     print("\n".join(sources.plan()))
-    return True
-
-
-def to_tflite_command(args: argparse.Namespace, inputs: Sequence[str], output: str) -> bool:
-    """Write a TFLite model of float32."""
-    try:
-        from ..converters.tflite.exporter import written
-    except ModuleNotFoundError as error:
-        raise ArgumentError(f"convert: TFLite needs the package {error.name!r}: pip install nnabla[tflite]") from None
-    found = _executed(inputs, args.nnp_import_executor_index)
-    data = written(lowered(found, args.batch_size, Settings()))
-    with replacing(output) as temporary, open(temporary, "wb") as file:
-        file.write(data)
-    print(f"{output}: {len(data)} bytes")
     return True
 
 

@@ -12,5 +12,5 @@ class SupportedInfo(NamedTuple):
     export_name: list[str]
 
 
-formats = SupportedInfo(["NNP", "ONNX"], ["NNP", "NNB", "CSRC", "ONNX", "TFLITE"])
-extensions = SupportedInfo([".nnp", ".onnx"], [".nnp", ".nnb", ".onnx", ".tflite"])
+formats = SupportedInfo(["NNP", "ONNX", "TFLITE"], ["NNP", "NNB", "CSRC", "ONNX", "TFLITE"])
+extensions = SupportedInfo([".nnp", ".onnx", ".tflite"], [".nnp", ".nnb", ".onnx", ".tflite"])

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-import nnabla as nn
-
 node = helper.make_node
 
 
@@ -35,13 +33,3 @@ def model(
     )
     opsets = [helper.make_opsetid("", opset), helper.make_opsetid("own", 1)]
     return helper.make_model(graph, opset_imports=opsets, ir_version=ir, **facts)
-
-
-def computed(graph: nn.graph_def.ProtoGraph, *inputs: Any) -> list[np.ndarray]:
-    """The outputs of a network that was read."""
-    network = graph.default_graph()
-    network(*[nn.Variable.from_numpy_array(np.asarray(x, np.float32)) for x in inputs])
-    names = [v.variable_name for v in graph.executors["runtime"].as_proto().output_variable]
-    outputs = [network.variables[name].variable_instance for name in names]
-    nn.forward_all(outputs)
-    return [np.array(y.d) for y in outputs]

@@ -13,7 +13,8 @@ import nnabla as nn
 from nnabla.converters.onnx import from_onnx, save
 from nnabla.errors import ArgumentError, FormatError
 
-from .making import computed, model, node
+from ..case_networks import computed
+from .making import model, node
 
 X = np.arange(12, dtype=np.float32).reshape(2, 6)
 

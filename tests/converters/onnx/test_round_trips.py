@@ -10,8 +10,8 @@ import nnabla as nn
 from nnabla.converters.onnx import from_onnx, to_onnx
 from nnabla.errors import FormatError
 
+from ..case_networks import computed
 from .exported_cases import cases, close, network_of
-from .making import computed
 
 # What is not read again, by a pattern of the case's name, and why.
 EXCEPTIONS: dict[str, str] = {}

@@ -8,21 +8,27 @@ from ...errors import FormatError, shown
 from .function_ids import numbers
 
 COMMENTS = ("#", ";", "//")
+TYPES = ("FLOAT32", "FIXED16", "FIXED8", "ALL")
 
 
 def names_in(lines: Iterable[str], path: str) -> list[str]:
     """Type names of functions in lines such as ``Convolution``, ``Convolution_iiIiIiIiB`` or ``Convolution@9``.
 
-    Empty lines and those that begin with ``#``, ``;`` or ``//`` are passed over.
+    Types may follow, as in ``Convolution,FLOAT32,FIXED8``; they say what a runtime is built for, and change nothing
+    here. Empty lines and those that begin with ``#``, ``;`` or ``//`` are passed over.
 
     Raises:
-        FormatError: a line names no function.
+        FormatError: a line names no function, or a type that there is not.
     """
     known, found = numbers(), []
     for count, line in enumerate(lines, 1):
         text = line.strip()
         if not text or text.startswith(COMMENTS):
             continue
+        text, *types = [part.strip() for part in text.split(",")]
+        unknown = [each for each in types if each not in TYPES]
+        if unknown:
+            raise FormatError(f"{path}: line {count}: types are {', '.join(TYPES)}, not {shown(repr(unknown[0]))}")
         name = text.partition("@")[0].strip()
         name = name if name in known else name.rpartition("_")[0]
         if name not in known:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ def lower(
     order: Iterable[str] = (),
     provided: Iterable[str] = (),
     generated: dict[str, np.ndarray] | None = None,
+    kept: Collection[str] = (),
 ) -> RuntimeNetwork:
     """Write a network with functions of the C runtime.
 
@@ -40,6 +41,8 @@ def lower(
         provided: names of functions that the user of the runtime computes; those without a rule are written as they
             are.
         generated: values of inputs that are fixed.
+        kept: types of functions that a target of its own has; they are written as they are, with the function itself
+            as the argument ``call``.
 
     Raises:
         ArgumentError: `batch_size` is not possible; or an input or output is not there.
@@ -65,7 +68,7 @@ def lower(
     found = concrete_shapes(network, batch_size)
     obstacles = [f"{f.type} {f.name!r}: there is no function of this type" for f in functions if f.type not in registry]
     g = _start(network, found.shapes, given, wanted, order, fixed)
-    obstacles += _write(g, functions, found, set(provided))
+    obstacles += _write(g, functions, found, set(provided), kept)
     if obstacles:
         raise FormatError(
             f"network {network.name!r} cannot be written for the C runtime:" + "".join(f"\n  {o}" for o in obstacles)
@@ -92,7 +95,11 @@ def _start(
 
 
 def _write(
-    g: RuntimeNetwork, functions: Sequence[ProtoFunction], found: ConcreteShapes, provided: set[str]
+    g: RuntimeNetwork,
+    functions: Sequence[ProtoFunction],
+    found: ConcreteShapes,
+    provided: set[str],
+    kept: Collection[str],
 ) -> list[str]:
     """Add the steps of all functions; what stands in the way."""
     obstacles = []
@@ -108,6 +115,9 @@ def _write(
             for name in (*f.inputs, *f.outputs):
                 if 0 in g.shapes[name]:
                     raise Unsupported(f"the runtime has no empty arrays, as {name!r} of shape {g.shapes[name]}")
+            if f.type in kept:
+                g.call(f.type, f.inputs, f.outputs, call=call)
+                continue
             if f.type not in RULES and f.name in provided:
                 g.call(f.type, f.inputs, f.outputs, **operator.arguments)
                 continue

@@ -1,5 +1,6 @@
-"""Networks written as TFLite models. This needs the packages `flatbuffers` and `tflite`, not TensorFlow."""
+"""TFLite models written and read. This needs the packages `flatbuffers` and `tflite`, not TensorFlow."""
 
 from .exporter import to_tflite
+from .importer import from_tflite
 
-__all__ = ["to_tflite"]
+__all__ = ["from_tflite", "to_tflite"]

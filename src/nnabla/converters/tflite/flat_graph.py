@@ -13,6 +13,38 @@ Shape = tuple[int, ...]
 
 
 @dataclasses.dataclass
+class Quantization:
+    """What integers stand for: ``(q - zero_point) * scale``.
+
+    Attributes:
+        scale: float32; one, or one for each element along `axis`.
+        zero_point: int64; as many.
+        axis: of the scales, where there are several.
+    """
+
+    scale: np.ndarray
+    zero_point: np.ndarray
+    axis: int = 0
+
+    def spread(self, values: np.ndarray, rank: int) -> np.ndarray:
+        """Scales or zero points in a shape that broadcasts against the tensor."""
+        return values.reshape([-1 if a == self.axis else 1 for a in range(rank)]) if values.size > 1 else values
+
+    def quantized(self, x: np.ndarray, dtype: Any) -> np.ndarray:
+        """The integers that stand for numbers, halves to even, limited to the range of `dtype`."""
+        kind = np.iinfo(dtype)
+        steps = np.rint(x.astype(np.float64) / self.spread(self.scale.astype(np.float64), x.ndim))
+        return np.clip(steps + self.spread(self.zero_point, x.ndim), kind.min, kind.max).astype(dtype)
+
+    def numbers(self, q: np.ndarray) -> np.ndarray:
+        """What integers stand for, in float32."""
+        # Differences of integers of 8 and 16 bits are exact in float32.
+        kind = np.float32 if q.dtype.itemsize <= 2 else np.float64
+        zero, scale = (self.spread(v.astype(kind), q.ndim) for v in (self.zero_point, self.scale))
+        return np.asarray((q.astype(kind) - zero) * scale, np.float32)
+
+
+@dataclasses.dataclass
 class Tensor:
     """A tensor.
 
@@ -21,12 +53,16 @@ class Tensor:
         dtype: of its numbers.
         data: of a constant, else ``None``.
         name: as users see it.
+        quantization: what its integers stand for, else ``None``.
+        unread: of a tensor in a file, its type, if that is not read.
     """
 
     shape: Shape
     dtype: np.dtype
     data: np.ndarray | None = None
     name: str = ""
+    quantization: Quantization | None = None
+    unread: str = ""
 
 
 @dataclasses.dataclass
@@ -73,14 +109,20 @@ class FlatGraph:
         self.tensors.append(Tensor(tuple(shape), np.dtype(dtype), None, name))
         return len(self.tensors) - 1
 
-    def constant(self, values: Any, dtype: Any = np.float32) -> int:
-        """The number of a constant; equal ones are there once."""
+    def constant(
+        self, values: Any, dtype: Any = np.float32, quantization: Quantization | None = None, name: str = ""
+    ) -> int:
+        """The number of a constant; equal ones are there once, with the first name that one is given."""
         data = np.asarray(values, dtype, order="C")
-        key = (data.shape, data.dtype.str, data.tobytes())
+        key: tuple[Any, ...] = (data.shape, data.dtype.str, data.tobytes())
+        if quantization is not None:
+            key += (quantization.scale.tobytes(), quantization.zero_point.tobytes(), quantization.axis)
         if key not in self._constants:
-            self.tensors.append(Tensor(data.shape, data.dtype, data))
+            self.tensors.append(Tensor(data.shape, data.dtype, data, "", quantization))
             self._constants[key] = len(self.tensors) - 1
-        return self._constants[key]
+        found = self._constants[key]
+        self.tensors[found].name = self.tensors[found].name or name
+        return found
 
     def integers(self, values: Sequence[int]) -> int:
         """The number of a constant row of int32."""
@@ -104,6 +146,20 @@ class FlatGraph:
         self.operations.append(Operation(code, list(inputs), [output], options, values))
         return output
 
+    def ops(
+        self,
+        code: str,
+        inputs: Sequence[int],
+        shapes: Sequence[Sequence[int]],
+        dtypes: Sequence[Any],
+        options: str = "",
+        **values: Any,
+    ) -> list[int]:
+        """Add an operator with several outputs; their numbers."""
+        outputs = [self.add(shape, dtype=dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
+        self.operations.append(Operation(code, list(inputs), outputs, options, values))
+        return outputs
+
     # ---- what rules often need ---------------------------------------------------------------------------
 
     def both(self, code: str, a: int, b: int) -> int:
@@ -115,6 +171,34 @@ class FlatGraph:
         """``ADD``, ``MUL``, ... of a tensor and a number."""
         return self.both(code, x, self.constant(np.float32(value)))
 
+    def compare(self, code: str, a: int, b: int | float) -> int:
+        """Truth values of ``EQUAL``, ``GREATER``, ... of two tensors that are broadcast, or of one and a number."""
+        b = b if isinstance(b, int) else self.constant(np.float32(b))
+        shape = np.broadcast_shapes(self.shape(a), self.shape(b))
+        words = "".join([word.capitalize() for word in code.split("_")])
+        return self.op(code, [a, b], shape, f"{words}Options", np.bool_)
+
+    def where(self, truth: int, a: int, b: int) -> int:
+        """`a` where truth values say so, else `b`; all are broadcast."""
+        shape = np.broadcast_shapes(self.shape(truth), self.shape(a), self.shape(b))
+        return self.op("SELECT_V2", [truth, a, b], shape, "SelectV2Options", self.tensors[a].dtype)
+
+    def cast(self, x: int, dtype: Any) -> int:
+        """Numbers of another type. A number that was a truth value is that again."""
+        before, after = self.tensors[x].dtype, np.dtype(dtype)
+        if before == after:
+            return x
+        data = self.value(x)
+        if data is not None:
+            return self.constant(data.astype(after), after)
+        made = next((o for o in reversed(self.operations) if o.outputs == [x]), None)
+        if made is not None and made.code == "CAST" and self.tensors[made.inputs[0]].dtype == after == np.bool_:
+            return made.inputs[0]
+        if after == np.bool_:
+            return self.compare("NOT_EQUAL", x, 0.0)
+        kinds = {"InDataType": _TYPE_NUMBERS[before.name], "OutDataType": _TYPE_NUMBERS[after.name]}
+        return self.op("CAST", [x], self.shape(x), "CastOptions", after, **kinds)
+
     def each(self, code: str, x: int, options: str = "", **values: Any) -> int:
         """An operator of each element."""
         return self.op(code, [x], self.shape(x), options, **values)
@@ -125,7 +209,7 @@ class FlatGraph:
             return x
         data = self.value(x)
         if data is not None:
-            return self.constant(data.reshape(shape), data.dtype)
+            return self.constant(data.reshape(shape), data.dtype, name=self.tensors[x].name)
         return self.op("RESHAPE", [x, self.integers(shape)], shape, "ReshapeOptions", NewShape=list(shape))
 
     def transpose(self, x: int, axes: Sequence[int]) -> int:
@@ -133,7 +217,7 @@ class FlatGraph:
         axes = list(axes)
         data = self.value(x)
         if data is not None:
-            return self.constant(data.transpose(axes), data.dtype)
+            return self.constant(data.transpose(axes), data.dtype, name=self.tensors[x].name)
         made = next((o for o in reversed(self.operations) if o.outputs == [x]), None)
         if made is not None and made.code == "TRANSPOSE":
             before = self.value(made.inputs[1])
@@ -196,3 +280,5 @@ _OPTIONS_OF_BOTH = {
     "MINIMUM": "MaximumMinimumOptions",
     "MAXIMUM": "MaximumMinimumOptions",
 }
+# TFLite's numbers of types.
+_TYPE_NUMBERS = {"float32": 0, "int32": 2, "bool": 6}

@@ -9,12 +9,18 @@ import flatbuffers
 import numpy as np
 import tflite
 
-from .flat_graph import FlatGraph, Operation, Tensor
+from .flat_graph import FlatGraph, Operation, Quantization, Tensor
+from .schema import DTYPES, IDENTIFIER, VERSION
 
-VERSION = 3
-_IDENTIFIER = b"TFL3"
-_TYPES = {"f4": "FLOAT32", "i4": "INT32", "i1": "INT8", "b1": "BOOL"}
+_TYPES = {dtype: name for name, dtype in DTYPES.items()}
 _PLACEHOLDER = 127
+# The first version of operators that computes with 8-bit integers, where that is not the first at all.
+_FOR_INTEGERS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4} | dict.fromkeys(
+    ["ADD", "SUB", "MUL", "MAX_POOL_2D", "AVERAGE_POOL_2D", "CONCATENATION", "TRANSPOSE", "PAD", "PADV2",
+     "STRIDED_SLICE", "GATHER", "PACK", "LOGISTIC", "TANH", "SOFTMAX", "RELU", "RELU6", "LEAKY_RELU", "MEAN", "SUM",
+     "MAXIMUM", "MINIMUM", "BATCH_MATMUL", "TRANSPOSE_CONV", "DEQUANTIZE", "RESIZE_BILINEAR",
+     "RESIZE_NEAREST_NEIGHBOR"], 2
+)  # fmt: skip
 
 
 def to_bytes(g: FlatGraph, inputs: Sequence[int], outputs: Sequence[int], name: str) -> bytes:
@@ -28,7 +34,7 @@ def to_bytes(g: FlatGraph, inputs: Sequence[int], outputs: Sequence[int], name: 
     builder = flatbuffers.Builder(1024)
     used = sorted({*inputs, *outputs, *[t for o in g.operations for t in (*o.inputs, *o.outputs) if t >= 0]})
     numbers = {t: i for i, t in enumerate(used)} | {-1: -1}
-    codes = list(dict.fromkeys([o.code for o in g.operations]))
+    codes = list(dict.fromkeys([(o.code, _version(g, o)) for o in g.operations]))
     # Buffer 0 is empty, and that of all tensors without data.
     data = [None, *[g.tensors[t].data for t in used if g.tensors[t].data is not None]]
     places, count = {}, 0
@@ -38,7 +44,7 @@ def to_bytes(g: FlatGraph, inputs: Sequence[int], outputs: Sequence[int], name: 
             places[t] = count
     buffers = [_buffer(builder, each) for each in data]
     tensors = [_tensor(builder, g.tensors[t], places.get(t, 0), i) for i, t in enumerate(used)]
-    operators = [_operator(builder, o, codes, numbers) for o in g.operations]
+    operators = [_operator(builder, o, codes.index((o.code, _version(g, o))), numbers) for o in g.operations]
     title = builder.CreateString(name)
     lists = [
         _tables(builder, tensors),
@@ -60,7 +66,7 @@ def to_bytes(g: FlatGraph, inputs: Sequence[int], outputs: Sequence[int], name: 
     ):
         add(builder, each)
     graphs = _tables(builder, [tflite.SubGraphEnd(builder)])
-    opcodes = _tables(builder, [_code(builder, code) for code in codes])
+    opcodes = _tables(builder, [_code(builder, *code) for code in codes])
     contents = _tables(builder, buffers)
     text = builder.CreateString("nnabla")
     tflite.ModelStart(builder)
@@ -69,7 +75,7 @@ def to_bytes(g: FlatGraph, inputs: Sequence[int], outputs: Sequence[int], name: 
     tflite.ModelAddSubgraphs(builder, graphs)
     tflite.ModelAddDescription(builder, text)
     tflite.ModelAddBuffers(builder, contents)
-    builder.Finish(tflite.ModelEnd(builder), _IDENTIFIER)
+    builder.Finish(tflite.ModelEnd(builder), IDENTIFIER)
     return bytes(builder.Output())
 
 
@@ -102,30 +108,59 @@ def _buffer(builder: Any, data: np.ndarray | None) -> int:
 def _tensor(builder: Any, tensor: Tensor, buffer: int, number: int) -> int:
     shape = _integers(builder, tensor.shape)
     name = builder.CreateString(tensor.name or f"t{number}")
+    quantization = None if tensor.quantization is None else _quantization(builder, tensor.quantization)
     tflite.TensorStart(builder)
     tflite.TensorAddShape(builder, shape)
-    tflite.TensorAddType(builder, getattr(tflite.TensorType, _TYPES[tensor.dtype.str[1:]]))
+    tflite.TensorAddType(builder, getattr(tflite.TensorType, _TYPES[tensor.dtype]))
     tflite.TensorAddBuffer(builder, buffer)
     tflite.TensorAddName(builder, name)
+    if quantization is not None:
+        tflite.TensorAddQuantization(builder, quantization)
     return int(tflite.TensorEnd(builder))
 
 
-def _code(builder: Any, code: str) -> int:
+def _quantization(builder: Any, quantization: Quantization) -> int:
+    scale = builder.CreateNumpyVector(quantization.scale.astype(np.float32))
+    zero_point = builder.CreateNumpyVector(quantization.zero_point.astype(np.int64))
+    tflite.QuantizationParametersStart(builder)
+    tflite.QuantizationParametersAddScale(builder, scale)
+    tflite.QuantizationParametersAddZeroPoint(builder, zero_point)
+    tflite.QuantizationParametersAddQuantizedDimension(builder, quantization.axis)
+    return int(tflite.QuantizationParametersEnd(builder))
+
+
+def _version(g: FlatGraph, operation: Operation) -> int:
+    """The version of the operator that the file needs."""
+    if operation.code == "BROADCAST_TO":
+        return 2
+    first = g.tensors[operation.inputs[0]].dtype if operation.inputs else None
+    if operation.code == "TRANSPOSE_CONV":
+        first = g.tensors[operation.inputs[2]].dtype
+    if operation.code == "DEQUANTIZE" and first == np.float16:
+        return 3
+    if operation.code == "FULLY_CONNECTED":
+        weights = g.tensors[operation.inputs[1]].quantization
+        if weights is not None and weights.scale.size > 1:
+            return 12
+    return _FOR_INTEGERS.get(operation.code, 1) if first == np.int8 else 1
+
+
+def _code(builder: Any, code: str, version: int) -> int:
     number = getattr(tflite.BuiltinOperator, code)
     tflite.OperatorCodeStart(builder)
     # The first field has 8 bits; newer operators stand in the second alone.
     tflite.OperatorCodeAddDeprecatedBuiltinCode(builder, min(number, _PLACEHOLDER))
-    tflite.OperatorCodeAddVersion(builder, 1)
+    tflite.OperatorCodeAddVersion(builder, version)
     tflite.OperatorCodeAddBuiltinCode(builder, number)
     return int(tflite.OperatorCodeEnd(builder))
 
 
-def _operator(builder: Any, operation: Operation, codes: Sequence[str], numbers: dict[int, int]) -> int:
+def _operator(builder: Any, operation: Operation, code: int, numbers: dict[int, int]) -> int:
     inputs = _integers(builder, [numbers[t] for t in operation.inputs])
     outputs = _integers(builder, [numbers[t] for t in operation.outputs])
     options = _options(builder, operation) if operation.options else None
     tflite.OperatorStart(builder)
-    tflite.OperatorAddOpcodeIndex(builder, codes.index(operation.code))
+    tflite.OperatorAddOpcodeIndex(builder, code)
     tflite.OperatorAddInputs(builder, inputs)
     tflite.OperatorAddOutputs(builder, outputs)
     if options is not None:

@@ -19,6 +19,24 @@ RULES: dict[str, Rule] = {}
 """By type names: ``rule(graph, step, shapes, *inputs)`` gives one tensor or several."""
 
 
+OWN_RULES: dict[str, Rule] = {}
+"""Those of functions that TFLite has, but not the runtime: ``rule(graph, function, shapes, *inputs)``, where the
+function has its arguments, settled by the shapes, as attributes."""
+
+
+def own(*type_names: str) -> Callable[[Rule], Rule]:
+    """Enter a rule for functions of these types, whether the runtime has them or not."""
+
+    def enter(function: Rule) -> Rule:
+        for name in type_names:
+            if name in OWN_RULES:
+                raise ValueError(f"there are two rules for {name}")
+            OWN_RULES[name] = function
+        return function
+
+    return enter
+
+
 def rule(*type_names: str) -> Callable[[Rule], Rule]:
     """Enter a rule for functions of these types."""
 
@@ -129,26 +147,17 @@ def prelu(g: FlatGraph, s: Step, shapes: list[Shape], x: int, slope: int) -> int
     return g.both("ADD", g.each("RELU", x), g.both("MUL", slope, g.scalar("MINIMUM", x, 0.0)))
 
 
-def _where(g: FlatGraph, truth: int, a: int, b: int) -> int:
-    shape = np.broadcast_shapes(g.shape(truth), g.shape(a), g.shape(b))
-    return g.op("SELECT_V2", [truth, a, b], shape, "SelectV2Options")
-
-
-def _compare(g: FlatGraph, code: str, x: int, value: float) -> int:
-    options = {"EQUAL": "EqualOptions", "GREATER": "GreaterOptions", "GREATER_EQUAL": "GreaterEqualOptions"}[code]
-    return g.op(code, [x, g.constant(np.float32(value))], g.shape(x), options, np.bool_)
-
-
 @rule("Sign")
 def sign(g: FlatGraph, s: Step, shapes: list[Shape], x: int) -> int:
-    positive = _where(g, _compare(g, "GREATER", x, 0.0), g.constant(np.float32(1)), g.constant(np.float32(-1)))
-    return _where(g, _compare(g, "EQUAL", x, 0.0), g.constant(np.float32(s.arguments["alpha"])), positive)
+    # NaN is neither, as 0.
+    low = g.where(g.compare("LESS", x, 0.0), g.constant(np.float32(-1)), g.constant(np.float32(s.arguments["alpha"])))
+    return g.where(g.compare("GREATER", x, 0.0), g.constant(np.float32(1)), low)
 
 
 @rule("BinarySigmoid", "BinaryTanh")
 def binary(g: FlatGraph, s: Step, shapes: list[Shape], x: int) -> int:
     low = 0.0 if s.type == "BinarySigmoid" else -1.0
-    return _where(g, _compare(g, "GREATER", x, 0.0), g.constant(np.float32(1)), g.constant(np.float32(low)))
+    return g.where(g.compare("GREATER", x, 0.0), g.constant(np.float32(1)), g.constant(np.float32(low)))
 
 
 @rule("Round")
@@ -156,9 +165,9 @@ def round_(g: FlatGraph, s: Step, shapes: list[Shape], x: int) -> int:
     # Halves away from zero; ROUND takes the even neighbour.
     size = g.each("ABS", x, "AbsOptions")
     whole = g.each("FLOOR", size)
-    up = _compare(g, "GREATER_EQUAL", g.both("SUB", size, whole), 0.5)
-    rounded = _where(g, up, g.scalar("ADD", whole, 1.0), whole)
-    return _where(g, _compare(g, "GREATER_EQUAL", x, 0.0), rounded, g.scalar("MUL", rounded, -1.0))
+    up = g.compare("GREATER_EQUAL", g.both("SUB", size, whole), 0.5)
+    rounded = g.where(up, g.scalar("ADD", whole, 1.0), whole)
+    return g.where(g.compare("GREATER_EQUAL", x, 0.0), rounded, g.scalar("MUL", rounded, -1.0))
 
 
 # ---- axes --------------------------------------------------------------------------------------------------

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ..nnb.runtime_network import Step, Unsupported
 from .flat_graph import FlatGraph, Shape
-from .rules import rule
+from .rules import own, rule
 
 _LOWEST = float(np.finfo(np.float32).min)
 _VALID = 1
@@ -66,11 +67,12 @@ def _convolved(
     if values is None:
         raise Unsupported("the weight must be a parameter, not computed")
     row = None if bias is None else g.value(bias)
-    offset = g.constant(np.zeros(maps) if row is None else row.ravel())
+    names = [g.tensors[weight].name, "" if bias is None else g.tensors[bias].name]
+    offset = g.constant(np.zeros(maps) if row is None else row.ravel(), name=names[1])
     group = channels if depthwise else a["group"]
     if depthwise or (group == channels and group > 1):
         table = values.reshape(maps, *size).transpose(1, 2, 0)[None]
-        given = [entered, g.constant(table), offset]
+        given = [entered, g.constant(table, name=names[0]), offset]
         y = g.op("DEPTHWISE_CONV_2D", given, out, "DepthwiseConv2DOptions", **common, DepthMultiplier=maps // channels)
     else:
         parts, inner = [], channels // group
@@ -80,7 +82,11 @@ def _convolved(
         for i in range(group):
             b, h, w, _ = g.shape(entered)
             part = entered if group == 1 else g.slice(entered, [0, 0, 0, i * inner], [b, h, w, (i + 1) * inner])
-            given = [part, g.constant(table[i]), g.constant(offsets.reshape(group, -1)[i])]
+            given = [
+                part,
+                g.constant(table[i], name=names[0]),
+                g.constant(offsets.reshape(group, -1)[i], name=names[1]),
+            ]
             parts.append(g.op("CONV_2D", given, [*out[:3], maps // group], "Conv2DOptions", **common))
         y = parts[0] if group == 1 else g.concat(parts, 3)
     if factors is not None:
@@ -138,7 +144,7 @@ def deconvolution(g: FlatGraph, s: Step, shapes: list[Shape], x: int, weight: in
     parts, inner = [], channels // group
     for i in range(group):
         part = entered if group == 1 else g.slice(entered, [0, 0, 0, i * inner], [b, h, w, (i + 1) * inner])
-        kernel = g.constant(table[i * inner : (i + 1) * inner].transpose(1, 2, 3, 0))
+        kernel = g.constant(table[i * inner : (i + 1) * inner].transpose(1, 2, 3, 0), name=g.tensors[weight].name)
         out = [b, *full, maps]
         options = {"Padding": _VALID, "StrideH": stride[0], "StrideW": stride[1]}
         given = [g.integers(out), kernel, part]
@@ -197,3 +203,45 @@ def _factors(
         low, high = (0, d + 2 * p) if a.get("including_pad", True) else (p, p + d)
         counts.append(np.minimum(first + k, high) - np.maximum(first, low))
     return whole / np.maximum(np.outer(*counts), 1)
+
+
+@own("Interpolate")
+def interpolate(g: FlatGraph, f: Any, shapes: list[Shape], x: int) -> int:
+    shape, target, count = g.shape(x), shapes[0], len(f.output_size)
+    first = len(shape) - count - bool(f.channel_last)
+    axes = [axis for axis in range(first, first + count) if target[axis] != shape[axis]]
+    linear = f.mode == "linear"
+    # RESIZE_NEAREST_NEIGHBOR takes other elements at corners, and with halves of pixels only those of NNabla's old way.
+    same = linear or not (f.align_corners or (f.half_pixel and not f.half_pixel_for_nn))
+    if axes and count == 2 and same and min(f.output_size) > 1:
+        return _resized(g, f, x, shape, target)
+    for axis in axes:
+        taps = f._taps(g.shape(x), axis)
+        parts = [g.gather(x, np.asarray(row, np.int64).tolist(), axis) for row in taps.indices]
+        if taps.weights is None:
+            (x,) = parts
+            continue
+        wide = [-1 if a == axis else 1 for a in range(len(shape))]
+        weighted = [g.both("MUL", p, g.constant(np.reshape(w, wide))) for p, w in zip(parts, taps.weights, strict=True)]
+        x = g.both("ADD", *weighted)
+    return x
+
+
+def _resized(g: FlatGraph, f: Any, x: int, shape: Shape, target: Shape) -> int:
+    rank = len(shape)
+    if f.channel_last:
+        entered = g.reshape(x, [math.prod(shape[: rank - 3]), *shape[rank - 3 :]])
+    else:
+        channels = shape[rank - 3] if rank > 2 else 1
+        entered = g.reshape(x, [math.prod(shape[: max(rank - 3, 0)]), channels, *shape[rank - 2 :]])
+        entered = g.transpose(entered, [0, 2, 3, 1])
+    size = list(f.output_size)
+    linear = f.mode == "linear"
+    options = {"AlignCorners": bool(f.align_corners), "HalfPixelCenters": bool(f.half_pixel)}
+    if not linear:
+        options = {"AlignCorners": False, "HalfPixelCenters": bool(f.half_pixel_for_nn)}
+    b, _, _, c = g.shape(entered)
+    code = "RESIZE_BILINEAR" if linear else "RESIZE_NEAREST_NEIGHBOR"
+    name = "ResizeBilinearOptions" if linear else "ResizeNearestNeighborOptions"
+    y = g.op(code, [entered, g.integers(size)], [b, *size, c], name, **options)
+    return g.reshape(y if f.channel_last else g.transpose(y, [0, 3, 1, 2]), target)
