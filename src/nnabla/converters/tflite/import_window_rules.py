@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from ..obstacles import Unsupported
 from ..reading.graph_reader import Value
@@ -119,7 +120,7 @@ def resize(r: FlatReader, n: Node, x: Value, size: Value) -> Value:
         raise Unsupported(f"the size {target[:4]} is not possible")
     corners, half = bool(n.option("AlignCorners")), bool(n.option("HalfPixelCenters"))
     mode = "linear" if n.code == "RESIZE_BILINEAR" else "nearest"
-    whole = {"sizes": [*x.shape[:2], *target], "mode": mode}
+    whole: dict[str, Any] = {"sizes": [*x.shape[:2], *target], "mode": mode}
     if mode == "nearest" and corners:
         if half:
             raise Unsupported("half_pixel_centers with align_corners has no counterpart")

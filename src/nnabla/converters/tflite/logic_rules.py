@@ -151,7 +151,7 @@ def range_(g: FlatGraph, f: Any, shapes: list[Shape]) -> int:
 
 @own("EyeLike")
 def eye_like(g: FlatGraph, f: Any, shapes: list[Shape], x: int) -> int:
-    return g.constant(np.eye(*g.shape(x), f.k))
+    return g.constant(np.eye(g.shape(x)[0], g.shape(x)[1], f.k))
 
 
 @own("Shape")
