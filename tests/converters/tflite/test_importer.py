@@ -231,8 +231,11 @@ def test_what_has_no_counterpart_is_named():
         from_tflite(model)
     lines = str(error.value).split("\n")
     assert lines[0] == "the model cannot be read as a network:"
-    assert lines[1:] == ["  SEGMENT_SUM 't2': this operator has no counterpart", "  UNIQUE 't3': this operator has no counterpart",
-                         "  GATHER 't5': axis 7 is out of range for 2 axes"]  # fmt: skip
+    assert lines[1:] == [
+        "  SEGMENT_SUM 't2': this operator has no counterpart",
+        "  UNIQUE 't3': this operator has no counterpart",
+        "  GATHER 't5': axis 7 is out of range for 2 axes",
+    ]
 
 
 @pytest.mark.parametrize("given", [3, None, bytearray(b"TFL3")])
