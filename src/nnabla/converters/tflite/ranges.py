@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from ...engine.forward import forward_all
 from ...graph.call import apply
-from ...graph.forward import forward_all
-from ...graph.meeting import with_gaps
 from ...graph.operator import registry
+from ...graph.setup import with_gaps
 from ...graph.variable import Variable
 from ..reading.graph_reader import Budget, Edge
 from .flat_graph import FlatGraph
