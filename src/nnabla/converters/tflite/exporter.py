@@ -95,7 +95,7 @@ def written(network: RuntimeNetwork, form: Form | None = None) -> bytes:
     if network.types:
         raise FormatError(
             f"network {network.name!r} cannot be written as TFLite: values are rounded by QuantizeLinear, and all that "
-            "is computed there has float32; to_tflite(dataset=...) makes integers of it"
+            "is written has float32"
         )
     g = FlatGraph()
     places: dict[str, int] = {}
