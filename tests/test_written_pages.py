@@ -8,10 +8,13 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 import nnabla as nn
+import nnabla.functions as F
+import nnabla.parametric_functions as PF
 from nnabla_cli.commands import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -58,6 +61,15 @@ def test_links_lead_somewhere(page):
     assert broken == []
 
 
+def write_model_of_the_reader(folder):
+    """A small network, and inputs for it."""
+    x = nn.Variable((2, 3, 8, 8))
+    y = PF.affine(F.relu(PF.convolution(x, 4, (3, 3))), 5)
+    nn.graph_def.create_graph_from_variable("net", y, names={"x": x, "y": y}).save(str(folder / "model.nnp"))
+    nn.clear_parameters()
+    np.save(folder / "samples.npy", np.random.RandomState(0).rand(10, 3, 8, 8).astype(np.float32))
+
+
 @pytest.mark.parametrize(
     "page",
     [p for p in PAGES if CODE.search(p.read_text(encoding="utf-8")) and str(p.relative_to(ROOT)) not in ELSEWHERE],
@@ -67,6 +79,8 @@ def test_code_runs(page, tmp_path, monkeypatch):
     """Blocks with prompts are doctests; the others are programs."""
     monkeypatch.chdir(tmp_path)
     text = page.read_text(encoding="utf-8")
+    if '"model.nnp"' in text:
+        write_model_of_the_reader(tmp_path)
     blocks = CODE.findall(text)
     if any(">>> " in block for block in blocks):
         assert all(block.startswith(">>> ") for block in blocks)
