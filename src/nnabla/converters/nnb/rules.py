@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..rule_tables import entering
 from .runtime_network import RuntimeNetwork, Unsupported
 
 if TYPE_CHECKING:
@@ -52,15 +53,7 @@ class Call:
 
 def rule(*type_names: str) -> Callable[[Rule], Rule]:
     """Enter a rule for functions of these types."""
-
-    def enter(function: Rule) -> Rule:
-        for name in type_names:
-            if name in RULES:
-                raise ValueError(f"there are two rules for {name}")
-            RULES[name] = function
-        return function
-
-    return enter
+    return entering(RULES, type_names)
 
 
 @rule(

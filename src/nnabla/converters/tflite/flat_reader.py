@@ -7,6 +7,7 @@ from typing import Any
 
 from ..obstacles import Unsupported
 from ..reading.graph_reader import BOOL, DOUBLE, FLOAT, FLOAT16, INT64, Budget, Edge, GraphReader, Value
+from ..rule_tables import entering
 from .flat_graph import Operation, Tensor
 from .schema import OPTIONS
 
@@ -168,12 +169,4 @@ RULES: dict[str, Rule] = {}
 
 def read(*codes: str) -> Callable[[Rule], Rule]:
     """Enter a rule for operators of these names."""
-
-    def enter(rule: Rule) -> Rule:
-        for code in codes:
-            if code in RULES:
-                raise ValueError(f"there are two rules for {code}")
-            RULES[code] = rule
-        return rule
-
-    return enter
+    return entering(RULES, codes)

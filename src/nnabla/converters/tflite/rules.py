@@ -10,6 +10,7 @@ import numpy as np
 
 from ..nnb.kernels import shifted
 from ..nnb.runtime_network import Step
+from ..rule_tables import entering
 from .flat_graph import FlatGraph, Shape
 
 # From the graph, the step, shapes of its outputs and its inputs to its outputs.
@@ -26,15 +27,7 @@ function has its arguments, settled by the shapes, as attributes."""
 
 def own(*type_names: str) -> Callable[[Rule], Rule]:
     """Enter a rule for functions of these types, whether the runtime has them or not."""
-
-    def enter(function: Rule) -> Rule:
-        for name in type_names:
-            if name in OWN_RULES:
-                raise ValueError(f"there are two rules for {name}")
-            OWN_RULES[name] = function
-        return function
-
-    return enter
+    return entering(OWN_RULES, type_names)
 
 
 def rule(*type_names: str) -> Callable[[Rule], Rule]:

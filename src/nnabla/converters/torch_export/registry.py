@@ -9,6 +9,7 @@ import numpy as np
 
 from ..obstacles import Unsupported
 from ..reading.graph_reader import BOOL, FLOAT, INT64, GraphReader, Value
+from ..rule_tables import entering
 
 # A rule takes the reader and the operator's arguments, with `Value` for tensors; it returns one or several of them.
 Rule = Callable[..., Any]
@@ -18,15 +19,7 @@ RULES: dict[str, Rule] = {}
 
 def read(*names: str) -> Callable[[Rule], Rule]:
     """Enter a rule for operators of these names, for all their overloads."""
-
-    def enter(rule: Rule) -> Rule:
-        for name in names:
-            if name in RULES:
-                raise ValueError(f"there are two rules for {name}")
-            RULES[name] = rule
-        return rule
-
-    return enter
+    return entering(RULES, names)
 
 
 def value(r: GraphReader, x: Any) -> Value:

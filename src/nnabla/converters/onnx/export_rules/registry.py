@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ...rule_tables import entering
 from ..graph_writer import GraphWriter, Shape
 
 if TYPE_CHECKING:
@@ -43,15 +44,7 @@ class Call:
 
 def export(*type_names: str) -> Callable[[Rule], Rule]:
     """Enter a rule for functions of these types: ``rule(writer, call, *inputs)``."""
-
-    def enter(rule: Rule) -> Rule:
-        for name in type_names:
-            if name in RULES:
-                raise ValueError(f"there are two rules for {name}")
-            RULES[name] = rule
-        return rule
-
-    return enter
+    return entering(RULES, type_names)
 
 
 def run(writer: GraphWriter, call: Call) -> tuple[str, ...]:

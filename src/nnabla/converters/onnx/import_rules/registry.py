@@ -11,6 +11,7 @@ from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, defs, helpe
 from ...obstacles import Unsupported
 from ...reading.graph_reader import Value
 from ...reading.windows import Windows
+from ...rule_tables import entering
 from ..tensors import array_of
 
 # A rule adds functions to the network and returns the value of the output, or a list of them.
@@ -115,15 +116,7 @@ class Node:
 
 def read(*op_types: str) -> Callable[[Rule], Rule]:
     """Enter a rule for operators of these types: ``rule(reader, node, *inputs)``."""
-
-    def enter(rule: Rule) -> Rule:
-        for name in op_types:
-            if name in RULES:
-                raise ValueError(f"there are two rules for {name}")
-            RULES[name] = rule
-        return rule
-
-    return enter
+    return entering(RULES, op_types)
 
 
 def windows_of(n: Node, x: Value, kernel: list[int]) -> Windows:
