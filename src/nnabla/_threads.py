@@ -214,10 +214,7 @@ class _Look:
         """A repetition has ended; whether that is enough."""
         if self.one:
             self.computed += thread_time() - self.computing
-        return self.take(now - self.began)
-
-    def take(self, seconds: float) -> bool:
-        """Note what a repetition took; whether that is enough."""
+        seconds = now - self.began
         self.spent[self.one] += seconds
         self.counts[self.one] += 1
         self.left -= 1
