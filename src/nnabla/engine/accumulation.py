@@ -10,10 +10,10 @@ import torch
 from .._nd_array import NdArray
 from ..graph.operator import Operator, Shape
 from ..graph.variable import Buffers
-from .steps import Frame, Sink
+from .steps import Frame, Receiver
 
 
-def assigning(grad: int) -> Sink:
+def assigning(grad: int) -> Receiver:
     """The first gradient that reaches an intermediate variable."""
 
     def put(frame: Frame, dx: torch.Tensor) -> None:
@@ -22,7 +22,7 @@ def assigning(grad: int) -> Sink:
     return put
 
 
-def adding(number: int, shared: bool) -> Sink:
+def adding(number: int, shared: bool) -> Receiver:
     """A further gradient of an intermediate variable. The one before may share memory, so it stays as it is.
 
     Args:
@@ -43,7 +43,7 @@ def adding(number: int, shared: bool) -> Sink:
     return put
 
 
-def accumulating(number: int, dtype: torch.dtype) -> Sink:
+def accumulating(number: int, dtype: torch.dtype) -> Receiver:
     """The gradient of a variable that no function made.
 
     It is added to what is there, or assigned where that is a pending zero; so a solver's `zero_grad` costs nothing.
@@ -138,19 +138,19 @@ def _count_holders(holders: dict[int, int], tensors: Iterable[Any]) -> None:
             holders[memory] = holders.get(memory, 0) + 1
 
 
-def casting(sink: Sink, dtype: torch.dtype) -> Sink:
+def casting(receiver: Receiver, dtype: torch.dtype) -> Receiver:
     """Convert the gradient of an intermediate variable to the type that its function computes in."""
 
     def put(frame: Frame, dx: torch.Tensor) -> None:
-        sink(frame, dx.to(dtype))
+        receiver(frame, dx.to(dtype))
 
     return put
 
 
-def summing(sink: Sink, shape: Shape) -> Sink:
+def summing(receiver: Receiver, shape: Shape) -> Receiver:
     """Sum the gradient of a broadcast input over the axes it was broadcast on."""
 
     def put(frame: Frame, dx: torch.Tensor) -> None:
-        sink(frame, dx.sum_to_size(shape))
+        receiver(frame, dx.sum_to_size(shape))
 
     return put

@@ -104,34 +104,51 @@ def python_forward(function: Function) -> Callable[[], None]:
 # ---- backward ----------------------------------------------------------------------------------------------------
 
 
-def usual_kernel(function: Function) -> Any:
-    return function._operator.grad
+class GradientKernel(NamedTuple):
+    """Which kernel computes the gradients of a function.
+
+    Attributes:
+        need: for each declared input, whether its gradient is wanted.
+        derived: whether the gradient is derived from forward.
+        overwrites: whether the result takes the place of the gradient of the first output.
+        adds: for each input given, whether its gradient is added within the kernel to what a leaf has; none: nowhere.
+    """
+
+    need: tuple[bool, ...]
+    derived: bool = False
+    overwrites: bool = False
+    adds: tuple[bool, ...] = ()
+
+    def of(self, function: Function) -> Kernel:
+        operator = function._operator
+        kernel: Kernel
+        if self.derived:
+            kernel = derived_grad(operator, self.need)
+        elif self.adds:
+            leaves = [v._buffers if adds else None for v, adds in zip(function._inputs, self.adds, strict=True)]
+            kernel = adding_to(operator, self.need, with_gaps(operator, leaves))
+        else:
+            grad = operator.overwrite_grad if self.overwrites else operator.grad
+            assert grad is not None
+            kernel = partial(grad, self.need) if operator.declaration.grad_takes_need else grad
+        return kernel
 
 
-def overwriting_kernel(function: Function) -> Any:
-    return function._operator.overwrite_grad
+class OwningKernel(NamedTuple):
+    """A kernel whose results share memory with nothing else.
 
+    Attributes:
+        kernel: returns gradients.
+        places: which of them; None for the one alone.
+        dense: for each of them whether it must be contiguous.
+    """
 
-def derived_kernel(need: Sequence[bool], function: Function) -> Kernel:
-    return derived_grad(function._operator, need)
+    kernel: GradientKernel
+    places: Sequence[int] | None
+    dense: Sequence[bool]
 
-
-def needing_kernel(kernel: Callable[[Function], Kernel], need: Sequence[bool], function: Function) -> Kernel:
-    return partial(kernel(function), need)
-
-
-def owning_kernel(
-    kernel: Callable[[Function], Kernel],
-    places: Sequence[int] | None,
-    dense: Sequence[bool],
-    function: Function,
-) -> Kernel:
-    return owning(kernel(function), places, dense)
-
-
-def adding_kernel(need: Sequence[bool], summed: Sequence[bool], function: Function) -> Kernel:
-    leaves = [v._buffers if s else None for v, s in zip(function._inputs, summed, strict=True)]
-    return adding_to(function._operator, need, with_gaps(function._operator, leaves))
+    def of(self, function: Function) -> Kernel:
+        return owning(self.kernel.of(function), self.places, self.dense)
 
 
 def python_backward(

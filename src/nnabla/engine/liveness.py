@@ -163,10 +163,10 @@ def _is_read_for_one_root(variable: Variable, first_root: dict[int, int]) -> boo
     return len(readers) < 2 and None not in readers
 
 
-def freed_after_forward(
+def mortal_after_forward(
     order: Sequence[Function], roots: Sequence[Variable], clear_buffer: bool, clear_no_need_grad: bool
 ) -> dict[int, list[NdArray]]:
-    """For each position in `order` the arrays that nothing needs any more once that function has run.
+    """The memory that forward may free once nothing needs it, by its address, with the arrays on it.
 
     As in NNabla, what functions for more than one root read is kept: a prediction that a loss and an error rate share,
     say, can be looked at after ``loss.forward(clear_buffer=True)`` or `forward_all` of both. So is memory that an input
@@ -182,17 +182,10 @@ def freed_after_forward(
         # What is to be recomputed is freed at once, whatever the options.
         if is_recomputed(block, free) or (is_read_once and block not in held):
             candidates[block] = arrays
-    if not clear_buffer:
-        needed = read_by_backward(order) if clear_no_need_grad else set(candidates)
-        candidates = {a: arrays for a, arrays in candidates.items() if a not in needed or is_recomputed(a, free)}
-    last: dict[int, int] = {}
-    for position, function in enumerate(order):
-        for buffers in (*(v._buffers for v in function._inputs), *function._outputs):
-            last[block_of(buffers.data)] = position
-    freed: dict[int, list[NdArray]] = defaultdict(list)
-    for block, arrays in candidates.items():
-        freed[last[block]] += arrays
-    return freed
+    if clear_buffer:
+        return candidates
+    needed = read_by_backward(order) if clear_no_need_grad else set(candidates)
+    return {a: arrays for a, arrays in candidates.items() if a not in needed or is_recomputed(a, free)}
 
 
 def unshared(order: Sequence[Function]) -> set[int]:

@@ -17,13 +17,13 @@ from ..graph.function import Function
 from ..graph.hooks import function_freed_hooks
 from ..graph.lines import line_of
 from ..graph.setup import described
-from .binder import Binder
 from .frame import make_frame
+from .lowering import Lowered
 from .steps import LeafSlot, Step
 
 # Elements, and by how much a plan must be larger than those before: a network that is built anew for each batch must
 # not pay for a first run each time.
-_WORTH_SETTLING, _GROWTH = 1 << 22, 1.25
+_WORTH_CARE, _GROWTH = 1 << 22, 1.25
 
 # Steps. Going below autograd's dispatch takes 0.5 microseconds and saves 0.1 to 0.3 a call.
 _WORTH_A_GUARD = 4
@@ -33,21 +33,18 @@ class Plan:
     """A compiled form of graphs: numbered steps, and the recipe for the frame that they run on in each graph.
 
     Args:
-        binder: it has collected them.
+        lowered: what it consists of.
+        order: the functions of the graph that it was compiled from.
     """
 
-    def __init__(self, binder: Binder) -> None:
-        self.steps = binder.steps
-        self.positions = binder.positions
-        self.recipe = binder.recipe
-        self.leaves = binder.leaves
-        self.freed = binder.freed
+    def __init__(self, lowered: Lowered, order: Sequence[Function]) -> None:
+        self.steps, self.positions, self.recipe, self.leaves, self.freed = lowered
         self.short = len(self.steps) < _WORTH_A_GUARD
-        computed = [binder.order[position] for position in self.positions if position is not None]
+        computed = [order[position] for position in self.positions if position is not None]
         put_out = [b.data.size for function in computed for b in function._outputs]
         # Number of elements of all outputs, until the first run; 0 where that is small.
         self.extent = sum(put_out)
-        if self.extent < _WORTH_SETTLING:
+        if self.extent < _WORTH_CARE:
             self.extent = 0
         # All graphs of the form run on as many threads.
         self.threads = choice_for([*put_out, *[v.size for function in computed for v in function._inputs]])
@@ -86,7 +83,7 @@ class BoundPlan:
     def run(self) -> None:
         """Replay."""
         if self._is_new:
-            self._settle(self.run)
+            self._run_first(self.run)
             return
         frame = self.frame
         step: Step | None = None
@@ -122,7 +119,7 @@ class BoundPlan:
             may_write: whether they may write to what functions have in common.
         """
         if self._is_new:
-            self._settle(lambda: self.run_with_hooks(pre_hook, post_hook, may_write))
+            self._run_first(lambda: self.run_with_hooks(pre_hook, post_hook, may_write))
             return
         with Chosen(self._threads):
             self._run_with_hooks(pre_hook, post_hook, may_write)
@@ -157,7 +154,7 @@ class BoundPlan:
                     post_hook(function)
         _tell_freed(ran)
 
-    def _settle(self, run: Callable[[], None]) -> None:
+    def _run_first(self, run: Callable[[], None]) -> None:
         """Run for the first time, which leaves plenty of small blocks behind; see `nnabla._memory`."""
         kind = type(self)
         extent, self.plan.extent = self.plan.extent, 0

@@ -8,14 +8,15 @@ from typing import Any
 
 from .._threads import in_forked_child
 from ..errors import GraphError
-from ..graph.epoch import advance, epoch
+from ..graph.epoch import epoch
 from ..graph.function import Function
 from ..graph.hooks import function_freed_hooks
 from ..graph.order import topological
-from ..graph.setup import output_shapes
 from ..graph.variable import Variable
 from .fingerprint import fingerprint_of
+from .passes import left_out
 from .plan import Plan
+from .up_to_date import inherit_need_grad, setup_again
 
 # The number of functions and steps that all kept plans may have together. Each takes up to 1 KiB.
 _KEPT_STEPS = 1 << 16
@@ -93,7 +94,7 @@ class PlanCache:
             setup_again(order)
             inherit_need_grad(order)
         form, shared = fingerprint_of(order, roots, readers=options[0] == "forward")
-        key = form, options, bool(function_freed_hooks)
+        key = form, options, bool(function_freed_hooks), left_out()
         plans = _plans_of_all if shared else self._own
         plan = plans.get(key)
         if plan is None:
@@ -120,30 +121,3 @@ def plan_cache(roots: Sequence[Variable], key: Hashable, call: str, purpose: str
     if cache is None:
         cache = first._plans[key] = PlanCache()
     return cache
-
-
-def setup_again(order: Sequence[Function]) -> None:
-    """Update the shapes of outputs where an input has changed its shape since the function was created."""
-    for function in order:
-        shapes = tuple([v.shape for v in function._inputs])
-        if shapes != function._setup_shapes:
-            found = output_shapes(function._operator, function._inputs)
-            for buffers, shape in zip(function._outputs, found, strict=True):
-                if buffers.data._shape != shape:
-                    buffers.resize(shape)
-                    advance()
-            function._setup_shapes = shapes
-
-
-def inherit_need_grad(order: Sequence[Function]) -> None:
-    """Work out from the flags of the inputs which functions have a gradient to compute."""
-    for function in order:
-        outputs = [v for v in (ref() for ref in function._output_refs) if v is not None]
-        needs = (
-            function._operator.differentiable
-            and any([v.need_grad for v in function._inputs])
-            and any([v._need_grad is not False for v in outputs])
-        )
-        function._needs_grad = needs
-        for variable in outputs:
-            variable._inherited_need_grad = needs

@@ -23,8 +23,8 @@ from ..graph.variable import Buffers
 # What steps work on, by number; Any because reading an attribute of a union of classes is what the hot loop does.
 Frame = list[Any]
 Step = Callable[[Frame], None]
-# Takes a gradient to where it belongs, see `sinks`.
-Sink = Callable[[Frame, torch.Tensor], None]
+# Takes a gradient to where it belongs, see `accumulation`.
+Receiver = Callable[[Frame, torch.Tensor], None]
 # A slot with a tensor.
 Slot = Any
 
@@ -205,17 +205,17 @@ def _step_many(kernel: int, xs: Sequence[int], ys: Sequence[int]) -> Step:
     return step
 
 
-def backward_step(kernel: int, slots: Sequence[int], sinks: Sequence[Sink], places: list[int] | None) -> Step:
-    """Give what the kernel makes of the tensors of `slots` to the sinks.
+def backward_step(kernel: int, slots: Sequence[int], receivers: Sequence[Receiver], places: list[int] | None) -> Step:
+    """Give what the kernel makes of the tensors of `slots` to the receivers.
 
     Args:
         kernel: returns gradients, or one alone.
         slots: its inputs.
-        sinks: where the gradients go.
-        places: which of the gradients each sink gets; None for the one alone.
+        receivers: where the gradients go.
+        places: which of the gradients each receiver gets; None for the one alone.
     """
     if places is None:
-        (put,) = sinks
+        (put,) = receivers
         if len(slots) == 1:
             (s0,) = slots
 
@@ -234,7 +234,7 @@ def backward_step(kernel: int, slots: Sequence[int], sinks: Sequence[Sink], plac
                 put(frame, frame[kernel](*[frame[s]._tensor for s in slots]))
 
         return step
-    pairs = list(zip(places, sinks, strict=True))
+    pairs = list(zip(places, receivers, strict=True))
 
     def step_many(frame: Frame) -> None:
         grads = frame[kernel](*[frame[s]._tensor for s in slots])

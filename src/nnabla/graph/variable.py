@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -504,32 +505,61 @@ class Variable:
         """
         entry.run_backward(self, grad, clear_buffer, communicator_callbacks, function_pre_hook, function_post_hook)
 
+    def plan(
+        self,
+        forward: Mapping[str, bool] = MappingProxyType({"clear_no_need_grad": True}),
+        backward: Mapping[str, bool] | None = MappingProxyType({"clear_buffer": True}),
+    ) -> Any:
+        """What `forward`, and `backward` after it, do in the graph that leads to this variable.
+
+        Printed, it has a line for each step, with the bytes of all tensors that are there after it, parameters
+        included; its method `memory` says what the peak is and what takes it.
+
+        Args:
+            forward: options of `forward`, by name.
+            backward: options of `backward`, by name; ``None``: there is none.
+
+        Raises:
+            GraphError: no function made this variable.
+
+        Example:
+            >>> import nnabla as nn, nnabla.functions as F
+            >>> x = nn.Variable((256, 256), need_grad=True)
+            >>> print(F.sum(F.relu(F.mul_scalar(x, 2))).plan(backward=None))
+            #       live  function   kernel    forward
+            0  512.0 KiB  MulScalar            (256, 256) -> (256, 256)
+            1  512.0 KiB  ReLU       in place  (256, 256) -> (256, 256)
+            2  512.0 KiB             free      output of MulScalar
+            3  512.0 KiB  Sum                  (256, 256) -> ()
+        """
+        return entry.plan(self, forward, backward)
+
     # ---- copies ------------------------------------------------------------------------------------------
 
     def _copied(self, buffers: Buffers) -> Variable:
         if self._parent is not None:
             raise TypeError("a Variable that a function made cannot be copied; copy its data, or build the graph again")
-        twin: Variable = object.__new__(type(self))
-        twin._link(buffers, None)
-        twin._need_grad, twin._persistent, twin._recompute = self._need_grad, self._persistent, self._recompute
-        twin.name = self.name
-        return twin
+        other: Variable = object.__new__(type(self))
+        other._link(buffers, None)
+        other._need_grad, other._persistent, other._recompute = self._need_grad, self._persistent, self._recompute
+        other.name = self.name
+        return other
 
     def __copy__(self) -> Variable:
         """A variable on the same data and gradient, with the same flags."""
-        twin = self._copied(self._buffers)
-        twin.info = self.info
+        other = self._copied(self._buffers)
+        other.info = self.info
         if hasattr(self, "__dict__"):  # of a derived class
-            twin.__dict__.update(self.__dict__)
-        return twin
+            other.__dict__.update(self.__dict__)
+        return other
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
         """A variable with copies of data and gradient, and the same flags."""
-        twin = memo[id(self)] = self._copied(deepcopy(self._buffers, memo))
-        twin.info = deepcopy(self.info, memo)
+        other = memo[id(self)] = self._copied(deepcopy(self._buffers, memo))
+        other.info = deepcopy(self.info, memo)
         if hasattr(self, "__dict__"):
-            twin.__dict__.update(deepcopy(self.__dict__, memo))
-        return twin
+            other.__dict__.update(deepcopy(self.__dict__, memo))
+        return other
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise TypeError("a Variable cannot be pickled; save parameters with nnabla.save_parameters, or its data")

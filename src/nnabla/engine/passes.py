@@ -1,0 +1,259 @@
+"""Passes: each takes a program and gives one that computes the same with less memory, less copying or fewer steps.
+
+Any of them can be left out, with the same results to rounding; `without` does so for debugging.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from .._array_view import shown_by
+from .._nd_array import NdArray
+from ..graph.epoch import advance
+from ..graph.hooks import function_freed_hooks
+from .frame import ARRAY, LEAF, SLOT
+from .liveness import block_of, unshared
+from .program import (
+    ACCUMULATE,
+    Call,
+    Cast,
+    Free,
+    Gradient,
+    Idle,
+    Program,
+    Put,
+    Record,
+    UserGradient,
+    array_of,
+    values_of,
+)
+
+# Elements. For smaller tensors, adding to the sum within the kernel that computes the gradient saves nothing.
+_WORTH_ADDING_TO = 1 << 14
+
+# Elements. Below this, a step that frees memory costs more time than the memory is worth.
+_WORTH_A_STEP = 1 << 16
+
+
+def share_memory(program: Program) -> Program:
+    """Let results be views, and gradients be other gradients, where nobody writes to either."""
+    order, values, exposed, hidden = program.order, program.values, program.exposed, program.hidden
+    records: list[Record] = []
+    for record in program.records:
+        if isinstance(record, Call) and record.kernel.copies:
+            function = order[record.function]
+            arrays = [v._buffers.data for v in function._inputs]
+            arrays += [buffers.data for buffers in function._outputs]
+            # What no function made, users write to.
+            leaf = any([number >= 0 and values[number].source == LEAF for number in record.reads])
+            if not leaf and not any([id(shown_by(array)) in exposed for array in arrays]):
+                record = record._replace(kernel=record.kernel._replace(copies=False))
+        elif isinstance(record, Gradient) and any([put.own for put in record.puts]):
+            inputs = order[record.function]._inputs
+            puts = [
+                put._replace(own=False) if put.own and id(inputs[put.input]._buffers.data) in hidden else put
+                for put in record.puts
+            ]
+            record = record._replace(puts=tuple(puts))
+        records.append(record)
+    return program._replace(records=records)
+
+
+def add_within_kernels(program: Program) -> Program:
+    """Let kernels that can do so add to the gradient of a large leaf that several functions read."""
+    puts_to_leaves: list[tuple[int, Put]] = []
+    for place, record in enumerate(program.records):
+        if isinstance(record, Gradient) and program.order[record.function]._operator.add_grad is not None:
+            inputs = program.order[record.function]._inputs
+            puts_to_leaves += [
+                (place, put)
+                for put in record.puts
+                if put.how == ACCUMULATE and inputs[put.input].size >= _WORTH_ADDING_TO
+            ]
+    counts = Counter([put.value for _, put in puts_to_leaves])
+    records = list(program.records)
+    for place, put in puts_to_leaves:
+        record = records[place]
+        if counts[put.value] > 1 and isinstance(record, Gradient):
+            before = record.kernel.adds or (False,) * len(program.order[record.function]._inputs)
+            adds = (*before[: put.input], True, *before[put.input + 1 :])
+            records[place] = record._replace(kernel=record.kernel._replace(adds=adds))
+    return program._replace(records=records)
+
+
+def free_dead(program: Program) -> Program:
+    """Free what may be freed behind the last record whose function has to do with it."""
+    order, mortal, of_gradients = program.order, program.mortal, program.mortal_gradients
+    casts = _last_reads_of_casts(program)
+    seen: set[int] = set()
+    backwards: list[Record] = []
+    for place in range(len(program.records) - 1, -1, -1):
+        record = program.records[place]
+        free: list[int] = casts.get(place, [])
+        operators: list[int] = []
+        if not isinstance(record, (Cast, Free)):
+            function = order[record.function]
+            if mortal:
+                for array in [b.data for b in function._outputs] + [v._buffers.data for v in function._inputs]:
+                    block = block_of(array)
+                    if block in mortal and block not in seen:
+                        seen.add(block)
+                        free += mortal[block]
+            operator = function._operator
+            if isinstance(record, Call):
+                # What a gradient derived from forward would need is not recorded where no gradient is asked for.
+                if program.way == "forward" and operator.keeps and not record.kernel.keep and operator.grad is not None:
+                    operators.append(record.function)
+            elif isinstance(record, (Gradient, UserGradient, Idle)):
+                free += of_gradients.get(record.function, ())
+                if program.clears and operator.keeps:
+                    operators.append(record.function)
+        if free or operators:
+            backwards.append(Free(tuple(free), tuple(operators)))
+        backwards.append(record)
+    return program._replace(records=backwards[::-1])
+
+
+def _last_reads_of_casts(program: Program) -> dict[int, list[int]]:
+    """For each place in a program, the converted values that nothing reads later."""
+    last: dict[int, int] = {}
+    for place, record in enumerate(program.records):
+        if isinstance(record, Cast):
+            last[record.target] = place
+        elif last and isinstance(record, (Call, Gradient)):
+            for number in record.reads if isinstance(record, Call) else values_of(record.arguments):
+                if number in last:
+                    last[number] = place
+    found: dict[int, list[int]] = {}
+    for number, place in last.items():
+        found.setdefault(place, []).append(number)
+    return found
+
+
+def overwrite(program: Program) -> Program:
+    """Let a result take the place of an input that nothing needs any more, where the operator can do so."""
+    records = list(program.records)
+    order = program.order
+    own: set[int] | None = None
+    # Gradients that nothing else holds.
+    sole: set[int] = set()
+    for place, record in enumerate(records):
+        if isinstance(record, Call):
+            function = order[record.function]
+            if (
+                function._operator.overwrite is not None
+                and not record.kernel.writes
+                and not record.kernel.repeats
+                and function._inputs[0].shape == function._outputs[0].data._shape
+            ):
+                if own is None:
+                    own = unshared(order)
+                array = function._inputs[0]._buffers.data
+                if id(array) in own and _is_freed(array, program, records, place + 1):
+                    records[place] = record._replace(kernel=record.kernel._replace(overwrites=True))
+        elif isinstance(record, Gradient):
+            dy = record.dys[0]
+            if (
+                order[record.function]._operator.overwrite_grad is not None
+                and not record.kernel.derived
+                and dy in sole
+                and _frees(records, place + 1, dy)
+            ):
+                records[place] = record._replace(kernel=record.kernel._replace(overwrites=True))
+            for put in record.puts:
+                (sole.discard if put.shares else sole.add)(put.value)
+        elif isinstance(record, UserGradient):
+            sole.difference_update([put.value for put in record.puts])
+    return program._replace(records=records)
+
+
+def _frees(records: Sequence[Record], place: int, number: int) -> bool:
+    record = records[place] if place < len(records) else None
+    return isinstance(record, Free) and number in record.values
+
+
+def _is_freed(array: NdArray, program: Program, records: Sequence[Record], place: int) -> bool:
+    """Whether the record at `place` frees the array."""
+    record = records[place] if place < len(records) else None
+    if not isinstance(record, Free):
+        return False
+    values = program.values
+    return any([array_of(program, number) is array for number in record.values if values[number].source == ARRAY])
+
+
+def gather_frees(program: Program) -> Program:
+    """Put off freeing small arrays until there are enough of them to be worth a step."""
+    if function_freed_hooks:
+        return program
+    records: list[Record] = []
+    waiting: list[int] = []
+    size = 0
+    for record in program.records:
+        if not isinstance(record, Free):
+            records.append(record)
+            continue
+        waiting += record.values
+        # What an operator keeps and a cast makes is about as large as an input; count them as large.
+        at_once = bool(record.operators)
+        for number in record.values:
+            value = program.values[number]
+            if value.source == SLOT:
+                at_once = True
+            else:
+                buffers = program.order[value.position]._outputs[value.i]
+                if value.source != ARRAY or type(buffers.data) is NdArray:
+                    size += buffers.data.size
+        if at_once or size >= _WORTH_A_STEP:
+            records.append(Free(tuple(waiting), record.operators))
+            waiting, size = [], 0
+    if waiting:
+        records.append(Free(tuple(waiting), ()))
+    return program._replace(records=records)
+
+
+Pass = Callable[[Program], Program]
+
+# In the order in which they run: what is overwritten must have been freed, and frees must be in place until then.
+PASSES: dict[str, Pass] = {
+    made.__name__: made for made in (share_memory, add_within_kernels, free_dead, overwrite, gather_frees)
+}
+
+_left_out: set[str] = set()
+
+
+def improved(program: Program) -> Program:
+    """What all passes make of a program."""
+    for name, apply in PASSES.items():
+        if name not in _left_out:
+            program = apply(program)
+    return program
+
+
+def left_out() -> frozenset[str]:
+    """The passes that are left out at present."""
+    return frozenset(_left_out)
+
+
+@contextmanager
+def without(*names: str) -> Iterator[None]:
+    """Context in which graphs are compiled without some passes.
+
+    Args:
+        names: of passes.
+
+    Raises:
+        KeyError: there is no such pass.
+    """
+    for name in names:
+        PASSES[name]
+    before = set(_left_out)
+    _left_out.update(names)
+    advance()
+    try:
+        yield
+    finally:
+        _left_out.clear()
+        _left_out.update(before)
+        advance()

@@ -1,0 +1,236 @@
+"""Programs: what a plan does, as data. A flat list of records, and the numbered values that they read and write.
+
+`forward` and `backward` write a program down, plainly; `passes` make it better, each taking a program and giving one;
+`lowering` turns the records into the steps of a plan; `checking` says whether a program is right; `display` shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+
+from .._nd_array import NdArray
+from ..graph.function import Function
+from ..graph.operator import Shape
+from .frame import ARRAY, CONSTANT, INPUT_ARRAY, INPUT_BUFFERS, LEAF, OUTPUT_GRAD, SLOT
+from .kernel_choice import ForwardKernel, GradientKernel
+from .liveness import block_of
+
+NOTHING = -1
+"""Stands among what is read for an optional input that was not given."""
+
+ANY_TYPE: Any = "any type"
+"""The type of a value that is known only when it has been computed."""
+
+
+class Value(NamedTuple):
+    """A tensor that a program works on; its number is its place in `Program.values`.
+
+    Attributes:
+        source, position, i, more: where it is found in a graph, see `frame`.
+        dtype: its type.
+    """
+
+    source: int
+    position: int
+    i: int
+    more: Any
+    dtype: Any
+
+
+class Present(NamedTuple):
+    """A value that must be there: where an input is optional, none would mean that it was not given."""
+
+    value: int
+
+
+class Gathered(NamedTuple):
+    """Several values, read as one: the inputs of a function that takes any number."""
+
+    values: tuple[int, ...]
+
+
+Argument = int | Present | Gathered
+
+
+class Put(NamedTuple):
+    """Where one of the gradients that a record computes goes.
+
+    Attributes:
+        value: the gradient, or the buffers of a leaf.
+        input: of the function, by its index among those given.
+        how: ASSIGN, ADD or ACCUMULATE.
+        sum_to: the shape of an input that was broadcast, which the gradient is summed to; None: as it is.
+        dtype: what it is converted to; None: as it is.
+        own: whether it must share memory with nothing.
+        shares: whether it may share memory with something.
+    """
+
+    value: int
+    input: int
+    how: int
+    sum_to: Shape | None
+    dtype: torch.dtype | None
+    own: bool
+    shares: bool
+
+
+# The first gradient that reaches an intermediate variable, a further one, and any that reaches a leaf.
+ASSIGN, ADD, ACCUMULATE = range(3)
+
+
+class Call(NamedTuple):
+    """Compute the outputs of a function."""
+
+    function: int
+    kernel: ForwardKernel
+    reads: tuple[int, ...]
+    writes: tuple[int, ...]
+
+
+class Link(NamedTuple):
+    """The output of a function is an input: nothing is computed.
+
+    Attributes:
+        moves: whether that input is computed in the graph, so that it is another tensor each time.
+        more: as in `Call`.
+    """
+
+    function: int
+    reads: tuple[int, ...]
+    writes: tuple[int, ...]
+    moves: bool
+
+
+class UserCall(NamedTuple):
+    """Call a user's forward_impl."""
+
+    function: int
+    reads: tuple[int, ...]
+    writes: tuple[int, ...]
+
+
+class Cast(NamedTuple):
+    """Convert a value for a reader of another type."""
+
+    source: int
+    target: int
+    dtype: torch.dtype
+
+
+class Gradient(NamedTuple):
+    """Compute gradients of the inputs of a function.
+
+    Attributes:
+        dys: gradients of the outputs.
+        arguments: what the kernel is called with, those among them that it names.
+        puts: where the results go.
+    """
+
+    function: int
+    kernel: GradientKernel
+    dys: tuple[int, ...]
+    arguments: tuple[Argument, ...]
+    puts: tuple[Put, ...]
+
+
+class UserGradient(NamedTuple):
+    """Call a user's backward_impl.
+
+    Attributes:
+        own: for each output, whether nothing else holds its gradient.
+        shared: inputs with gradients to be added to that may share memory with others.
+        more: as in `Gradient`.
+    """
+
+    function: int
+    dys: tuple[int, ...]
+    puts: tuple[Put, ...]
+    own: tuple[bool, ...]
+    shared: tuple[int, ...]
+
+
+class Idle(NamedTuple):
+    """No gradient comes to a function: nothing is computed, but what it alone needs may go."""
+
+    function: int
+
+
+class Free(NamedTuple):
+    """Let go of values, and of what operators kept for a gradient (by the positions of their functions)."""
+
+    values: tuple[int, ...]
+    operators: tuple[int, ...]
+
+
+Record = Call | Link | UserCall | Cast | Gradient | UserGradient | Idle | Free
+
+
+class Program(NamedTuple):
+    """What a plan does in one graph.
+
+    Attributes:
+        way: "forward" or "backward".
+        order: the functions of the graph; records name them by their positions.
+        values: what is read and written.
+        records: what happens, in this order.
+        mortal: for the address of each memory that may be freed once nothing needs it, the values on it.
+        mortal_gradients: for each function the gradients of its outputs that may be freed, once they were used.
+        exposed: addresses of arrays that must share memory with no others: users or functions write to them.
+        hidden: addresses of the arrays whose gradients nobody sees, backward.
+        clears: whether what operators keep may go as soon as it was used.
+        roots: what is asked for, forward; backward, what the gradient starts from.
+    """
+
+    way: str
+    order: Sequence[Function]
+    values: Sequence[Value]
+    records: Sequence[Record]
+    mortal: Mapping[int, Sequence[int]]
+    mortal_gradients: Mapping[int, Sequence[int]]
+    exposed: set[int]
+    hidden: Container[int]
+    clears: bool
+    roots: tuple[int, ...]
+
+
+def values_of(arguments: Iterable[Argument]) -> list[int]:
+    """The numbers among arguments; those not given are left out."""
+    found: list[int] = []
+    for argument in arguments:
+        if isinstance(argument, int):
+            if argument != NOTHING:
+                found.append(argument)
+        elif isinstance(argument, Present):
+            found.append(argument.value)
+        else:
+            found += argument.values
+    return found
+
+
+def array_of(program: Program, number: int) -> NdArray:
+    """The array of a value; for a gradient or a conversion, the one of its shape."""
+    value = program.values[number]
+    function = program.order[value.position]
+    if value.source in (ARRAY, OUTPUT_GRAD, CONSTANT):
+        return function._outputs[value.i].data
+    if number in program.roots:
+        return program.order[-1]._outputs[0].data
+    return function._inputs[value.i]._buffers.data
+
+
+def place_of(program: Program, number: int) -> tuple[Any, ...]:
+    """Where a value is found: values of the same place are on the same memory, in other programs of the graph, too."""
+    value = program.values[number]
+    source = value.source
+    if source in (SLOT, CONSTANT):
+        return "slot" if source == SLOT else "constant", program.way, number
+    if source in (ARRAY, LEAF, INPUT_ARRAY):
+        return "data", block_of(array_of(program, number))
+    function = program.order[value.position]
+    if source == INPUT_BUFFERS:
+        return "leaf gradient", id(function._inputs[value.i]._buffers)
+    buffers = function._outputs[value.i] if source == OUTPUT_GRAD else function._inputs[value.i]._buffers
+    return "gradient", id(buffers)

@@ -1,0 +1,189 @@
+"""Writing a program down: records one after another, and a number for each value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import compress, islice
+from typing import Any
+
+import torch
+
+from .._array_view import shown_by
+from .._nd_array import NdArray
+from ..graph.callback import Callback
+from ..graph.function import Function
+from ..graph.operator import Kind
+from ..graph.setup import are_linked
+from .frame import ARRAY, CONSTANT, INPUT_ARRAY, INPUT_BUFFERS, INPUT_GRAD, LEAF, OUTPUT_GRAD, SLOT
+from .program import ANY_TYPE, NOTHING, Argument, Cast, Gathered, Present, Record, Value
+
+
+class Recorder:
+    """Collects records, and how to find in a graph what they work on.
+
+    Args:
+        order: the functions of the graph.
+        ran: whether they have run before; what they produced is read where it is, anything else is a leaf.
+    """
+
+    def __init__(self, order: Sequence[Function], ran: bool = False) -> None:
+        self.order = order
+        self.values: list[Value] = []
+        self.records: list[Record] = []
+        self._numbers: dict[tuple[int, int], int] = {}
+        self._leaf_numbers: dict[tuple[int, Any], int] = {}
+        # Where each intermediate array is found: the function that makes it, and which output it is.
+        self._made: dict[int, tuple[int, int]] = {}
+        # The type that it will have, by memory.
+        self._produced: dict[int, Any] = {}
+        if ran:
+            for position in range(len(order)):
+                self.produce(position)
+
+    def produce(self, position: int) -> None:
+        """Note that the outputs of a function are there from now on, and are read in place."""
+        function = self.order[position]
+        operator = function._operator
+        # A user's code may write values of any type.
+        dtype: Any = ANY_TYPE if operator.whole or isinstance(operator, Callback) else operator.compute_dtype
+        if operator.as_is:
+            dtype = self._produced.get(id(shown_by(function._inputs[0]._buffers.data)), ANY_TYPE)
+        outputs = [buffers.data for buffers in function._outputs]
+        # One that is an input has the type of that, unless it is written to.
+        same = operator.write is None and are_linked(operator, [v._buffers.data for v in function._inputs], outputs)
+        for i, array in enumerate(outputs):
+            self._made[id(array)] = position, i
+            if not same:
+                self._produced[id(shown_by(array))] = operator.output_types.get(i, dtype)
+
+    def is_produced(self, array: NdArray) -> bool:
+        """Whether a function of the graph computes what is in the memory of `array`."""
+        return id(shown_by(array)) in self._produced
+
+    def is_made(self, array: NdArray) -> bool:
+        """Whether `array` is that of an output."""
+        return id(array) in self._made
+
+    # ---- values ------------------------------------------------------------------------------------------
+
+    def new(self, source: int, position: int = 0, i: int = 0, more: Any = None, dtype: Any = None) -> int:
+        """The number of a new value; see `frame`."""
+        self.values.append(Value(source, position, i, more, dtype))
+        return len(self.values) - 1
+
+    def _once(
+        self, source: int, thing: Any, position: int = 0, i: int = 0, more: Any = None, dtype: Any = ANY_TYPE
+    ) -> int:
+        """The number of the value that is found in `thing`; there is only one."""
+        key = source, id(thing)
+        number = self._numbers.get(key)
+        if number is None:
+            number = self._numbers[key] = len(self.values)
+            self.values.append(Value(source, position, i, more, dtype))
+        return number
+
+    def seed(self, dtype: torch.dtype) -> int:
+        """The gradient that is given from outside."""
+        return self.new(SLOT, dtype=dtype)
+
+    def constant(self, slot: Any, position: int, i: int, dtype: torch.dtype) -> int:
+        """The gradient of an output, the same in every graph."""
+        return self.new(CONSTANT, position, i, slot, dtype)
+
+    def data(self, array: NdArray) -> int:
+        """An array that a function of the graph makes."""
+        dtype = self._produced.get(id(shown_by(array)), ANY_TYPE)
+        return self._once(ARRAY, array, *self._made[id(array)], dtype=dtype)
+
+    def output_grad(self, position: int, i: int) -> int:
+        """The gradient of an output."""
+        function = self.order[position]
+        return self._once(OUTPUT_GRAD, function._outputs[i], position, i, dtype=function._operator.compute_dtype)
+
+    def input_grad(self, position: int, i: int) -> int:
+        """The gradient of an input that a function of the graph makes."""
+        buffers = self.order[position]._inputs[i]._buffers
+        made = self._made.get(id(buffers.data))
+        if made is not None and self.order[made[0]]._outputs[made[1]] is buffers:
+            return self.output_grad(*made)
+        return self._once(INPUT_GRAD, buffers, position, i)
+
+    def leaf_buffers(self, position: int, i: int) -> int:
+        """Data and gradient of an input."""
+        return self._once(INPUT_BUFFERS, self.order[position]._inputs[i]._buffers, position, i)
+
+    def outputs(self, position: int) -> tuple[int, ...]:
+        """The arrays that a function makes."""
+        return tuple([self.data(buffers.data) for buffers in self.order[position]._outputs])
+
+    def arrays(self, arrays: Sequence[NdArray]) -> list[int]:
+        """Several arrays that functions of the graph make."""
+        return [self.data(array) for array in arrays]
+
+    def shown(self, position: int) -> tuple[int, ...]:
+        """The inputs of a function as they are: what a user's code is shown, or an output is."""
+        found = []
+        for i, v in enumerate(self.order[position]._inputs):
+            array = v._buffers.data
+            found.append(self.data(array) if id(array) in self._made else self._input(array, position, i))
+        return tuple(found)
+
+    def _input(self, array: NdArray, position: int, i: int) -> int:
+        return self._once(INPUT_ARRAY, array, position, i, dtype=self._produced.get(id(shown_by(array)), ANY_TYPE))
+
+    def read(self, position: int, i: int) -> int:
+        """An input of a function in the type that its operator wants; records a cast if it must be converted."""
+        operator = self.order[position]._operator
+        buffers = self.order[position]._inputs[i]._buffers
+        kind = operator.wiring.kinds[i]
+        wanted = operator.compute_dtype if kind is Kind.COMPUTE else operator.input_dtype(kind)
+        array = buffers.data
+        produced = self._produced.get(id(shown_by(array)))
+        if produced is None:
+            return self._leaf(position, i, (wanted, operator.device, kind))
+        found = self.data(array) if id(array) in self._made else self._input(array, position, i)
+        if produced is wanted or kind is Kind.AS_IS:
+            return found
+        if kind is Kind.WHOLE and (produced is ANY_TYPE or not produced.is_floating_point):
+            return found
+        target = self.new(SLOT, position, i, dtype=wanted)
+        self.records.append(Cast(found, target, wanted))
+        return target
+
+    def _leaf(self, position: int, i: int, read_as: tuple[torch.dtype, torch.device, Kind]) -> int:
+        key = id(self.order[position]._inputs[i]._buffers), read_as
+        number = self._leaf_numbers.get(key)
+        if number is None:
+            dtype = ANY_TYPE if read_as[2] in (Kind.AS_IS, Kind.WHOLE) else read_as[0]
+            number = self._leaf_numbers[key] = self.new(LEAF, position, i, read_as, dtype)
+        return number
+
+    # ---- what kernels are called with --------------------------------------------------------------------
+
+    def inputs(self, position: int) -> list[int]:
+        """All declared inputs of a function for its forward, `NOTHING` for those not given."""
+        function = self.order[position]
+        present = function._operator.present
+        numbers = iter([self.read(position, i) for i in range(len(function._inputs))])
+        return list(numbers) if all(present) else [next(numbers) if there else NOTHING for there in present]
+
+    def arguments_of_grad(self, position: int, dys: Sequence[int]) -> list[Argument]:
+        """What the gradient of a function is called with. What it does not name may be freed."""
+        function = self.order[position]
+        return function._operator.wiring.arguments(
+            dys,
+            lambda i: self._read_again(position, i),
+            lambda i: self.data(function._outputs[i].data),
+            NOTHING,
+            lambda numbers: Gathered(tuple(numbers)),
+        )
+
+    def _read_again(self, position: int, i: int) -> Argument:
+        """An input that a gradient reads."""
+        number = self.read(position, i)
+        function = self.order[position]
+        declared = function._operator.declaration.inputs
+        if declared[0].variadic or not self.is_produced(function._inputs[i]._buffers.data):
+            return number
+        (input_,) = islice(compress(declared, function._operator.present), i, i + 1)
+        return Present(number) if input_.optional else number
