@@ -106,8 +106,8 @@ class _Check:
         self.state = state
         self.now = ""
         # Memory that functions make; an output that is a leaf is on the leaf's.
-        outputs = {id(b.data) for function in program.order for b in function._outputs}
-        self.made = {block_of(b.data) for function in program.order for b in function._outputs} & outputs
+        self.outputs = {id(b.data) for function in program.order for b in function._outputs}
+        self.made = {block_of(b.data) for function in program.order for b in function._outputs} & self.outputs
         self.sources = {r.target: r.source for r in program.records if isinstance(r, Cast)}
         # Functions carried out, and gradients that came, by where they are found.
         self.carried_out: dict[int, int] = {}
@@ -318,7 +318,7 @@ class _Check:
         v = function._inputs[put.input]
         operator = function._operator
         place = self.place(put.value)
-        is_made = block_of(v._buffers.data) in self.made and place[0] == "gradient"
+        is_made = id(v._buffers.data) in self.outputs
         right = ("gradient" if is_made else "leaf gradient", id(v._buffers))
         if place != right:
             self.fault(f"puts the gradient of its input {put.input} into {self.name(put.value)}")
