@@ -68,7 +68,7 @@ BINARY = {
     "sub2": F.sub2,
     "add_n": lambda x, y: F.add_n(x, y, x),
     "user": lambda x, y: Scaled()(x, y),
-    "affine": lambda x, y: F.affine(x, F.batch_matmul(y, y, transpose_a=True)),
+    "affine": lambda x, y: F.affine(x, F.affine(F.transpose(y, (1, 0)), y)),
     "where": lambda x, y: F.where(F.greater(x, y), x, y),
 }
 
