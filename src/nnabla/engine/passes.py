@@ -85,9 +85,9 @@ def add_within_kernels(program: Program) -> Program:
 
 def free_dead(program: Program) -> Program:
     """Free what may be freed behind the last record whose function has to do with it."""
-    order, mortal, of_gradients = program.order, program.mortal, program.mortal_gradients
+    order, of_gradients = program.order, program.mortal_gradients
+    waiting = dict(program.mortal)
     casts = _last_reads_of_casts(program)
-    seen: set[int] = set()
     backwards: list[Record] = []
     for place in range(len(program.records) - 1, -1, -1):
         record = program.records[place]
@@ -95,12 +95,10 @@ def free_dead(program: Program) -> Program:
         operators: list[int] = []
         if not isinstance(record, (Cast, Free)):
             function = order[record.function]
-            if mortal:
+            if waiting:
                 for array in [b.data for b in function._outputs] + [v._buffers.data for v in function._inputs]:
-                    block = block_of(array)
-                    if block in mortal and block not in seen:
-                        seen.add(block)
-                        free += mortal[block]
+                    block = id(array) if type(array) is NdArray else block_of(array)
+                    free += waiting.pop(block, ())
             operator = function._operator
             if isinstance(record, Call):
                 # What a gradient derived from forward would need is not recorded where no gradient is asked for.

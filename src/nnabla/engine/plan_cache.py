@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+import gc
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
@@ -65,6 +67,18 @@ _plans_of_all = PlanStore(_KEPT_STEPS)
 in_forked_child(_plans_of_all.renew_lock)
 
 
+@contextmanager
+def _collector_resting() -> Iterator[None]:
+    """Context without garbage collection: programs are made of many small tuples, and none of them is garbage."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 class PlanCache:
     """The plan of one variable for one set of options, and those of forms that no other graph has."""
 
@@ -98,7 +112,8 @@ class PlanCache:
         plans = _plans_of_all if shared else self._own
         plan = plans.get(key)
         if plan is None:
-            plan = compile(order)
+            with _collector_resting():
+                plan = compile(order)
             plans.keep(key, plan, len(order) + len(plan.steps) if shared else 1)
         self.bound = plan.bind(order)
         self.epoch = epoch.value

@@ -180,34 +180,39 @@ class _Backward:
         arguments: Sequence[Argument]
         arguments = [*dys, *recorder.inputs(position)] if derived else recorder.arguments_of_grad(position, dys)
         kernel = GradientKernel(tuple(with_gaps(operator, wants, False)), derived)
-        puts = tuple([self._put(position, i) for i, want in enumerate(wants) if want])
-        recorder.records.append(Gradient(position, kernel, dys, tuple(arguments), puts))
+        recorder.records.append(Gradient(position, kernel, dys, tuple(arguments), self._puts(position, wants)))
 
-    def _put(self, position: int, i: int) -> Put:
+    def _puts(self, position: int, wants: list[bool]) -> tuple[Put, ...]:
+        """Where the gradients of the inputs that want one go."""
         function = self.order[position]
-        operator = function._operator
-        variable = function._inputs[i]
+        operator, recorder = function._operator, self.recorder
         dtype = operator.compute_dtype
         shares = may_share(operator)
-        address = id(variable._buffers.data)
-        producer = self.producer.get(address)
-        summed = operator.broadcast and variable.shape != function._outputs[0].data._shape
-        cast: torch.dtype | None = None
-        if producer is None:
-            value, how = self.recorder.leaf_buffers(position, i), ACCUMULATE
-            cast = _FULL.get(dtype, dtype)
-        else:
-            value = self.recorder.input_grad(position, i)
-            how = ADD if address in self.written else ASSIGN
-            # An unlinked variable on the same buffers shares its gradient, which goes on from the variable alone.
-            if variable._parent is not None:
-                self.written.add(address)
-            (self.sole.discard if shares else self.sole.add)(address)
-            if producer._operator.compute_dtype is not dtype:
-                cast = producer._operator.compute_dtype
-        # Gradients get memory of their own; where nobody can see the difference, a pass takes the copy away.
-        own = shares and not summed
-        return Put(value, i, how, variable.shape if summed else None, cast, own, shares)
+        broadcast_to = function._outputs[0].data._shape if operator.broadcast else None
+        puts = []
+        for i, variable in enumerate(function._inputs):
+            if not wants[i]:
+                continue
+            array = variable._buffers.data
+            address = id(array)
+            producer = self.producer.get(address)
+            sum_to = array._shape if broadcast_to is not None and array._shape != broadcast_to else None
+            cast: torch.dtype | None = None
+            if producer is None:
+                value, how = recorder.leaf_buffers(position, i), ACCUMULATE
+                cast = _FULL.get(dtype, dtype)
+            else:
+                value = recorder.input_grad(position, i)
+                how = ADD if address in self.written else ASSIGN
+                # An unlinked variable on the same buffers shares its gradient, which goes on from the variable alone.
+                if variable._parent is not None:
+                    self.written.add(address)
+                (self.sole.discard if shares else self.sole.add)(address)
+                if producer._operator.compute_dtype is not dtype:
+                    cast = producer._operator.compute_dtype
+            # Gradients get memory of their own; where nobody can see the difference, a pass takes the copy away.
+            puts.append(Put(value, i, how, sum_to, cast, shares and sum_to is None, shares))
+        return tuple(puts)
 
     def _add_of_user(self, position: int, dys: tuple[int, ...], wants: list[bool]) -> None:
         """Call a user's backward_impl on variables that show the right gradients."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from itertools import compress, islice
 from typing import Any
@@ -30,7 +31,7 @@ class Recorder:
         self.order = order
         self.values: list[Value] = []
         self.records: list[Record] = []
-        self._numbers: dict[tuple[int, int], int] = {}
+        self._numbers: dict[int, dict[int, int]] = defaultdict(dict)
         self._leaf_numbers: dict[tuple[int, Any], int] = {}
         # Where each intermediate array is found: the function that makes it, and which output it is.
         self._made: dict[int, tuple[int, int]] = {}
@@ -47,7 +48,7 @@ class Recorder:
         # A user's code may write values of any type.
         dtype: Any = ANY_TYPE if operator.whole or isinstance(operator, Callback) else operator.compute_dtype
         if operator.as_is:
-            dtype = self._produced.get(id(shown_by(function._inputs[0]._buffers.data)), ANY_TYPE)
+            dtype = self._type_of(function._inputs[0]._buffers.data)
         outputs = [buffers.data for buffers in function._outputs]
         # One that is an input has the type of that, unless it is written to.
         same = operator.write is None and are_linked(operator, [v._buffers.data for v in function._inputs], outputs)
@@ -75,10 +76,10 @@ class Recorder:
         self, source: int, thing: Any, position: int = 0, i: int = 0, more: Any = None, dtype: Any = ANY_TYPE
     ) -> int:
         """The number of the value that is found in `thing`; there is only one."""
-        key = source, id(thing)
-        number = self._numbers.get(key)
+        numbers = self._numbers[source]
+        number = numbers.get(id(thing))
         if number is None:
-            number = self._numbers[key] = len(self.values)
+            number = numbers[id(thing)] = len(self.values)
             self.values.append(Value(source, position, i, more, dtype))
         return number
 
@@ -92,13 +93,22 @@ class Recorder:
 
     def data(self, array: NdArray) -> int:
         """An array that a function of the graph makes."""
-        dtype = self._produced.get(id(shown_by(array)), ANY_TYPE)
-        return self._once(ARRAY, array, *self._made[id(array)], dtype=dtype)
+        number = self._numbers[ARRAY].get(id(array))
+        if number is None:
+            number = self._once(ARRAY, array, *self._made[id(array)], dtype=self._type_of(array))
+        return number
+
+    def _type_of(self, array: NdArray) -> Any:
+        return self._produced.get(id(shown_by(array)), ANY_TYPE)
 
     def output_grad(self, position: int, i: int) -> int:
         """The gradient of an output."""
         function = self.order[position]
-        return self._once(OUTPUT_GRAD, function._outputs[i], position, i, dtype=function._operator.compute_dtype)
+        buffers = function._outputs[i]
+        number = self._numbers[OUTPUT_GRAD].get(id(buffers))
+        if number is None:
+            number = self._once(OUTPUT_GRAD, buffers, position, i, dtype=function._operator.compute_dtype)
+        return number
 
     def input_grad(self, position: int, i: int) -> int:
         """The gradient of an input that a function of the graph makes."""
@@ -129,7 +139,7 @@ class Recorder:
         return tuple(found)
 
     def _input(self, array: NdArray, position: int, i: int) -> int:
-        return self._once(INPUT_ARRAY, array, position, i, dtype=self._produced.get(id(shown_by(array)), ANY_TYPE))
+        return self._once(INPUT_ARRAY, array, position, i, dtype=self._type_of(array))
 
     def read(self, position: int, i: int) -> int:
         """An input of a function in the type that its operator wants; records a cast if it must be converted."""
