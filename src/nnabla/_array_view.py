@@ -40,7 +40,7 @@ def _of_base(name: str) -> property:
     return property(lambda self: getattr(self._base, name), lambda self, value: setattr(self._base, name, value))
 
 
-for _name in ("_adopted", "_cleared", "_dtype", "_fill", "_shape", "_tensor"):
+for _name in ("_adopted", "_cleared", "_dtype", "_fill", "_followed", "_shape", "_tensor"):
     setattr(ArrayAlias, _name, _of_base(_name))
 
 

@@ -19,6 +19,17 @@ from .logger import logger
 # Whether the values of an array were freed: not at all, by its user, or by a clear option of forward or backward.
 KEPT, CLEARED, FREED = 0, 1, 2
 
+
+class _Count:
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value = 0
+
+
+moves = _Count()
+"""How often followed arrays were given other memory, or a value to be filled with, by anybody but a plan."""
+
 # Whether a warning about reading a cleared array was given.
 _told = False
 
@@ -93,8 +104,9 @@ class NdArray:
     # float where it comes from `fill`, and the integer 0 where it comes from `zero`.
     # _dtype: torch type that a filled or new array will get. _view: the last NumPy view that was made, and the
     # tensor that it belongs to. _cleared: who gave up the values, where there are none; see below. _adopted: whether a
-    # variable that no function made was given this array, so that clear options leave it alone.
-    __slots__ = ("__weakref__", "_adopted", "_cleared", "_dtype", "_fill", "_shape", "_tensor", "_view")
+    # variable that no function made was given this array, so that clear options leave it alone. _followed: whether a
+    # plan computes gradients from what another one left here, so that it must know of `moves`.
+    __slots__ = ("__weakref__", "_adopted", "_cleared", "_dtype", "_fill", "_followed", "_shape", "_tensor", "_view")
 
     _show: ClassVar[Callable[..., NdArray]]
     """`ArrayView`, which derives from this class and is set where it is defined."""
@@ -108,7 +120,7 @@ class NdArray:
         self._fill = None
         self._dtype: torch.dtype | None = None
         self._cleared = KEPT
-        self._adopted = False
+        self._adopted = self._followed = False
         self._view: tuple[torch.Tensor, np.ndarray] | None = None
 
     @staticmethod
@@ -120,7 +132,7 @@ class NdArray:
         array._fill = None
         array._dtype = None
         array._cleared = KEPT
-        array._adopted = False
+        array._adopted = array._followed = False
         array._view = None
         return array
 
@@ -248,6 +260,8 @@ class NdArray:
         """Take `tensor`, of this array's shape, as the memory."""
         self._tensor = tensor
         self._fill = None
+        if self._followed:
+            moves.value += 1
 
     def _adopt(self, values: np.ndarray) -> None:
         """Take an array of this shape as the memory, which nobody else may use; it is copied where that cannot be."""
@@ -396,6 +410,8 @@ class NdArray:
             self._dtype = tensor.dtype
             self._tensor = None
         self._fill = value
+        if self._followed:
+            moves.value += 1
 
     @property
     def zeroing(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .._nd_array import NdArray
+from .._nd_array import NdArray, moves
 from ..errors import GraphError, ShapeError
 from ..graph.derivative import below_autograd
 from ..graph.epoch import epoch
@@ -16,10 +16,11 @@ from ..graph.function import Function
 from ..graph.hooks import combined, function_post_hooks, function_pre_hooks
 from ..graph.setup import with_gaps
 from ..graph.variable import Hook, Variable
+from .frame import ARRAY, INPUT_ARRAY
 from .immediate import given_tensors
 from .lowering import lower
 from .passes import improved
-from .plan import BoundPlan, Plan
+from .plan import BoundPlan, Plan, Read, take_up
 from .plan_cache import plan_cache
 from .record_backward import may_share, record_backward
 from .steps import CastSlot
@@ -32,9 +33,11 @@ class BackwardPlan(Plan):
         seed: number of the slot that the gradient of the root is put into.
         root: which output of the last function that is.
         passes_seed_on: whether other variables may receive it as their gradient.
+        read: numbers of the arrays with values that were computed before.
     """
 
     seed: int
+    read: list[int]
     root: int
     passes_seed_on: bool
 
@@ -43,7 +46,7 @@ class BackwardPlan(Plan):
 
 
 class BoundBackwardPlan(BoundPlan):
-    __slots__ = ("ones", "passes_seed_on", "seed")
+    __slots__ = ("_moves", "ones", "passes_seed_on", "seed")
 
     _largest = 0
 
@@ -51,16 +54,30 @@ class BoundBackwardPlan(BoundPlan):
         super().__init__(plan, order)
         self.seed: CastSlot = self.frame[plan.seed]
         self.passes_seed_on = plan.passes_seed_on
+        self._moves = -1
+        for i in plan.read:
+            self.frame[i]._followed = True
         # What `grad=1` puts there.
         maker = order[-1]
         operator = maker._operator
         shape = maker._outputs[plan.root].data._shape
         self.ones = torch.ones(shape, dtype=operator.compute_dtype, device=operator.device)
 
-    def _read_by(self, function: Function) -> list[tuple[NdArray, Function | None]]:
-        data = [b.data for b in function._outputs]
-        grads = [b._grad for b in function._outputs if b._grad is not None and b._grad._tensor is not None]
-        return [*super()._read_by(function), *[(array, function) for array in data + grads]]
+    def take_up(self) -> None:
+        """See what became of the values since they were computed."""
+        if self._moves != moves.value:
+            for function in self.functions:
+                if function is not None:
+                    take_up(_read_by_gradient(function))
+            self._moves = moves.value
+
+    def _read_by(self, function: Function) -> list[Read]:
+        grads = [b._grad for b in function._outputs if b._grad is not None and b._grad._has_values()]
+        return [*_read_by_gradient(function), *[(grad, function) for grad in grads]]
+
+    def _made_by(self, function: Function) -> list[Read]:
+        inputs = [v for v in function._inputs if v._parent is not None and v._buffers._grad is not None]
+        return [(v._buffers.grad, v._parent) for v in inputs if v._parent is not None]
 
     def _separate(self, function: Function) -> None:
         if may_share(function._operator):
@@ -99,6 +116,7 @@ def run_backward(
     else:
         tensor = _seed(root, grad)
     seed._tensor = tensor.clone() if plan.passes_seed_on else tensor
+    plan.take_up()
     if (
         pre_hook is None
         and post_hook is None
@@ -144,14 +162,18 @@ def _require_values(plan: BoundPlan) -> None:
         if function is None or any([v is not None and v._recompute for v in [ref() for ref in function._output_refs]]):
             continue
         operator = function._operator
-        inputs = [(i, v) for i, v in enumerate(function._inputs) if v._parent is not None]
-        read = [v._buffers.data for i, v in inputs if function._reads("x", i)]
-        read += [b.data for i, b in enumerate(function._outputs) if function._reads("y", i)]
-        if any([array._tensor is None and array._fill is None for array in read]):
+        if any([array._tensor is None and array._fill is None for array, _ in _read_by_gradient(function)]):
             raise GraphError(f"backward: {operator.declaration.type_name} has no values yet; run forward() first")
         if operator.keeps and operator.kept is None and operator.grad is not None:
             with below_autograd():
                 operator.recompute(*with_gaps(operator, given_tensors(operator, [v.data for v in function._inputs])))
+
+
+def _read_by_gradient(function: Function) -> list[Read]:
+    """The values that the gradient of a function reads, of what functions made."""
+    inputs = [(i, v) for i, v in enumerate(function._inputs) if v._parent is not None]
+    read = [(v._buffers.data, v._parent) for i, v in inputs if v._parent is not None and function._reads("x", i)]
+    return read + [(b.data, function) for i, b in enumerate(function._outputs) if function._reads("y", i)]
 
 
 def _callbacks(given: Any) -> list[Any]:
@@ -195,6 +217,7 @@ def compile_backward(order: Sequence[Function], root: Variable, clear_buffer: bo
     program = improved(record_backward(order, root, clear_buffer))
     plan = BackwardPlan(lower(program), order)
     (plan.seed,) = program.roots
+    plan.read = [number for number, value in enumerate(program.values) if value.source in (ARRAY, INPUT_ARRAY)]
     maker = order[-1]
     outputs = [b.data for b in maker._outputs]
     # A variable whose parent the user has set is not among them. Its gradient is not propagated further.

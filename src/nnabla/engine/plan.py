@@ -29,6 +29,10 @@ _WORTH_CARE, _GROWTH = 1 << 22, 1.25
 _WORTH_A_GUARD = 4
 
 
+# An array, and the function that made it.
+Read = tuple[NdArray, Function]
+
+
 class Plan:
     """A compiled form of graphs: numbered steps, and the recipe for the frame that they run on in each graph.
 
@@ -102,7 +106,7 @@ class BoundPlan:
                     for step in self.steps:
                         step(frame)
         except Exception as error:
-            self._go_on(step, error)
+            self._explain(step, error)
         finally:
             if threads > 1:
                 self._threads.stop(threads)
@@ -139,19 +143,20 @@ class BoundPlan:
                 ran = function
                 if pre_hook is not None:
                     pre_hook(function)
+                if may_write:
+                    take_up(self._read_by(function))
             try:
                 with below_autograd():
                     step(self.frame)
             except Exception as error:
-                if not self._restored(function):
-                    self._explain(step, error)
-                with below_autograd():
-                    step(self.frame)
+                self._explain(step, error)
             if function is not None:
                 if may_write:
                     self._separate(function)
                 if post_hook is not None:
                     post_hook(function)
+                if may_write:
+                    take_up(self._made_by(function))
         _tell_freed(ran)
 
     def _run_first(self, run: Callable[[], None]) -> None:
@@ -173,49 +178,13 @@ class BoundPlan:
                 if buffers.data._tensor is not None:
                     buffers.data._tensor = buffers.data._tensor.clone()
 
-    def _read_by(self, function: Function) -> list[tuple[NdArray, Function | None]]:
-        """The arrays that the step of `function` may read, and which function made each."""
-        return [(v._buffers.data, v._parent) for v in function._inputs]
+    def _read_by(self, function: Function) -> list[Read]:
+        """What the step of `function` reads of what steps have left."""
+        return [(v._buffers.data, v._parent) for v in function._inputs if v._parent is not None]
 
-    def _go_on(self, step: Step | None, error: Exception) -> None:
-        """Run the rest from a step that failed because an array was set since it was computed; else explain."""
-        if step is None:
-            self._explain(step, error)
-        position = self.steps.index(step)
-        if not self._restored(self.functions[position]):
-            self._explain(step, error)
-        with below_autograd():
-            while position < len(self.steps):
-                try:
-                    self.steps[position](self.frame)
-                except Exception as further:
-                    if not self._restored(self.functions[position]):
-                        self._explain(self.steps[position], further)
-                else:
-                    position += 1
-
-    def _restored(self, function: Function | None) -> bool:
-        """Give what the step of `function` reads its memory and type again; returns whether anything had to be done.
-
-        Users may fill an intermediate array, and set it to values of another type.
-        """
-        moved = False
-        for array, maker in () if function is None else self._read_by(function):
-            tensor = array._tensor
-            if tensor is None and array._fill is not None:
-                tensor = array._realize()
-                moved = True
-            while maker is not None and maker._is_linked(array):
-                x = maker._inputs[maker._operator.linked or 0]
-                array, maker = x._buffers.data, x._parent
-            if tensor is not None and maker is not None and not isinstance(maker._operator, Callback):
-                operator = maker._operator
-                if tensor.dtype is not operator.compute_dtype and not (
-                    operator.output_types or operator.whole or operator.as_is
-                ):
-                    array._set(array._realize().to(operator.compute_dtype))
-                    moved = True
-        return moved
+    def _made_by(self, function: Function) -> list[Read]:
+        """What the step of `function` leaves."""
+        return [(buffers.data, function) for buffers in function._outputs]
 
     def _explain(self, step: Step | None, error: Exception) -> NoReturn:
         """Say which function failed, on which shapes."""
@@ -231,13 +200,33 @@ class BoundPlan:
         name = function.info.type_name
         if isinstance(error, (ShapeError, ArgumentError, GraphError)):
             raise type(error)(f"{error}{where}") from error
-        for array, maker in self._read_by(function):
-            if maker is not None and array._tensor is None:
+        for array, _ in self._read_by(function):
+            if array._tensor is None:
                 raise GraphError(
                     f"{name} reads values that are not there: they were never computed, or were freed "
                     f"by a clear option; run forward() (without clear_buffer) before backward(){where}"
                 ) from error
         raise GraphError(f"{name}: {str(error).splitlines()[0] if str(error) else error!r}{where}") from error
+
+
+def take_up(read: Sequence[Read]) -> None:
+    """Give arrays the memory and the type that steps expect: users may fill them, and set values of another type."""
+    maker: Function | None
+    for array, maker in read:
+        tensor = array._tensor
+        if tensor is None:
+            if array._fill is None:
+                continue
+            tensor = array._realize()
+        while maker is not None and maker._is_linked(array):
+            x = maker._inputs[maker._operator.linked or 0]
+            array, maker = x._buffers.data, x._parent
+        if maker is None or isinstance(maker._operator, Callback):
+            continue
+        operator = maker._operator
+        wanted = operator.compute_dtype
+        if tensor.dtype is not wanted and not (operator.output_types or operator.whole or operator.as_is):
+            array._set(array._realize().to(wanted))
 
 
 def _tell_freed(function: Function | None) -> None:
