@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import re
 import threading
 from functools import partial
 from pathlib import Path
@@ -52,14 +53,28 @@ class Writer:
         self.network.add_variable(ProtoVariable(shape, name, True, "Parameter"))
         return name
 
-    def __call__(self, kind, inputs, output, shape, /, **args):
-        """A function with the name of its output."""
-        self.network.add_variable(ProtoVariable(shape, output))
+    def __call__(self, kind, inputs, output, shape, /, name=None, **args):
+        """A function, with the name of its output if not another."""
+        (made,) = self.several(kind, inputs, (output,), shape, name, **args)
+        return made
+
+    def several(self, kind, inputs, outputs, shape, name, /, **args):
+        for output in outputs:
+            self.network.add_variable(ProtoVariable(shape, output))
         full = getattr(nn.function, kind)(nn.Context(), **args).info.args
-        described = ProtoFunction(None, kind, full, output, self.network)
-        described.inputs, described.outputs = list(inputs), [output]
+        described = ProtoFunction(None, kind, full, name or outputs[0], self.network)
+        described.inputs, described.outputs = list(inputs), list(outputs)
         self.network.add_function(described)
-        return output
+        return outputs
+
+    def split(self, x, outputs, shape, axis):
+        return self.several("Split", (x,), outputs, shape, "split", axis=axis)
+
+    def convolution(self, x, maps, name, weight, shape, stride):
+        inputs = (x, self.parameter(f"{name}/W", *weight))
+        return self(
+            "Convolution", inputs, f"{name}_Output", shape, name=name, pad=[0, 0], stride=[stride] * 2, dilation=[1, 1]
+        )
 
     def affine(self, x, size, output, maps):
         weights = self.parameter(f"{output}/W", size, maps), self.parameter(f"{output}/b", maps)
@@ -77,16 +92,27 @@ class Writer:
         self.graph.save(str(path), include_parameter=True, variable_batch_size=True)
 
 
+def layers_of(model):
+    """Of a class whose name ends in a number, that."""
+    found = re.search(r"\d+$", model.__name__)
+    return int(found[0]) if found else {"VGG": 11, "ResNet": 18}.get(model.__name__)
+
+
+def prefix_of(model):
+    return "SqueezeNet/" if issubclass(model, imagenet.SqueezeNet) and model is not imagenet.SqueezeNetV10 else ""
+
+
 def keys_of(model):
-    fields = {"prefix": "SqueezeNet/", "index": 0, "layers": 11, "last": 12}
+    layers = layers_of(model)
+    fields = {"prefix": prefix_of(model), "index": int(layers != 18), "layers": layers, "last": 12 + (layers == 16)}
     return {k: v.format(**fields) for k, v in model._KEY_VARIABLE.items()}
 
 
 def write_imagenet(model, path, pool=SIDE):
     """A network with the variables that a class for ImageNet looks for: small, with few categories."""
     keys = keys_of(model)
-    prefix = "SqueezeNet/" if issubclass(model, imagenet.SqueezeNet) else ""
-    dropouts = ("VGG11/Dropout_1", "VGG11/Dropout_2") if issubclass(model, imagenet.VGG) else model._dropouts
+    vgg = [f"VGG{layers_of(model)}/Dropout_{i}" for i in (1, 2)]
+    dropouts = vgg if issubclass(model, imagenet.VGG) else model._dropouts
     w = Writer(model._network)
     source = "Source" if model._input == model._augmentation else model._input
     w.input(source, (1, 3, SIDE, SIDE))
@@ -107,7 +133,7 @@ def write_imagenet(model, path, pool=SIDE):
     h = w(kind, (h,), keys["pool"], (1, 4, side, side), kernel=[pool, pool], stride=[pool, pool], pad=[0, 0])
     h = w.affine(h, 4 * side * side, keys.get("lastfeature", "Feature"), 5)
     for name in dropouts:
-        h = w("Dropout", (h,), name if name.startswith("VGG") else prefix + name, (1, 5), p=0.5)
+        h = w("Dropout", (h,), prefix_of(model) + name, (1, 5), p=0.5)
     h = w.affine(h, 5, keys["classifier"], 7)
     w("SoftmaxCrossEntropy", (h, label), "Loss", (1, 1), axis=1)
     w.save(path)
@@ -117,15 +143,15 @@ def model_of(model, monkeypatch, **options):
     """A class on a small file, whatever file it asks for."""
     asked = []
 
-    def small_file(name, url):
+    def small_file(name, url=None):
         path = Path(get_model_home()) / name
-        asked.append((name, url))
+        asked.append(name)
         write_imagenet(model, path, **options)
         return str(path)
 
     monkeypatch.setattr("nnabla.models.pretrained.model_file", small_file)
     made = model()
-    assert len(asked) == 1 and asked[0][0].startswith("imagenet/") and asked[0][0].endswith(".nnp")
+    assert len(asked) == 1 and asked[0] in files.ADDRESSES
     return made
 
 
@@ -141,8 +167,7 @@ def batch_stats(y):
     return found
 
 
-@pytest.mark.parametrize("model", [m for m in IMAGENET if m.__name__ not in ("VGG13", "VGG16", "ResNet34", "ResNet50",
-                         "ResNet101", "ResNet152", "SqueezeNetV10")])  # fmt: skip
+@pytest.mark.parametrize("model", IMAGENET)
 def test_every_option(model, monkeypatch, capsys):
     made = model_of(model, monkeypatch)
     assert made.input_shape in ((3, 224, 224), (3, 227, 227), (3, 299, 299)) and len(made.category_names) == 1000
@@ -168,6 +193,7 @@ def test_every_option(model, monkeypatch, capsys):
     assert list(net.inputs.values()) == [x] and len(net.outputs) == 1
     made(x, verbose=2)
     assert "Pass: " in capsys.readouterr().out
+    assert made(use_up_to="pool", check_global_pooling=False).shape[:2] == (1, 4)
     larger = nn.Variable((1, 3, SIDE + 4, SIDE + 8))
     if model._pooling is None:
         assert made(larger, use_up_to="lastconv").shape == (1, 4, SIDE + 4, SIDE + 8)
@@ -195,30 +221,6 @@ def test_auxiliary_towers(model, monkeypatch):
     with pytest.raises(ArgumentError, match="with_aux_tower needs training"):
         made(x, with_aux_tower=True)
     assert imagenet.AlexNet.__call__.__defaults__[-1] is False
-
-
-def test_files_and_addresses_are_those_of_the_original(monkeypatch):
-    """As it asks for them."""
-    asked = {}
-    monkeypatch.setattr("nnabla.models.pretrained.NnpLoader", lambda path: path)
-    monkeypatch.setattr("nnabla.models.pretrained.model_file", lambda name, url: asked.setdefault(name, url))
-    for model in IMAGENET:
-        model()
-    for dataset in ("voc", "coco"):
-        YoloV2(dataset)
-    for dataset in ("voc", "voc-coco"):
-        for stride in (8, 16):
-            DeepLabV3plus(dataset, stride)
-    named = {
-        "AlexNet", "DenseNet-161", "GoogLeNet", "Inception-v3", "MobileNet", "MobileNet-v2", "NIN", "Resnet-18",
-        "Resnet-34", "Resnet-50", "Resnet-101", "Resnet-152", "ResNeXt-50", "ResNeXt-101", "SENet-154", "ShuffleNet",
-        "ShuffleNet-2.0x", "SqueezeNet-1.0", "SqueezeNet-1.1", "VGG-11", "VGG-13", "VGG-16", "Xception",
-    }  # fmt: skip
-    expected = {f"imagenet/{name}.nnp": f"imagenet/{name}/{name}.nnp" for name in named}
-    expected["imagenet/ShuffleNet-.05x.nnp"] = "imagenet/ShuffleNet-0.5x/ShuffleNet-0.5x.nnp"
-    others = [f"object_detection/yolov2-{d}.nnp" for d in ("voc", "coco")]
-    others += [f"semantic_segmentation/DeepLabV3-{d}-os-{s}.nnp" for d in ("voc", "voc-coco") for s in (8, 16)]
-    assert asked == expected | {name: name for name in others}
 
 
 WRONG = [
@@ -298,6 +300,35 @@ def test_other_addresses(server, monkeypatch):
     imagenet.ResNet18()
 
 
+def test_successors_are_asked_in_turn(server, monkeypatch, home):
+    monkeypatch.setenv("NNABLA_MODELS_URL_BASE", server.url + "gone/")
+    gone, whole = "http://127.0.0.1:9/a.nnp", server.url + "imagenet/Resnet-18/Resnet-18.nnp"
+    monkeypatch.setitem(files.ADDRESSES, "imagenet/Resnet-18.nnp", files.Address("a.nnp", successors=(gone, "b.nnp")))
+    with pytest.raises(FileNotFoundError) as found:
+        imagenet.ResNet18()
+    tried = re.findall(r"(http://\S+) cannot be fetched", str(found.value))
+    assert tried == [server.url + "gone/a.nnp", gone, server.url + "gone/b.nnp"]
+    monkeypatch.setitem(files.ADDRESSES, "imagenet/Resnet-18.nnp", files.Address("a.nnp", successors=(gone, whole)))
+    assert imagenet.ResNet18()(nn.Variable((1, 3, SIDE, SIDE))).shape == (1, 7)
+    kept = home / "nnabla_data/nnp_models/imagenet"
+    assert [path.name for path in kept.iterdir()] == ["Resnet-18.nnp"]
+
+
+def test_a_model_of_ones_own(home):
+    """A class derived from the package's, with a file of its own beside the others."""
+
+    class Own(imagenet.ResNet18):
+        def __init__(self):
+            self.num_layers = 18
+            self._load_nnp("own/net.nnp", "own/net.nnp")
+
+    write_imagenet(imagenet.ResNet18, home / "nnabla_data/nnp_models/own/net.nnp")
+    assert Own()(nn.Variable((1, 3, SIDE, SIDE))).shape == (1, 7)
+    text = "the model file own/other.nnp has no address: set nnabla.models.files.ADDRESSES"
+    with pytest.raises(ArgumentError, match=text):
+        files.model_file("own/other.nnp")
+
+
 # ---- detection and segmentation ----------------------------------------------------------------------------
 
 
@@ -323,10 +354,10 @@ def write_segmentation(path, side=33):
     w.save(path)
 
 
-def test_segmentation(monkeypatch, tmp_path):
+def test_segmentation(monkeypatch, tmp_path, capsys):
     path = tmp_path / "net.nnp"
     write_segmentation(path)
-    monkeypatch.setattr("nnabla.models.pretrained.model_file", lambda name, url: str(path))
+    monkeypatch.setattr("nnabla.models.pretrained.model_file", lambda name, url=None: str(path))
     model = DeepLabV3plus()
     assert model.input_shape == (3, 513, 513) and len(model.category_names) == 20
     for size in ((33, 33), (41, 65)):
@@ -335,32 +366,110 @@ def test_segmentation(monkeypatch, tmp_path):
         y.forward()
     assert batch_stats(model(nn.Variable((1, 3, 33, 33)), training=True)) == [True]
     assert types_of(model(nn.Variable((1, 3, 33, 33)), use_up_to="lastconv+relu"))[-1] == "ReLU"
-    net = model(nn.Variable((1, 3, 33, 33)), returns_net=True)
-    assert list(net.outputs) == ["y"]
+    net = model(nn.Variable((1, 3, 33, 33)), returns_net=True, verbose=2)
+    assert list(net.outputs) == ["y"] and "Pass: " in capsys.readouterr().out
+    assert model().shape == (1, 4, 513, 513)
     with pytest.raises(ArgumentError, match='The key "pool" is not present in DeepLabV3plus'):
         model(nn.Variable((1, 3, 33, 33)), use_up_to="pool")
     with pytest.raises(ArgumentError, match="use_from must be None"):
         model(use_from="x")
 
 
-def test_detection(monkeypatch, tmp_path):
+def write_detection(path, height, width, categories=3):
+    """YOLO's end, as its file has it: neighbours become channels, boxes are cut out of the last convolution."""
     nn.clear_parameters()
     w = Writer("runtime")
-    x = w.input("x", (1, 3, 64, 64))
-    h = w.normalized_convolution(x, 4, "Reshape_3_Output", 64)
-    h = w("ReLU", (h,), "relu", (1, 4, 64, 64))
-    w("Arange", (), "Arange", (2,), start=0, stop=2, step=1)
-    w("Identity", ("Arange",), "cells", (2,))
-    w("Sigmoid", (h,), "y", (1, 4, 64, 64))
-    path = tmp_path / "net.nnp"
+    h, v = height // 32, width // 32
+    features = 5 + categories
+    x = w.input("x", (1, 3, height, width))
+    x = w.convolution(x, 4, "first", (4, 3, 16, 16), (1, 4, 2 * h, 2 * v), 16)
+    normal = [w.parameter(f"bn/{n}", 1, 4, 1, 1) for n in ("beta", "gamma", "mean", "var")]
+    x = w("BatchNormalization", (x, *normal), "bn", (1, 4, 2 * h, 2 * v), axes=[1])
+    x = w(
+        "Reshape", (x,), "Reshape_Output", (1, 1, 2 * h, 2, 2 * v, 2), name="Reshape", shape=[1, 1, 2 * h, 2, 2 * v, 2]
+    )
+    x = w("Transpose", (x,), "turned", (1, 2, 2, 1, 2 * h, 2 * v), axes=[0, 3, 5, 1, 2, 4])
+    x = w("Reshape", (x,), "Reshape_2_Output", (1, 16, h, v), name="Reshape_2", shape=[1, 16, h, v])
+    x = w.convolution(x, 5 * features, "Convolution_23", (5 * features, 16, 1, 1), (1, 5 * features, h, v), 1)
+    shape = [1, 5, features, h, v]
+    x = w("Reshape", (x,), "Reshape_3_Output", tuple(shape), name="Reshape_3", shape=shape)
+
+    def cut(start, stop, name):
+        args = {"start": [0, 0, start, 0, 0], "stop": [1, 5, stop, h, v], "step": [1] * 5}
+        return w("Slice", (x,), f"{name}_Output", (1, 5, stop - start, h, v), name=name, **args)
+
+    xy, wh, score, names = cut(0, 2, "Slice"), cut(2, 4, "Slice_2"), cut(4, 5, "Slice_3"), cut(5, features, "Slice_4")
+    middles = []
+    flat = (1, 5, h, v)
+    xy = w("Sigmoid", (xy,), "sigmoid", (1, 5, 2, h, v))
+    ends = w.split(xy, ("across", "down"), flat, axis=2)
+    for number, (end, cells, at) in enumerate(zip(ends, (v, h), (3, 2), strict=True)):
+        suffix, grid = ("", "_2")[number], [1, 1, 1, 1]
+        grid[at] = cells
+        numbers = w(
+            "Arange", (), f"Arange{suffix}_Output", (cells,), name=f"Arange{suffix}", start=0, stop=cells, step=1
+        )
+        name = f"Reshape_{4 + 2 * number}"
+        numbers = w("Reshape", (numbers,), f"{name}_Output", tuple(grid), name=name, shape=grid)
+        end = w("Add2", (end, numbers), f"add{number}", flat)
+        name = f"Reshape_{5 + 2 * number}"
+        end = w("Reshape", (end,), f"{name}_Output", (1, 5, 1, h, v), name=name, shape=[1, 5, 1, h, v])
+        name = f"MulScalar_{2 + number}"
+        middles.append(w("MulScalar", (end,), f"{name}_Output", (1, 5, 1, h, v), name=name, val=1 / cells))
+    anchors = w.parameter("anchors", 1, 5, 2, 1, 1)
+    w.graph.parameter_scope["anchors"].d *= np.reshape([13 / v, 13 / h], (1, 1, 2, 1, 1))
+    size = w("Exp", (wh,), "exp", (1, 5, 2, h, v))
+    size = w("Mul2", (size, anchors), "Mul2_Output", (1, 5, 2, h, v), name="Mul2")
+    all_of_it = w("Concatenate", (*middles, size, score, names), "boxes", tuple(shape), axis=2)
+    y = w("Transpose", (all_of_it,), "last", (1, 5, h, v, features), axes=[0, 1, 3, 4, 2])
+    w("Reshape", (y,), "y", (1, 5 * h * v, features), name="Reshape_8", shape=[1, 5 * h * v, features])
     w.save(path)
-    monkeypatch.setattr("nnabla.models.pretrained.model_file", lambda name, url: str(path))
+
+
+def test_detection(monkeypatch, tmp_path, capsys):
+    """Also for images of another size, as a network that is written for that size computes it."""
+    write_detection(tmp_path / "small.nnp", 64, 64)
+    write_detection(tmp_path / "large.nnp", 96, 160)
+    chosen = ["small"]
+    monkeypatch.setattr(
+        "nnabla.models.pretrained.model_file", lambda name, url=None: str(tmp_path / f"{chosen[0]}.nnp")
+    )
+    nn.clear_parameters()
     model = YoloV2("coco")
     assert model.get_nnp_input_size() == (64, 64) and model.input_shape == (3, 416, 416)
     assert len(model.get_category_names()) == 80 and len(YoloV2().get_category_names()) == 20
-    assert model(nn.Variable((2, 3, 64, 64)), use_up_to="lastconv").shape == (2, 4, 64, 64)
-    net = model(nn.Variable((1, 3, 96, 128)), returns_net=True)
-    assert net.variables["y"].shape == (1, 4, 96, 128) and net.variables["cells"].shape == (4,)
+    chosen[0] = "large"
+    written_for_it = YoloV2()
+    x = nn.Variable.from_numpy_array(np.random.RandomState(0).rand(2, 3, 96, 160))
+    found = []
+    for each in (written_for_it, model):
+        with nn.parameter_scope(f"scope{len(found)}"):
+            y = each(x)
+            y.forward()
+            found.append((y.d.copy(), nn.get_parameters(grad_only=False)["anchors"].d.copy()))
+    assert found[0][0].shape == (2, 5 * 3 * 5, 8)
+    np.testing.assert_allclose(found[1][0], found[0][0], rtol=2e-5, atol=1e-6)
+    np.testing.assert_allclose(found[1][1], found[0][1], rtol=1e-5)
+
+    x = nn.Variable.from_numpy_array(np.random.RandomState(0).rand(2, 3, 64, 64))
+    assert model(x).shape == (2, 20, 8), "the loader's own anchors and shapes are as they were"
+    assert model(x, use_up_to="convdetect").shape == (2, 40, 2, 2)
+    assert model(x, use_up_to="lastconv").shape == (2, 16, 2, 2)
+    trained = model(x, training=True)
+    assert batch_stats(trained) == [True] and trained.need_grad
+    fixed = model(x, verbose=1)
+    assert batch_stats(fixed) == [False] and not fixed.need_grad
+    assert model().shape == (1, 5 * 13 * 13, 8)
+    for options, text in (
+        ({"use_from": "x"}, "use_from must be None"),
+        ({"use_up_to": "pool"}, 'The key "pool" is not present in YoloV2'),
+        ({"input_var": nn.Variable((1, 1, 64, 64))}, r"the shape \(samples, 3, height, width\), not \(1, 1, 64, 64\)"),
+    ):
+        with pytest.raises(ArgumentError, match=text):
+            model(**options)
+    net = model(x, returns_net=True, verbose=2)
+    assert list(net.inputs.values()) == [x] and net.variables["y"].shape == (2, 20, 8)
+    assert "Pass: " in capsys.readouterr().out
 
 
 IMAGE = (np.random.RandomState(0).rand(7, 10, 3) * 255).astype(np.uint8)

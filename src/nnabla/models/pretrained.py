@@ -36,12 +36,13 @@ class PretrainedModel:
     # Height and width of the images of training.
     _side: int
 
-    def _load_nnp(self, rel_name: str, rel_url: str) -> None:
+    def _load_nnp(self, rel_name: str, rel_url: str | None = None) -> None:
         """Load the model file, which is fetched if it is not there.
 
         Args:
             rel_name: where it lies, below `nnabla.models.utils.get_model_home`.
-            rel_url: its address, below `nnabla.models.utils.get_model_url_base`.
+            rel_url: its address, below `nnabla.models.utils.get_model_url_base`; default: that of
+                `nnabla.models.files.ADDRESSES`, which also goes before it.
         """
         self.nnp = NnpLoader(model_file(rel_name, rel_url))
 
@@ -125,10 +126,13 @@ class RuntimeModel(PretrainedModel):
         callback.set_variable("x", input_var)
         self._resize(callback, input_var)
         callback.set_batch_normalization_batch_stat_all(training)
-        self.use_up_to(use_up_to, callback)
+        self._use(use_up_to, callback)
         if not training:
             callback.fix_parameters()
         return self._built("runtime", input_var, callback, returns_net)
+
+    def _use(self, use_up_to: str, callback: NnpNetworkPass) -> None:
+        self.use_up_to(use_up_to, callback)
 
     def _resize(self, callback: NnpNetworkPass, input_var: Variable) -> None:
         """Let `callback` fit functions to the size of the images."""

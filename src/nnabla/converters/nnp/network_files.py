@@ -53,6 +53,10 @@ class NnpNetwork:
             for v in f.outputs:
                 passes.variable(v)
             passes.function(f).settle()
+            for v in f.inputs:
+                # The callback may have put another one in the place of a parameter.
+                if v.variable is not None and v.variable is not self._variables[v.name]:
+                    self._set(v, v.variable)
             for v, variable in zip(f.outputs, f.pf.graph_call(batch_size=self._batch), strict=True):
                 self._set(v, variable)
 

@@ -21,7 +21,8 @@ class PassVariable:
         name: of the variable.
         proto: a message ``Variable``. Once the network is built, it has the shape that the variable gets; the shape of
             an input may be changed there.
-        variable: of an input, the Variable that stands for it; ``None`` for a new one.
+        variable: of an input, the Variable that stands for it; ``None`` for a new one. When a function is made, another
+            one for a parameter that it reads.
         stop: whether the network is used only up to it.
         need_grad: whether it is a parameter that is trained.
         pv, pn: the `ProtoVariable` and its `ProtoNetwork`.

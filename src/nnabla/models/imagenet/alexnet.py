@@ -39,7 +39,7 @@ class AlexNet(ImageNetBase):
     _side = 227
 
     def __init__(self) -> None:
-        self._load_nnp("imagenet/AlexNet.nnp", "imagenet/AlexNet/AlexNet.nnp")
+        self._load_nnp("imagenet/AlexNet.nnp")
 
     def __call__(
         self,

@@ -34,4 +34,4 @@ class DenseNet(ImageNetBase):
     _pooling = "DenseNet/AveragePooling_4"
 
     def __init__(self) -> None:
-        self._load_nnp("imagenet/DenseNet-161.nnp", "imagenet/DenseNet-161/DenseNet-161.nnp")
+        self._load_nnp("imagenet/DenseNet-161.nnp")

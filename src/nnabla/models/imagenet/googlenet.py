@@ -59,4 +59,4 @@ class GoogLeNet(AuxiliaryTowers):
     )
 
     def __init__(self) -> None:
-        self._load_nnp("imagenet/GoogLeNet.nnp", "imagenet/GoogLeNet/GoogLeNet.nnp")
+        self._load_nnp("imagenet/GoogLeNet.nnp")

@@ -52,4 +52,4 @@ class InceptionV3(AuxiliaryTowers):
     )
 
     def __init__(self) -> None:
-        self._load_nnp("imagenet/Inception-v3.nnp", "imagenet/Inception-v3/Inception-v3.nnp")
+        self._load_nnp("imagenet/Inception-v3.nnp")

@@ -33,7 +33,7 @@ class MobileNet(ImageNetBase):
     }
 
     def __init__(self) -> None:
-        self._load_nnp("imagenet/MobileNet.nnp", "imagenet/MobileNet/MobileNet.nnp")
+        self._load_nnp("imagenet/MobileNet.nnp")
 
 
 class MobileNetV2(ImageNetBase):
@@ -58,7 +58,7 @@ class MobileNetV2(ImageNetBase):
     _input = "ImageAugmentationX"
 
     def __init__(self) -> None:
-        self._load_nnp("imagenet/MobileNet-v2.nnp", "imagenet/MobileNet-v2/MobileNet-v2.nnp")
+        self._load_nnp("imagenet/MobileNet-v2.nnp")
 
     def _set_input(self, callback: NnpNetworkPass, input_var: Variable) -> None:
         # What the augmentation computes has its name.

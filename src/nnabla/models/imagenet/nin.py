@@ -36,4 +36,4 @@ class NIN(ImageNetBase):
     _side = 227
 
     def __init__(self) -> None:
-        self._load_nnp("imagenet/NIN.nnp", "imagenet/NIN/NIN.nnp")
+        self._load_nnp("imagenet/NIN.nnp")

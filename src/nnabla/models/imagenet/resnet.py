@@ -43,7 +43,7 @@ class ResNet(ImageNetBase):
             raise ArgumentError(f"ResNet: num_layers must be one of (18, 34, 50, 101, 152), not {num_layers!r}")
         self.num_layers = num_layers
         name = f"Resnet-{num_layers}"
-        self._load_nnp(f"imagenet/{name}.nnp", f"imagenet/{name}/{name}.nnp")
+        self._load_nnp(f"imagenet/{name}.nnp")
 
     def _use(self, use_up_to: str, callback: NnpNetworkPass) -> None:
         # The last of the blocks that are repeated: the network of 18 layers has one less.

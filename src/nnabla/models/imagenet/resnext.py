@@ -43,7 +43,7 @@ class ResNeXt(ImageNetBase):
             raise ArgumentError(f"ResNeXt: num_layers must be one of (50, 101), not {num_layers!r}")
         self.num_layers = num_layers
         name = f"ResNeXt-{num_layers}"
-        self._load_nnp(f"imagenet/{name}.nnp", f"imagenet/{name}/{name}.nnp")
+        self._load_nnp(f"imagenet/{name}.nnp")
 
 
 class ResNeXt50(ResNeXt):

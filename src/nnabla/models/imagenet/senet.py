@@ -34,4 +34,4 @@ class SENet(ImageNetBase):
     _dropouts = ("Dropout",)
 
     def __init__(self) -> None:
-        self._load_nnp("imagenet/SENet-154.nnp", "imagenet/SENet-154/SENet-154.nnp")
+        self._load_nnp("imagenet/SENet-154.nnp")

@@ -42,12 +42,8 @@ class ShuffleNet(ImageNetBase):
         if scaling_factor not in (5, 10, 20):
             raise ArgumentError(f"ShuffleNet: scaling_factor must be one of (5, 10, 20), not {scaling_factor!r}")
         self.scaling_factor = scaling_factor
-        name, folder = {
-            5: ("ShuffleNet-.05x", "ShuffleNet-0.5x"),
-            10: ("ShuffleNet", "ShuffleNet"),
-            20: ("ShuffleNet-2.0x", "ShuffleNet-2.0x"),
-        }[scaling_factor]
-        self._load_nnp(f"imagenet/{name}.nnp", f"imagenet/{folder}/{folder}.nnp")
+        name = {5: "ShuffleNet-.05x", 10: "ShuffleNet", 20: "ShuffleNet-2.0x"}[scaling_factor]
+        self._load_nnp(f"imagenet/{name}.nnp")
 
 
 class ShuffleNet05(ShuffleNet):

@@ -47,7 +47,7 @@ class SqueezeNet(ImageNetBase):
         self.version = version
         self._prefix = "SqueezeNet/" if version == "v1.1" else ""
         name = f"SqueezeNet-{version[1:]}"
-        self._load_nnp(f"imagenet/{name}.nnp", f"imagenet/{name}/{name}.nnp")
+        self._load_nnp(f"imagenet/{name}.nnp")
 
     def _use(self, use_up_to: str, callback: NnpNetworkPass) -> None:
         self.use_up_to(use_up_to, callback, prefix=self._prefix)

@@ -49,7 +49,7 @@ class VGG(ImageNetBase):
         self.num_layers = num_layers
         self._dropouts = (f"VGG{num_layers}/Dropout_1", f"VGG{num_layers}/Dropout_2")
         name = f"VGG-{num_layers}"
-        self._load_nnp(f"imagenet/{name}.nnp", f"imagenet/{name}/{name}.nnp")
+        self._load_nnp(f"imagenet/{name}.nnp")
 
     def _use(self, use_up_to: str, callback: NnpNetworkPass) -> None:
         last = 13 if self.num_layers == 16 else 12

@@ -36,4 +36,4 @@ class Xception(ImageNetBase):
     _side = 299
 
     def __init__(self) -> None:
-        self._load_nnp("imagenet/Xception.nnp", "imagenet/Xception/Xception.nnp")
+        self._load_nnp("imagenet/Xception.nnp")

@@ -46,13 +46,11 @@ class DeepLabV3plus(SemanticSegmentation):
             raise ArgumentError(f"DeepLabV3plus: output_stride must be 8 or 16, not {output_stride!r}")
         self._dataset_name, self._output_stride = dataset, output_stride
         name = f"semantic_segmentation/DeepLabV3-{dataset}-os-{output_stride}.nnp"
-        self._load_nnp(name, name)
+        self._load_nnp(name)
 
     def _resize(self, callback: NnpNetworkPass, input_var: Variable) -> None:
         old = [int(length) for length in self.nnp.network_dict["runtime"].variables["x"].shape[-2:]]
         new = input_var.shape[-2:]
-        if old == list(new):
-            return
         callback.force_average_pooling_global("AveragePooling")
 
         def resize(f: Any) -> Any:
