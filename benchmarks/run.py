@@ -13,7 +13,7 @@ from cases import CASES
 from measure import IMPORTS, MEMORY, Effort, check_case, measure_case, measure_import, measure_memory, measure_modes
 from processes import BEFORE, Implementation, Pool, implementations
 from report import Report, write_markdown
-from rows import REGRESSION_PROCESSES, REGRESSION_ROUNDS, REGRESSION_ROUNDS_OF_PROCESS
+from rows import REGRESSION_PROCESSES, REGRESSION_ROUNDS, REGRESSION_ROUNDS_OF_PROCESS, Row
 
 FULL = Effort(rounds=7, turn_seconds=0.5)
 # What is measured besides the cases.
@@ -117,11 +117,9 @@ def main() -> int:
         print(f"\nRegressed: {', '.join(found) if found else 'nothing'}.")
     for failure in report.failures():
         print(f"failed: {failure}", file=sys.stderr)
-    if options.json:
-        options.json.write_text(report.json(), encoding="utf-8")
     if options.markdown:
         write_markdown(options.markdown, report.markdown())
-    complete = all(options.baseline in row.figures for row in report.rows)
+    complete = len(report.rows) == len(chosen) and all(options.baseline in row.figures for row in report.rows)
     return 0 if complete and not report.regressions() else 1
 
 
@@ -132,23 +130,32 @@ def measure(
     options: argparse.Namespace,
     effort: Effort,
 ) -> Report:
-    rows = []
+    """Measure what was chosen, row by row; the figures so far are written after each, and an interrupt keeps them."""
+    rows: list[Row] = []
     versions = {name: worker.version for name, worker in pool.workers.items()}
     fresh_processes = REGRESSION_PROCESSES if options.before else None
     peak = pool.workers[options.baseline].ask("peak")["rate"]
-    for name in chosen:
-        print(f"measuring {name}", file=sys.stderr, flush=True)
-        if name in CASES:
-            rows.append(measure_case(CASES[name], pool, effort, busy=options.busy))
-        elif name in IMPORTS:
-            rows.append(measure_import(name, columns, options.threads, fresh_processes or 3 * effort.rounds))
-        elif name == "modes":
-            rows.append(measure_modes(pool, options.baseline, effort.rounds))
-        else:
-            rows.append(measure_memory(name, columns, options.threads, fresh_processes or min(5, effort.rounds)))
-    if not any(row.work for row in rows):
-        peak = None
-    return Report(rows, columns, versions, options.baseline, options.threads, effort, peak, options.busy)
+    report = Report(rows, columns, versions, options.baseline, options.threads, effort, None, options.busy)
+    try:
+        for name in chosen:
+            if options.baseline not in pool.workers:
+                print(f"error: no {name} and what follows, for want of the baseline", file=sys.stderr)
+                break
+            print(f"measuring {name}", file=sys.stderr, flush=True)
+            if name in CASES:
+                rows.append(measure_case(CASES[name], pool, effort, busy=options.busy))
+            elif name in IMPORTS:
+                rows.append(measure_import(name, columns, options.threads, fresh_processes or 3 * effort.rounds))
+            elif name == "modes":
+                rows.append(measure_modes(pool, options.baseline, effort.rounds))
+            else:
+                rows.append(measure_memory(name, columns, options.threads, fresh_processes or min(5, effort.rounds)))
+            report = dataclasses.replace(report, peak=peak if any(row.work for row in rows) else None)
+            if options.json:
+                options.json.write_text(report.json(), encoding="utf-8")
+    except KeyboardInterrupt:
+        print("interrupted: these are the figures until then", file=sys.stderr)
+    return report
 
 
 def check(chosen: Sequence[str], pool: Pool) -> int:

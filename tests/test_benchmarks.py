@@ -1,5 +1,6 @@
 """What `make bench` says of its figures: regressions, noise, and how much arithmetic a step takes."""
 
+import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -118,3 +119,30 @@ def test_operations_of_a_step(modules):
     assert work.operations(y, training=False) == 2 * forward
     # Each but the first has the gradient of its input to compute, and all that of the weights.
     assert work.operations(y) == 2 * (3 * forward - 288 * 27)
+
+
+def test_an_interrupted_run_keeps_its_rows(modules, monkeypatch, tmp_path, capsys):
+    rows, _ = modules
+    import run
+
+    def measure_case(case, pool, effort, busy):
+        if case.name == "lenet":
+            raise KeyboardInterrupt
+        return rows.Row(case.name, case.title, "ms", {"ours": [1.0, 2.0]})
+
+    monkeypatch.setattr(run, "measure_case", measure_case)
+    worker = SimpleNamespace(version="1", ask=lambda what: {"rate": 1e9})
+    pool = SimpleNamespace(workers={"ours": worker})
+    columns = [SimpleNamespace(name="ours", label="ours")]
+    options = run.parse_arguments(["--json", str(tmp_path / "figures.json")])
+    report = run.measure(["mlp", "lenet", "gru"], pool, columns, options, run.QUICK)
+    assert [row.name for row in report.rows] == ["mlp"]
+    assert json.loads((tmp_path / "figures.json").read_text())["rows"][0]["figures"]["ours"] == [1.0, 2.0]
+    pool.workers.clear()
+    pool.workers["other"] = worker
+    options.baseline = "other"
+    monkeypatch.setattr(
+        run, "measure_case", lambda case, pool, effort, busy: pool.workers.clear() or row(rows, [1], [1])
+    )
+    assert len(run.measure(["mlp", "lenet"], pool, columns, options, run.QUICK).rows) == 1
+    assert "for want of the baseline" in capsys.readouterr().err
