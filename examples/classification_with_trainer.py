@@ -72,6 +72,7 @@ def main(argv: list[str] | None = None) -> dict[str, float | str | bool]:
         weight_decay=1e-4,
         watch={"training error": training.error},
         folder=folder,
+        data_iterators=batches,
         progress=True,
     )
     if args.resume and trainer.resume():

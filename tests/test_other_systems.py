@@ -107,4 +107,4 @@ def test_without_what_only_unix_has(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.splitlines()[-1] == "done iterations"
-    assert (tmp_path / "trained" / "trainer.json").exists()
+    assert (tmp_path / "trained" / "last.nnp").exists()

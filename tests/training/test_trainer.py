@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 
 import numpy as np
@@ -13,6 +12,7 @@ import nnabla as nn
 import nnabla.functions as F
 import nnabla.parametric_functions as PF
 import nnabla.solvers as S
+from nnabla.utils.data_iterator import data_iterator_simple
 
 BATCH = 8
 
@@ -135,7 +135,9 @@ def test_a_training_that_goes_on_is_one_without_an_interruption(tmp_path):
     assert result.losses == expected[6:]
     assert np.array_equal(second.weights, weights)
     assert (result.best, result.best_iteration) == (1.0, 3)
-    assert sorted(path.name for path in tmp_path.glob("last_*")) == ["last_params_12.h5", "last_states_12.h5"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "best.h5", "evaluation.series.txt", "history.csv", "last.nnp", "loss.series.txt",
+    ]  # fmt: skip
     series = [line.split() for line in (tmp_path / "loss.series.txt").read_text().splitlines()]
     assert [int(index) for index, _ in series] == [1, 3, 5, 7, 9, 11]
     np.testing.assert_allclose([float(v) for _, v in series], np.reshape(expected, (6, 2)).mean(axis=1), rtol=1e-5)
@@ -143,12 +145,52 @@ def test_a_training_that_goes_on_is_one_without_an_interruption(tmp_path):
         assert [row["iteration"] for row in csv.DictReader(file)] == ["3", "6", "9", "12"]
 
 
+def _noisy(folder, batches):
+    """Dropout, and batches in a random order."""
+    nn.seed(3)
+    x, t = nn.Variable((BATCH, 3)), nn.Variable((BATCH, 1))
+    loss = F.mean(F.squared_error(PF.affine(F.dropout(x, 0.5), 1), t))
+    solver = S.Adam(0.05)
+    solver.set_parameters(nn.get_parameters())
+
+    def feed():
+        x.d, t.d = batches.next()
+
+    return nn.Trainer(loss, solver, feed, folder=folder, data_iterators=batches, evaluate_interval=5)
+
+
+def _batches():
+    def load(i):
+        return np.full(3, i, np.float32), np.float32([i])
+
+    return data_iterator_simple(load, 64, BATCH, shuffle=True, rng=np.random.RandomState(1))
+
+
+def test_batches_and_random_numbers_go_on_too(tmp_path):
+    with _batches() as batches:
+        expected = _noisy(None, batches).train(20).losses
+    nn.clear_parameters()
+    with _batches() as batches:
+        _noisy(tmp_path, batches).train(10)
+    nn.clear_parameters()
+    nn.seed(99)
+    with _batches() as batches:
+        trainer = _noisy(tmp_path, batches)
+        assert trainer.resume()
+        assert trainer.train(20).losses == expected[10:]
+
+
 def test_nothing_to_resume_and_a_damaged_state(tmp_path):
-    trainer = Problem().trainer(folder=tmp_path / "new")
+    problem = Problem()
+    trainer = problem.trainer(folder=tmp_path / "new")
     assert not trainer.resume()
     (tmp_path / "new").mkdir()
-    (tmp_path / "new" / "trainer.json").write_text('{"iteration": 3}')
-    with pytest.raises(ValueError, match=r"Trainer\.resume: .*trainer\.json is damaged: KeyError\('without_gain'\)"):
+    last = tmp_path / "new" / "last.nnp"
+    nn.save_checkpoint(last, problem.solver, 3)
+    with pytest.raises(ValueError, match=r"Trainer\.resume: .*last\.nnp is of something else: TypeError"):
+        trainer.resume()
+    last.write_bytes(last.read_bytes()[:100])
+    with pytest.raises(ValueError, match=r"load_checkpoint: .*last\.nnp"):
         trainer.resume()
     with pytest.raises(FileNotFoundError, match=r"Trainer: there is no best\.h5, for want of a folder"):
         Problem("other").trainer().load_best()
@@ -189,13 +231,12 @@ def test_an_interrupted_training_leaves_a_checkpoint(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         nn.Trainer(problem.loss, problem.solver, feed, folder=tmp_path).train(50)
-    state = json.loads((tmp_path / "trainer.json").read_text())
-    assert state == {"iteration": 5, "without_gain": 0, "best": None, "best_iteration": 0}
     weights = problem.weights
     nn.clear_parameters()
     again = Problem()
     trainer = again.trainer(folder=tmp_path)
     assert trainer.resume()
+    assert trainer.iteration == 5
     assert np.array_equal(again.weights, weights)
     assert trainer.result.best == math.inf
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 import os
 import time
@@ -17,11 +16,12 @@ from tqdm import tqdm
 from .. import parameter
 from ..engine.forward import forward_all
 from ..errors import ArgumentError, FormatError
-from ..files.atomic import remove_if_there, replacing
+from ..files.atomic import replacing
 from ..graph.variable import Variable
 from ..inspection.monitors import Monitor, MonitorSeries
+from .checkpoints import Iterators, load_checkpoint, save_checkpoint
 
-_STATE = "trainer.json"
+_LAST = "last.nnp"
 _BEST = "best.h5"
 _HISTORY = "history.csv"
 
@@ -65,9 +65,10 @@ class Trainer:
         clip_norm: of the gradient of each parameter, at most; ``None`` for no limit.
         watch: scalars to compute with the loss and to monitor, by name.
         folder: for checkpoints and monitors; ``None`` to write nothing. ``best.h5`` has the parameters of the best
-            evaluation, ``last_params_<updates>.h5``, ``last_states_<updates>.h5`` and ``trainer.json`` all that it
-            takes to go on, ``history.csv`` a row for each evaluation, ``<name>.series.txt`` what monitors write.
+            evaluation, ``last.nnp`` all that it takes to go on (see `nnabla.save_checkpoint`), ``history.csv`` a row
+            for each evaluation, ``<name>.series.txt`` what monitors write.
             (What monitors write goes to MLflow, too, after `nnabla.autolog.autolog()`.)
+        data_iterators: those that `feed` takes batches from, one or several: checkpoints say how many it took.
         monitor_interval: updates whose mean is a line of a monitor.
         tensorboard: also write an event file for TensorBoard.
         check_gradients: look for NaN and infinity in all gradients before each update, not in the loss only.
@@ -112,6 +113,7 @@ class Trainer:
         clip_norm: float | None = None,
         watch: Mapping[str, Variable] | None = None,
         folder: str | os.PathLike[str] | None = None,
+        data_iterators: Iterators = (),
         monitor_interval: int = 10,
         tensorboard: bool = False,
         check_gradients: bool = True,
@@ -130,6 +132,7 @@ class Trainer:
         self.schedule, self.weight_decay, self.clip_norm = schedule, weight_decay, clip_norm
         self.watch = dict(watch or {})
         self.folder = None if folder is None else Path(folder)
+        self.data_iterators = data_iterators
         self.monitor_interval, self.tensorboard = monitor_interval, tensorboard
         self.check_gradients, self.progress = check_gradients, progress
         self.iteration = 0
@@ -180,31 +183,32 @@ class Trainer:
         Raises:
             FileNotFoundError: there was no evaluation, or no folder.
         """
-        self._load(_BEST)
+        if self.folder is None:
+            raise FileNotFoundError(f"Trainer: there is no {_BEST}, for want of a folder")
+        parameter.load_parameters(str(self.folder / _BEST))
 
     def resume(self) -> bool:
-        """Go on where the last checkpoint in `folder` was written: parameters, states of the solver, counters.
+        """Go on where the last checkpoint in `folder` was written, with the same numbers.
 
-        What `feed` reads goes on as it likes.
+        Data iterators must be new. What `feed` reads from anything else goes on as it likes.
 
         Returns:
             Whether there was a checkpoint.
 
         Raises:
-            FormatError: ``trainer.json`` is damaged.
+            FormatError: ``last.nnp`` is damaged, or no checkpoint of a Trainer.
+            ArgumentError, ShapeError: it is one of another solver or network.
         """
-        if self.folder is None or not (self.folder / _STATE).exists():
+        if self.folder is None or not (self.folder / _LAST).exists():
             return False
+        found = load_checkpoint(self.folder / _LAST, self.solver, data_iterators=self.data_iterators)
         try:
-            state = json.loads((self.folder / _STATE).read_text(encoding="utf-8"))
-            iteration, gain = int(state["iteration"]), int(state["without_gain"])
-            best = math.inf if state["best"] is None else float(state["best"])
-            best_iteration = int(state["best_iteration"])
+            self._without_gain = int(found.extra["without_gain"])
+            best = math.inf if found.extra["best"] is None else float(found.extra["best"])
+            best_iteration = int(found.extra["best_iteration"])
         except (ValueError, KeyError, TypeError) as error:
-            raise FormatError(f"Trainer.resume: {self.folder / _STATE} is damaged: {error!r}") from None
-        self._load(f"last_params_{iteration}.h5")
-        self.solver.load_states(str(self.folder / f"last_states_{iteration}.h5"))
-        self.iteration, self._without_gain = iteration, gain
+            raise FormatError(f"Trainer.resume: {self.folder / _LAST} is of something else: {error!r}") from None
+        self.iteration = found.iteration
         self.result = TrainingResult(best=best, best_iteration=best_iteration)
         self._series = {}
         return True
@@ -256,7 +260,8 @@ class Trainer:
             if deciding < self.result.best:
                 self.result.best, self.result.best_iteration, self._without_gain = deciding, self.iteration, 0
                 if self.folder is not None:
-                    self._save(_BEST)
+                    parameters = parameter.get_parameters(grad_only=False)
+                    parameter.save_parameters(str(self.folder / _BEST), parameters)
             else:
                 self._without_gain += 1
             for name, value in found.items():
@@ -308,31 +313,14 @@ class Trainer:
             writer.writeheader()
             writer.writerows([*rows, row])
 
-    def _save(self, name: str) -> None:
-        assert self.folder is not None
-        parameter.save_parameters(str(self.folder / name), parameter.get_parameters(grad_only=False))
-
-    def _load(self, name: str) -> None:
-        if self.folder is None:
-            raise FileNotFoundError(f"Trainer: there is no {name}, for want of a folder")
-        parameter.load_parameters(str(self.folder / name))
-
     def _save_last(self) -> None:
-        """The state file is what counts: it names the others by the number of updates, and is replaced at the end."""
         if self.folder is None:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        names = [f"last_{what}_{self.iteration}.h5" for what in ("params", "states")]
-        self._save(names[0])
-        self.solver.save_states(str(self.folder / names[1]))
-        state = {
-            "iteration": self.iteration,
+        extra = {
             "without_gain": self._without_gain,
             "best": self.result.best if math.isfinite(self.result.best) else None,
             "best_iteration": self.result.best_iteration,
         }
-        with replacing(self.folder / _STATE) as temporary:
-            Path(temporary).write_text(json.dumps(state, indent=1), encoding="utf-8")
-        for path in [*self.folder.glob("last_params_*.h5"), *self.folder.glob("last_states_*.h5")]:
-            if path.name not in names:
-                remove_if_there(str(path))
+        path = self.folder / _LAST
+        save_checkpoint(path, self.solver, self.iteration, data_iterators=self.data_iterators, extra=extra)
