@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Sequence
 from threading import Lock
 from typing import Any
 
+from .._memory import collector_resting
 from .._threads import in_forked_child
 from ..errors import GraphError
 from ..graph.epoch import epoch
@@ -67,18 +66,6 @@ _plans_of_all = PlanStore(_KEPT_STEPS)
 in_forked_child(_plans_of_all.renew_lock)
 
 
-@contextmanager
-def _collector_resting() -> Iterator[None]:
-    """Context without garbage collection: programs are made of many small tuples, and none of them is garbage."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
 class PlanCache:
     """The plan of one variable for one set of options, and those of forms that no other graph has."""
 
@@ -112,7 +99,7 @@ class PlanCache:
         plans = _plans_of_all if shared else self._own
         plan = plans.get(key)
         if plan is None:
-            with _collector_resting():
+            with collector_resting():
                 plan = compile(order)
             plans.keep(key, plan, len(order) + len(plan.steps) if shared else 1)
         self.bound = plan.bind(order)

@@ -43,22 +43,29 @@ class Member(NamedTuple):
 
 
 class _Section(io.RawIOBase):
-    """A part of a file, seen as a file."""
+    """A part of a file, seen as a file. Nothing else may use the file meanwhile.
 
-    def __init__(self, file: Any, start: int, size: int) -> None:
+    Attributes:
+        size: bytes in it, which grow as it is written to.
+    """
+
+    def __init__(self, file: Any, start: int, size: int = 0) -> None:
         self._file = file
         self._start = start
-        self._size = size
         self._position = 0
+        self.size = size
 
     def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
         return True
 
     def seekable(self) -> bool:
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size}[whence]
         self._position = max(0, base + offset)
         return self._position
 
@@ -67,7 +74,7 @@ class _Section(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")
-        count = max(0, min(len(view), self._size - self._position))
+        count = max(0, min(len(view), self.size - self._position))
         self._file.seek(self._start + self._position)
         if isinstance(self._file, (io.BufferedIOBase, io.RawIOBase)):
             count = self._file.readinto(view[:count]) or 0
@@ -77,6 +84,18 @@ class _Section(io.RawIOBase):
             view[:count] = data
         self._position += count
         return count
+
+    def write(self, data: Any) -> int:
+        self._file.seek(self._start + self._position)
+        self._file.write(data)
+        count = memoryview(data).nbytes
+        self._position += count
+        self.size = max(self.size, self._position)
+        return count
+
+    def truncate(self, size: int | None = None) -> int:
+        self.size = self._position if size is None else size
+        return self._file.truncate(self._start + self.size) - self._start
 
 
 _PIECE = 1 << 20
@@ -181,16 +200,49 @@ Contents = bytes | Callable[[BinaryIO], None]
 """What a member is to hold, or what writes it to a file that can be sought in."""
 
 
+class _Target:
+    """The file that an archive is written to, for `zipfile`.
+
+    Attributes:
+        there: whether what it writes stands in the file already, and has just been read.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.there = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def write(self, data: Any) -> int:
+        return len(data) if self.there else self._file.write(data)
+
+
 def write(file: BinaryIO, members: Sequence[tuple[str, Contents]]) -> None:
-    """Write an archive of members that are stored as they are."""
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+    """Write an archive of members that are stored as they are.
+
+    Args:
+        file: best one that can be read, too: what writes a member then needs no temporary file.
+    """
+    target: Any = _Target(file)
+    in_place = all([getattr(file, ask, lambda: False)() for ask in ("seekable", "readable")])
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for name, contents in members:
             if isinstance(contents, bytes):
                 archive.writestr(name, contents)
                 continue
-            with tempfile.TemporaryFile() as temporary:
-                contents(temporary)
-                temporary.seek(0)
-                # The size is not known in advance: leave room for a large one.
-                with archive.open(zipfile.ZipInfo(name, time.localtime()[:6]), "w", force_zip64=True) as member:
-                    shutil.copyfileobj(temporary, member, 1 << 20)
+            # The size is not known in advance: leave room for a large one.
+            with archive.open(zipfile.ZipInfo(name, time.localtime()[:6]), "w", force_zip64=True) as member:
+                if in_place:
+                    section = _Section(file, file.tell())
+                    contents(section)  # type: ignore[arg-type]
+                    # zipfile wants to see it, for the checksum.
+                    section.seek(0)
+                    target.there = True
+                    shutil.copyfileobj(section, member, _PIECE)
+                    target.there = False
+                else:
+                    with tempfile.TemporaryFile() as temporary:
+                        contents(temporary)
+                        temporary.seek(0)
+                        shutil.copyfileobj(temporary, member, _PIECE)

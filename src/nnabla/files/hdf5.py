@@ -6,6 +6,7 @@ import math
 import os
 import zlib
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -53,6 +54,7 @@ def write(target: str | BinaryIO, params: Sequence[StoredParameter]) -> None:
                 h5a.create(dataset, attribute, _stored_type(value.dtype), scalar).write(value)
 
 
+@cache
 def _stored_type(dtype: np.dtype) -> Any:
     from h5py import h5t
 

@@ -226,7 +226,7 @@ def write(target: Any, extension: str, model: Model) -> None:
         FileNotFoundError: the directory does not exist.
     """
     if isinstance(target, (str, os.PathLike)):
-        with replacing(target) as temporary, open(temporary, "wb") as file:
+        with replacing(target) as temporary, open(temporary, "wb+") as file:
             WRITERS[extension](file, model)
     elif isinstance(target, io.TextIOBase):
         if extension not in (".nntxt", ".prototxt"):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import parameter
+from .._memory import collector_resting
 from .proto_graph import ProtoGraph
 from .proto_network import ProtoNetwork
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ..files.stored import StoredParameter
 
 
+@collector_resting()
 def load(
     filename: Any,
     batch_size: int | None = None,

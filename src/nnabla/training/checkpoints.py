@@ -97,7 +97,7 @@ def save_checkpoint(
         members = [VERSION_MEMBER, parameter_member()]
         members += state_members([(name, solver.name, solver) for name, solver in named.items()])
         members.append(resume_member(resume))
-        with replacing(path) as temporary, open(temporary, "wb") as file:
+        with replacing(path) as temporary, open(temporary, "wb+") as file:
             archives.write(file, members)
         logger.info("Checkpoint is saved: %s", path)
     if comm is not None:

@@ -43,7 +43,7 @@ class ResultFiles:
         if resume is not None:
             members.append(resume_member(resume))
         path = f"{base}.nnp"
-        with replacing(path) as temporary, open(temporary, "wb") as file:
+        with replacing(path) as temporary, open(temporary, "wb+") as file:
             archives.write(file, members)
         logger.info("Model file is saved as (.nnp): %s", path)
         return path

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ... import parameter
+from ..._memory import collector_resting
 from ...context import context_scope
 from ...graph.variable import Variable
 from ...network import ProtoNetwork
@@ -25,6 +26,7 @@ class NnpNetwork:
         proto_network: as it was built.
     """
 
+    @collector_resting()
     def __init__(
         self, proto_network: ProtoNetwork, batch_size: int | None, callback: NnpNetworkPass | None = None
     ) -> None:
