@@ -7,7 +7,8 @@ It needs the original with its converter, and a module `tensorflow` that may be 
     converter-env/bin/pip install --no-deps nnabla-converter==1.39.0
     converter-env/bin/python tests/reference/record_nnb.py
 
-For each network there are NAME.nnp and NAME.nnb, or several of the latter, in tests/reference/nnb.
+For each network there are NAME.nnp and NAME.nnb, or several of the latter, in tests/reference/nnb. With names of
+networks behind it, and ``pieces``, it records these alone.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 import nnabla as nn
 import nnabla.functions as F
 import nnabla.parametric_functions as PF
 from nnabla.utils.save import save
 
-FOLDER = Path(__file__).parent / "nnb"
+FOLDER = Path(__file__).resolve().parent / "nnb"
 CLI = [sys.executable, "-c", "from nnabla.utils.cli.cli import main; main()"]
 
 rng = np.random.RandomState(0)
@@ -192,6 +194,10 @@ def reductions(x):
     return F.sum(F.softmax(x, axis=1), axis=(1, 3), keepdims=True)
 
 
+def signs(x):
+    return F.relu(PF.binary_connect_affine(x, 4, name="a"))
+
+
 def autoencoder(x):
     h = F.elu(PF.convolution(x, 4, (2, 2), stride=(2, 2), name="e"))
     return F.sigmoid(PF.deconvolution(h, 2, (2, 2), stride=(2, 2), name="d"))
@@ -230,7 +236,20 @@ NETWORKS = {
     "diamond": (diamond, [nn.Variable((1, 5))]),
     "volumes": (volumes, [nn.Variable((1, 1, 4, 5, 5))]),
     "signals": (signals, [nn.Variable((1, 3, 9))]),
+    "signs": (signs, [nn.Variable((1, 8))]),
+    "mixed": (lenet, [image(1, 10, 10)]),
 }
+# Settings for a network: NAME-settings.nnb is written with those in NAME.yaml.
+SETTINGS = {
+    "signs": {"variables": {"a/bicon_affine/Wb": "SIGN"}},
+    "mixed": {
+        "functions": {"@mixed/ReLU": {"implement": 3}},
+        "variables": {
+            "x0": "FIXED8_5", "@mixed/Convolution_out": "FIXED16_9", "@mixed/MaxPooling_out": "FIXED16_9",
+            "c1/conv/W": "FIXED8", "c1/conv/b": "FIXED16", "a1/affine/W": "FIXED8_5", "a2/affine/b": "FIXED16_12",
+        },
+    },
+}  # fmt: skip
 # Further files of a network: name and options.
 VARIANTS = {
     "lenet": [
@@ -275,29 +294,58 @@ def saved(name, build, inputs):
     return path
 
 
-def main():
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir()
-    files = {}
-    for name, (build, inputs) in NETWORKS.items():
-        path = saved(name, build, inputs)
-        for word, options in [("", []), *VARIANTS.get(name, [])]:
-            target = FOLDER / (f"{name}-{word}.nnb" if word else f"{name}.nnb")
-            level = [] if "--api" in options else ["--api", "44"]
-            try:
-                cli("convert", "-O", "NNB", *level, *options, str(path), str(target))
-            except RuntimeError as error:
-                print(name, word, str(error)[-400:])
-                continue
-            files[target.name] = [path.name, [*level, *options]]
-    facts = {"files": files}
+def written(name):
+    """The files of a network, with their options."""
+    build, inputs = NETWORKS[name]
+    path, files = saved(name, build, inputs), {}
+    variants = [("", []), *VARIANTS.get(name, [])]
+    if name in SETTINGS:
+        (FOLDER / f"{name}.yaml").write_text(yaml.safe_dump(SETTINGS[name], sort_keys=False))
+        variants.append(("settings", ["-s", f"{name}.yaml"]))
+    for word, options in variants:
+        target = FOLDER / (f"{name}-{word}.nnb" if word else f"{name}.nnb")
+        level = [] if "--api" in options else ["--api", "44"]
+        try:
+            cli("convert", "-O", "NNB", *level, *options, path.name, target.name, folder=FOLDER)
+        except RuntimeError as error:
+            print(name, word, str(error)[-400:])
+            continue
+        files[target.name] = [path.name, [*level, *options]]
+    return files
+
+
+def pieces():
+    """What is printed for the pieces of a network without its affine layers, and their files."""
     with tempfile.TemporaryDirectory() as folder:
-        cli("nnb_template", str(FOLDER / "lenet.nnp"), f"{folder}/t.yaml")
-        facts["template"] = Path(folder, "t.yaml").read_text()
-        cli("function_info", str(FOLDER / "lenet.nnp"), "-f", "NNB", "-o", f"{folder}/functions.txt")
-        facts["functions"] = Path(folder, "functions.txt").read_text()
-    (FOLDER / "facts.json").write_text(json.dumps(facts, indent=1) + "\n")
+        functions = sorted({"Convolution", "MaxPooling", "ReLU", "AveragePooling", "Tanh", "Softmax"})
+        Path(folder, "f.txt").write_text("\n".join([*functions, ";Affine"]) + "\n")
+        printed = cli("convert", "--api", "44", "-c", "f.txt", str(FOLDER / "lenet.nnp"), "b.nnb", folder=folder)
+        files = sorted(Path(folder).glob("*.nnb"))
+        for path in files:
+            shutil.copy(path, FOLDER / f"piece-{path.name}")
+    ends = yaml.safe_load(printed[printed.index("b_0_") :].partition("]\n")[2].rpartition("].\n")[2])
+    return {"functions": functions, "files": [path.name for path in files], "ends": ends}
+
+
+def main(names):
+    if not names:
+        shutil.rmtree(FOLDER, ignore_errors=True)
+        FOLDER.mkdir()
+    facts_file = FOLDER / "facts.json"
+    facts = json.loads(facts_file.read_text()) if names else {"files": {}}
+    for name in names or NETWORKS:
+        if name != "pieces":
+            facts["files"] |= written(name)
+    if not names or "pieces" in names:
+        facts["pieces"] = pieces()
+    if not names:
+        with tempfile.TemporaryDirectory() as folder:
+            cli("nnb_template", str(FOLDER / "lenet.nnp"), f"{folder}/t.yaml")
+            facts["template"] = Path(folder, "t.yaml").read_text()
+            cli("function_info", str(FOLDER / "lenet.nnp"), "-f", "NNB", "-o", f"{folder}/functions.txt")
+            facts["functions"] = Path(folder, "functions.txt").read_text()
+    facts_file.write_text(json.dumps(facts, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from nnabla.converters.nnb import from_bytes
 from nnabla.converters.nnb.model import Model
@@ -36,6 +38,7 @@ def fields(model: Model) -> dict[str, object]:
 def written(name: str, folder: Path, output: str = "m.nnb") -> bytes:
     """What this package writes in place of a recorded file."""
     source, options = FILES[name]
+    options = [FOLDER / option if option.endswith(".yaml") else option for option in options]
     assert run("convert", *options, FOLDER / source, folder / output) == 0
     return (folder / output).read_bytes()
 
@@ -65,3 +68,35 @@ def test_every_field_is_that_of_nnabla(tmp_path, name):
     if name.startswith("binary"):
         return
     assert written(name, tmp_path, "again.nnb") == (FOLDER / name).read_bytes()
+
+
+def test_the_template_is_that_of_nnabla(tmp_path):
+    assert run("nnb_template", FOLDER / "lenet.nnp", tmp_path / "t.yaml") == 0
+    ours, theirs = [yaml.safe_load(text) for text in ((tmp_path / "t.yaml").read_text(), FACTS["template"])]
+    assert ours == theirs
+    assert [list(ours[part]) for part in ours] == [list(theirs[part]) for part in theirs]
+
+
+def test_the_functions_of_a_model_are_those_of_nnabla(tmp_path):
+    assert run("function_info", FOLDER / "lenet.nnp", "-f", "NNB", "-o", tmp_path / "f.txt") == 0
+    assert set((tmp_path / "f.txt").read_text().split()) == set(FACTS["functions"].split())
+
+
+def test_pieces_are_those_of_nnabla(tmp_path, capsys):
+    """Their files, and what is printed; NNabla leaves the size of the batch open there."""
+    pieces = FACTS["pieces"]
+    (tmp_path / "f.txt").write_text("\n".join([*pieces["functions"], ";Affine"]))
+    capsys.readouterr()
+    assert run("convert", "-c", tmp_path / "f.txt", FOLDER / "lenet.nnp", tmp_path / "b.nnb") == 0
+    printed = capsys.readouterr().out
+    found = yaml.safe_load(printed[printed.index("\n") :].replace(f"{tmp_path}{os.sep}", "").replace("? ", ""))
+    assert list(found) == list(pieces["ends"]) == pieces["files"]
+    for name, ends in pieces["ends"].items():
+        for what, variables in ends.items():
+            shapes = {v["name"]: v["shape"].replace("(-1, ", "(1, ") for v in variables}
+            assert {v["name"]: v["shape"] for v in found[name][what]} == shapes
+        ours, theirs = from_bytes((tmp_path / name).read_bytes()), from_bytes((FOLDER / f"piece-{name}").read_bytes())
+        expected = fields(theirs)
+        assert fields(ours).keys() == expected.keys()
+        for where, value in expected.items():
+            np.testing.assert_equal(fields(ours)[where], value, err_msg=f"{name}: {where}")

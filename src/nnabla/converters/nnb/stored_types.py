@@ -21,7 +21,8 @@ class StoredType:
 
     def __str__(self) -> str:
         name = SETTINGS[self.type]
-        return name if self.fp_pos is None else f"{name}_{self.fp_pos}"
+        fixed = self.type in (DataType.INT16, DataType.INT8)
+        return f"{name}_{self.fp_pos}" if fixed and self.fp_pos is not None else name
 
 
 FLOAT = StoredType(DataType.FLOAT, 0)
