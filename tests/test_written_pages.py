@@ -38,6 +38,7 @@ ELSEWHERE = {
     "docs/how_it_works.md": "lines of the engine, quoted",
     "docs/nnb.md": "reads the model of the reader",
     "docs/onnx.md": "reads the model of the reader",
+    "docs/tensorflow.md": "needs TensorFlow; tests/converters/tensorflow calls the same functions",
 }
 
 

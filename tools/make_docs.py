@@ -90,6 +90,8 @@ GUIDE = (
     "nnabla_cli",
     "dataset_commands",
     "onnx",
+    "tflite",
+    "tensorflow",
     "nnb",
     "clients",
     "faq",

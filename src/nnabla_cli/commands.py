@@ -33,6 +33,7 @@ COMMANDS = {
     "convert": "nnabla.cli.convert:convert_command",
     "nnb_template": "nnabla.cli.convert_runtime:nnb_template_command",
     "function_info": "nnabla.cli.function_info:function_info_command",
+    "optimize": "nnabla.cli.optimize:optimization_command",
     "version": "nnabla.cli.version:version_command",
 }
 
@@ -331,7 +332,7 @@ def function_info(subparsers: Any) -> argparse.ArgumentParser:
     add("-f", "--all_support", help="those that NNB or ONNX supports")
     add("-c", "--config", help="file of settings of the target")
     add("-x", "--exclude", default=[], action="append", help="a function to leave out")
-    add("-t", "--target", action="store_true", help="show the functions of the target, as without models")
+    add("-t", "--target", action="store_true", help="with models: show what the target of -f computes them with")
     add("-q", "--query", help="show one function")
     add("--nnp-no-expand-network", action="store_true", help="keep repeats and recurrences as they are")
     add("--api", type=int, default=0, help="functions up to this API level; 0 for all")

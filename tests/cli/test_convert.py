@@ -83,7 +83,7 @@ def test_a_file_that_is_there(archive, tmp_path, capfd):
     [
         (("-S", "a-b", "--quantization"), "m.onnx", "from NNP to ONNX does not take -S, --quantization"),
         (("--nnp-parameter-h5",), "m.onnx", "from NNP to ONNX does not take --nnp-parameter-h5"),
-        (("-O", "TF_PB"), "m.x", "from NNP to TF_PB is not there yet"),
+        (("-O", "CAFFE"), "m.x", "from NNP to CAFFE is not there yet"),
         (("--quantization",), "m.tflite", "--quantization and --dataset must be given together"),
         (("-d", "opset_8"), "m.onnx", "opset must be a number from 9 to"),
         (("-d", "nnb_3"), "m.onnx", "define_version must be opset_9 to"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,11 +13,13 @@ from google.protobuf import text_format
 import nnabla as nn
 import nnabla.functions as F
 import nnabla.parametric_functions as PF
+from nnabla.converters.nnp.release_table import LACKING
 from nnabla.files.model_messages import MODEL
 from nnabla.utils.save import save as save_nnp
 
 from .running import run
 
+REFERENCE = Path(__file__).resolve().parents[1] / "reference"
 rng = np.random.RandomState(0)
 
 
@@ -164,3 +168,65 @@ def test_files_that_exist_are_kept(archive, tmp_path, capsys):
         assert f"{name} exists; -f overwrites it" in capsys.readouterr().err
         assert (tmp_path / name).read_text() == "mine"
         (tmp_path / name).unlink()
+
+
+def test_options_that_change_nothing(archive, tmp_path):
+    found = []
+    for options in ((), ("--nnp-exclude-preprocess",)):
+        assert run("convert", "-f", *options, archive[0], tmp_path / "n.nnp") == 0
+        found.append(message(tmp_path / "n.nnp"))
+    assert found[0] == found[1]
+
+
+def test_releases(tmp_path, capfd):
+    """What older releases lack is left out where it says nothing, and else named. The last release reads everything."""
+    x = nn.Variable((2, 3, 8, 8))
+    largest = [F.top_k_data(x, 2, largest=each) for each in (True, False)]
+    described = {
+        "plain": F.softplus(F.max_pooling(F.convolution(x, nn.Variable((4, 3, 3, 3))), (2, 2))),
+        "largest": largest[0],
+        "smallest": largest[1],
+        "newer": F.erf(F.relu(x)),
+    }
+    for name, y in described.items():
+        nn.graph_def.create_graph_from_variable(name, y, names={"x": x}).save(str(tmp_path / f"{name}.nntxt"))
+    read = {
+        ("plain", "1.14.0"): ["Convolution", "MaxPooling", "SoftPlus"],
+        ("plain", "1.25"): ["Convolution", "MaxPooling", "SoftPlus"],
+        ("largest", "1.29.0"): ["TopKData"],
+        ("largest", "1.39.0"): ["TopKData"],
+        ("smallest", "1.39.0"): ["TopKData"],
+        ("newer", "1.40.0.dev1"): ["ReLU", "Erf"],
+    }
+    for (name, release), types in read.items():
+        assert run("convert", "-f", "--nnp-version", release, tmp_path / f"{name}.nntxt", tmp_path / "n.nntxt") == 0
+        functions = message(tmp_path / "n.nntxt").network[0].function
+        assert [f.type for f in functions] == types
+        assert functions[-1].HasField("softplus_param") == (name == "plain" and release != "1.14.0")
+        assert ("largest: true" in str(functions[0])) == ((name, release) == ("largest", "1.39.0"))
+    refused = {
+        (
+            "newer",
+            "1.25.0",
+        ): "NNabla 1.25.0, of which 1.20.1 is the last before it that was looked at, does not",
+        ("smallest", "1.29.0"): "TopKData has no largest, which is False",
+        ("plain", "1.2.0"): "releases before 1.14.0 are not known, among them 1.2.0",
+        ("plain", "new"): "the release must be one such as 1.29.0, not 'new'",
+    }
+    for (name, release), text in refused.items():
+        assert run("convert", "--nnp-version", release, tmp_path / f"{name}.nntxt", tmp_path / "o.nntxt") == 255
+        assert text in capfd.readouterr().err
+        assert not (tmp_path / "o.nntxt").exists()
+    assert run("convert", "--nnp-version", "1.29.0", tmp_path / "plain.nntxt", tmp_path / "o.protobuf") == 255
+    assert "numbers in binary files move with releases" in capfd.readouterr().err
+
+
+def test_the_table_of_releases():
+    """As `tools/make_release_table.py` makes it of what releases know."""
+    recorded = {path.stem: json.loads(path.read_text()) for path in (REFERENCE / "releases").glob("*.json")}
+    assert set(LACKING) == set(recorded)
+    newest = recorded["1.39.0"]["messages"]
+    for release, (_, fields) in LACKING.items():
+        there = recorded[release]["messages"]
+        lacking = {f"{m}.{f}" for m, names in newest.items() if m in there for f in names if f not in there[m]}
+        assert set(fields.split()) == lacking

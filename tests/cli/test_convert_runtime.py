@@ -237,3 +237,131 @@ def test_a_list_with_another_word(tmp_path, capfd):
     (tmp_path / "f.txt").write_text("# all\nAffine\nNothing\n")
     assert run("function_info", "-c", tmp_path / "f.txt") == 255
     assert "line 3 names no function: 'Nothing'" in capfd.readouterr().err
+
+
+def test_a_list_of_functions_is_one_of_the_target(archive, tmp_path, capsys):
+    path, _, _ = archive
+    (tmp_path / "f.txt").write_text("Affine\nGELU,FLOAT32\n;Tanh\nConvolution_iiIiIiIiB\n")
+    assert set(lines_of(capsys, "-c", tmp_path / "f.txt")) == {"Affine", "GELU", "Convolution"}
+    assert set(lines_of(capsys, "-f", "NNB", "-c", tmp_path / "f.txt")) == {"Affine", "Convolution"}
+    assert set(lines_of(capsys, path, "-c", tmp_path / "f.txt")) == {"Affine", "Convolution"}
+    assert set(lines_of(capsys, "-c", "opset_17")) == set(lines_of(capsys, "-f", "ONNX"))
+
+
+def test_functions_of_a_level(archive, tmp_path, capsys):
+    """As many as NNabla 1.39 has there, with the formats of their arguments in a file."""
+    assert len(lines_of(capsys, "--api", "1")) == 126
+    assert len(lines_of(capsys, "--api", "44")) == 221
+    assert "Einsum" not in lines_of(capsys, "--api", "1")
+    assert run("function_info", archive[0], "-f", "NNB", "--api", "1", "-o", tmp_path / "f.txt") == 0
+    assert "Convolution_iiIiIiIi" in (tmp_path / "f.txt").read_text().split()
+
+
+def test_functions_of_loops(tmp_path, capsys):
+    x = nn.Variable((2, 3))
+    network = nn.graph_def.create_graph_from_variable("net", F.relu(x), names={"x": x})
+    nn.graph_def.save(str(tmp_path / "m.nntxt"), network)
+    loop = {
+        'name: "net"': 'name: "net"\n  repeat_info { id: "r" times: 3 }',
+        'type: "ReLU"': 'type: "ReLU"\n    repeat_id: "r"',
+    }
+    text = (tmp_path / "m.nntxt").read_text()
+    for old, new in loop.items():
+        text = text.replace(old, new, 1)
+    (tmp_path / "m.nntxt").write_text(text)
+    # The loop does not fit together, which only matters to who writes it out.
+    assert run("function_info", tmp_path / "m.nntxt") == 255
+    assert "output of '@net/ReLU_r[1]'" in capsys.readouterr().err
+    assert lines_of(capsys, tmp_path / "m.nntxt", "--nnp-no-expand-network") == ["ReLU"]
+
+
+def two_executors(path):
+    x = nn.Variable((4, 3))
+    y, z = F.relu(x), F.tanh(F.sigmoid(x))
+    content = {
+        "networks": [
+            {"name": "net", "batch_size": 4, "outputs": {"y": y}, "names": {"x": x}},
+            {"name": "other", "batch_size": 4, "outputs": {"z": z}, "names": {"x": x}},
+        ],
+        "executors": [
+            {"name": "run", "network": "net", "data": ["x"], "output": ["y"]},
+            {"name": "more", "network": "other", "data": ["x"], "output": ["z"]},
+        ],
+    }
+    save_nnp(str(path), content)
+
+
+def test_the_network_of_another_executor(tmp_path):
+    two_executors(tmp_path / "m.nnp")
+    for options, types in (((), ["ReLU"]), (("-E", "1"), ["Sigmoid", "Tanh"])):
+        assert run("nnb_template", *options, tmp_path / "m.nnp", tmp_path / "t.yaml") == 0
+        names = yaml.safe_load((tmp_path / "t.yaml").read_text())["functions"]
+        assert [name.rpartition("/")[2] for name in names] == types
+        assert run("convert", "-f", *options, tmp_path / "m.nnp", tmp_path / "m.nnb") == 0
+        assert [f.type for f in load(tmp_path / "m.nnb").functions] == types
+        assert run("convert", "-f", "-O", "CSRC", *options, tmp_path / "m.nnp", tmp_path / "c") == 0
+        assert all(type.lower() in (next((tmp_path / "c").glob("*_inference.c"))).read_text() for type in types)
+
+
+def test_options_that_change_nothing(archive, tmp_path):
+    options = ((), ("--nnp-exclude-preprocess",), ("--nnp-no-expand-network",), ("-b", "3"), ("--api", "20"))
+    texts = set()
+    for option in options:
+        assert run("nnb_template", *option, archive[0], tmp_path / "t.yaml") == 0
+        texts.add((tmp_path / "t.yaml").read_text())
+    assert len(texts) == 1
+    # Unedited, it asks for what is written without it.
+    for option in ((), ("-s", tmp_path / "t.yaml")):
+        assert run("convert", *option, archive[0], tmp_path / f"m{len(option)}.nnb") == 0
+    assert (tmp_path / "m0.nnb").read_bytes() == (tmp_path / "m2.nnb").read_bytes()
+
+
+def test_signs_take_a_bit_each(tmp_path):
+    """The file, and C source from it, compute with signs as with floats."""
+    nn.clear_parameters()
+    x = nn.Variable((1, 8))
+    y = F.relu(PF.binary_connect_affine(x, 4, name="a"))
+    x.d = np.random.RandomState(0).standard_normal(x.shape)
+    y.forward()
+    save_model(tmp_path / "m.nnp", "net", x, y)
+    signs = np.sign(nn.get_parameters()["a/bicon_affine/W"].d)
+    nn.clear_parameters()
+    (tmp_path / "s.yaml").write_text("variables: {a/bicon_affine/Wb: SIGN}")
+    assert run("convert", "-s", tmp_path / "s.yaml", tmp_path / "m.nnp", tmp_path / "m.nnb") == 0
+    model = load(tmp_path / "m.nnb")
+    (stored,) = [v for v in model.variables if v.type == DataType.SIGN]
+    assert stored.data is not None and stored.nbytes == 4
+    np.testing.assert_array_equal(stored.data.reshape(4, 8), signs.T)
+    given = x.d.astype(np.float32)
+    np.testing.assert_allclose(compute(model, [given])[0], y.d, rtol=1e-5, atol=1e-6)
+    options = ("-O", "CSRC", "--self-contained", "-s", tmp_path / "s.yaml")
+    assert run("convert", *options, tmp_path / "m.nnp", tmp_path / "c") == 0
+    subprocess.run(["make", "-s", "CFLAGS=-O1 -Werror"], cwd=tmp_path / "c", check=True, timeout=300)
+    given.tofile(tmp_path / "x")
+    subprocess.run([tmp_path / "c" / "net_example", tmp_path / "x", tmp_path / "y"], check=True, timeout=120)
+    np.testing.assert_allclose(np.fromfile(tmp_path / "y", np.float32), y.d[0], rtol=1e-5, atol=1e-6)
+
+
+def test_the_functions_of_the_target(archive, tmp_path, capfd):
+    nn.clear_parameters()
+    x = nn.Variable((2, 3))
+    save_model(tmp_path / "n.nnp", "net", x, F.softmax(F.relu6(PF.affine(x, 4))))
+    nn.clear_parameters()
+
+    def listed(*options):
+        capfd.readouterr()
+        assert run("function_info", tmp_path / "n.nnp", "-t", *options) == 0
+        return capfd.readouterr().out.split("\n")[1:-1]
+
+    assert listed("-f", "NNB") == ["Affine", "ReLU", "MinimumScalar", "Softmax"]
+    assert {"Clip@13", "Softmax@13"} <= set(listed("-f", "ONNX"))
+    assert {"Clip@11", "Softmax@11"} <= set(listed("-c", "opset_11"))
+    for options in (("-t",), ("-t", "-f", "NNB"), (tmp_path / "n.nnp", "-t")):
+        assert run("function_info", *options) == 255
+        assert "-t needs a model, and -f NNB, -f ONNX or -c opset_N" in capfd.readouterr().err
+
+
+def test_templates_of_other_formats(archive, tmp_path, capfd):
+    assert run("nnb_template", "-I", "ONNX", archive[0], tmp_path / "t.yaml") == 255
+    assert "nnb_template: -I must be NNP, not ONNX; convert the model to NNP first" in capfd.readouterr().err
+    assert run("nnb_template", "-I", "nnp", archive[0], tmp_path / "t.yaml") == 0

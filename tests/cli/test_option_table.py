@@ -18,9 +18,9 @@ OBSERVED = json.loads((ROOT / "tests" / "reference" / "surface" / "cli.json").re
 
 ELSEWHERE = {
     *("conv_dataset", "create_image_classification_dataset", "create_object_detection_dataset", "upload", "create_tar"),
-    *("nnb_template", "convert", "function_info", "optimize"),
+    "convert",
 }
-"""Commands for data sets and converters, which have pages of their own."""
+"""Commands for data sets, and `convert`, which have pages of their own."""
 
 
 def rows(text):

@@ -24,6 +24,7 @@ from nnabla.utils.converter.nnabla import NnpExpander, NnpExporter, NnpImporter
 from nnabla.utils.converter.nnabla.exporter import rename_square_bracket
 from nnabla.utils.converter.nnablart import CsrcExporter, NnbExporter
 from nnabla.utils.converter.nnablart.nnb import NN_BINARY_FORMAT_VERSION, Nnb
+from nnabla.utils.converter.nnablart.resolver import Resolver
 from nnabla.utils.save import save
 
 REFERENCE = Path(__file__).parents[1] / "reference"
@@ -188,6 +189,36 @@ def test_numbers_of_the_format():
     assert Nnb.fp_pos_max == {1: 15, 2: 7}
 
 
+def test_resolver(tmp_path):
+    """GRU becomes functions of its steps, as with NNabla 1.39; what is there besides stays."""
+    nn.clear_parameters()
+    x, h = nn.Variable((3, 2, 4)), nn.Variable((2, 2, 2, 5))
+    y, state = PF.gru(F.tanh(x), h, num_layers=2, bidirectional=True)
+    for parameter in nn.get_parameters().values():
+        parameter.d = np.random.RandomState(0).standard_normal(parameter.shape)
+    x.d, h.d = (np.random.RandomState(1).standard_normal(v.shape) for v in (x, h))
+    nn.forward_all([y, state])
+    graph = nn.graph_def.create_graph_from_variable("net", [y, state], names={"x": x, "h": h, "y": y, "state": state})
+    graph.save(str(tmp_path / "m.nnp"), variable_batch_size=False)
+    nn.clear_parameters()
+    nnp = NnpImporter(str(tmp_path / "m.nnp")).execute()
+    before = nnp.protobuf.SerializeToString()
+    found = Resolver(nnp).execute()
+    assert nnp.protobuf.SerializeToString() == before
+    types = [f.type for f in found.protobuf.network[0].function]
+    assert types[0] == "Tanh" and "GRU" not in types and types.count("Sigmoid") == 2 * 2 * 2 * 3
+    assert {v.name for v in found.protobuf.network[0].variable if v.type == "Parameter"} == {
+        p.variable_name for p in found.protobuf.parameter
+    }
+    NnpExporter(found, -1).execute(str(tmp_path / "n.nnp"))
+    network = nn.graph_def.load(str(tmp_path / "n.nnp"))["net"]
+    inputs = {"x": nn.Variable.from_numpy_array(x.d), "h": nn.Variable.from_numpy_array(h.d)}
+    results = dict(zip(network.outputs, network(**inputs), strict=True))
+    nn.forward_all(list(results.values()))
+    np.testing.assert_allclose(results["y"].d, y.d, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(results["state"].d, state.d, rtol=1e-4, atol=1e-5)
+
+
 def test_csrc_exporter(archive, tmp_path):
     nnp = NnpImporter(str(archive[0])).execute()
     with pytest.raises(ValueError, match="one folder that is there"):
@@ -215,7 +246,9 @@ def test_commands(archive, tmp_path, capsys):
 
 
 def test_what_converts_is_listed():
-    assert set(formats.export_name) == {"NNP", "NNB", "CSRC", "ONNX", "TFLITE"}
+    """As NNabla 1.39 lists it."""
+    assert set(formats.export_name) == {"NNP", "NNB", "CSRC", "ONNX", "SAVED_MODEL", "TFLITE", "TF_PB"}
+    assert set(formats.import_name) == {"NNP", "ONNX", "TF_CKPT_V1", "TF_CKPT_V2", "TF_PB", "SAVED_MODEL", "TFLITE"}
     assert ".nnp" in extensions.import_name and ".onnx" in extensions.export_name
 
 
@@ -244,6 +277,15 @@ def test_parts_of_models(archive):
     assert utils.search_network(nnp, "other").name == "other" and utils.search_network(nnp, "run") is None
     shape = MODEL.message("Shape")(dim=[-1, -1, 2])
     assert utils.calc_shape_size(shape, 3) == 18 and utils.calc_shape_size(MODEL.message("Shape")(), 3) == 1
+
+
+def test_a_model_for_a_release(archive):
+    nnp = NnpImporter(str(archive[0])).execute()
+    assert utils.func_set_nnabla_version_decorate(nnp, None) is nnp
+    assert utils.func_set_nnabla_version_decorate(nnp, "1.29.0").protobuf == nnp.protobuf
+    nnp.protobuf.network[0].function[1].type = "Erf"
+    with pytest.raises(ValueError, match=r"(?s)NNabla 1.29.0 does not know all that the model has:.*of type Erf"):
+        utils.func_set_nnabla_version_decorate(nnp, "1.29.0")
 
 
 def test_levels():
@@ -299,6 +341,8 @@ def test_all_functions_by_categories(tmp_path):
     assert utils.load_yaml_ordered(utils.get_category_info_string()) == told
     assert utils.get_function_info()["Affine"] == told["Neural Network Layer"]["Affine"]
     assert "func_type" not in utils.get_function_info()["Affine"]
+    assert isinstance(utils.get_category_info_version(), int)
+    assert utils.get_category_info_version() == utils.get_category_info_version()
 
 
 @pytest.mark.parametrize("options", [(), ("-f", "NNB")])

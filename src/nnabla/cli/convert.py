@@ -13,8 +13,9 @@ from ..files import model_files
 from ..network import ProtoGraph, ProtoNetwork
 from ..network.saved_graphs import graph_of, read_files
 from ..parameter_files import stored_parameters
-from .convert_nnp import to_nnp_command
+from .convert_nnp import readable, to_nnp_command
 from .convert_runtime import to_csrc_command, to_nnb_command
+from .convert_tensorflow import SOURCES, TARGETS, from_tensorflow_command, to_tensorflow_command
 from .convert_tflite import from_tflite_command, to_tflite_command
 
 _IMPORTS = {".nnp": "NNP", ".nntxt": "NNP", ".onnx": "ONNX", ".pb": "TF_PB", ".ckpt": "TF_CKPT_V1",
@@ -51,7 +52,7 @@ _OPTIONS = {
     "nnp_no_expand_network": _Option("--nnp-no-expand-network", False),
     "self_contained": _Option("--self-contained", False),
 }
-_NNP_MEMBERS = {"nnp_parameter_h5", "nnp_parameter_nntxt", "nnp_exclude_parameter"}
+_NNP_MEMBERS = {"nnp_parameter_h5", "nnp_parameter_nntxt", "nnp_exclude_parameter", "nnp_version"}
 _TFLITE = {"channel_last", "quantization", "dataset", "default_variable_type"}
 # What each pair of formats takes of them.
 _TAKEN = {
@@ -67,6 +68,14 @@ _TAKEN = {
     ("NNP", "TFLITE"): _TFLITE,
     ("NNP", "CSRC"): {"default_variable_type", "settings", "self_contained"},
 }
+_TAKEN |= {(source, target): options for source in ("NNP", "ONNX", "TFLITE") for target, options in TARGETS.items()}
+_TAKEN |= {
+    (source, target): taken | options
+    for source, taken in SOURCES.items()
+    for target, options in {
+        "NNP": _NNP_MEMBERS, "ONNX": {"define_version", "ir_version"}, "TFLITE": _TFLITE, **TARGETS
+    }.items()
+}  # fmt: skip
 
 
 def convert_command(args: argparse.Namespace) -> bool:
@@ -110,7 +119,7 @@ def convert_command(args: argparse.Namespace) -> bool:
     if source == "NNP":
         found = _from_nnp(args, inputs)
     else:
-        graph = _from_onnx(inputs, args.batch_size) if source == "ONNX" else from_tflite_command(inputs)
+        graph = _graph_of(args, inputs)
         if target == "NNP":
             _to_nnp(graph, args, output)
             return True
@@ -118,6 +127,8 @@ def convert_command(args: argparse.Namespace) -> bool:
         found = Executed(network, list(network.inputs), list(network.outputs), [])
     if target == "TFLITE":
         return to_tflite_command(args, found, output)
+    if target in TARGETS:
+        return to_tensorflow_command(args, found, output)
     _to_onnx(found.network, args, output)
     return True
 
@@ -126,6 +137,13 @@ def _from_nnp(args: argparse.Namespace, inputs: list[str]) -> Executed:
     found = read_files(inputs, "", "convert")
     graph = graph_of(found.model, found.parameters, function="convert")
     return executed(found.model, graph, args.nnp_import_executor_index)
+
+
+def _graph_of(args: argparse.Namespace, inputs: list[str]) -> ProtoGraph:
+    """The network of a model that is none of NNabla's."""
+    if args.import_format in SOURCES:
+        return from_tensorflow_command(args, inputs)
+    return _from_onnx(inputs, args.batch_size) if args.import_format == "ONNX" else from_tflite_command(inputs)
 
 
 def _need_onnx() -> None:
@@ -151,6 +169,8 @@ def _to_nnp(graph: ProtoGraph, args: argparse.Namespace, output: str) -> None:
     kept = not args.nnp_exclude_parameter
     # The shapes say already which axis is the batch's.
     message = graph.as_proto(kept and inside, variable_batch_size=False)
+    if args.nnp_version is not None:
+        message = readable(message, args.nnp_version, output)
     stored = stored_parameters(graph.get_parameters()) if kept and not inside else []
     kind = ".h5" if args.nnp_parameter_h5 else ".protobuf"
     model_files.write(output, extension, model_files.Model(message, stored, kind if stored else ""))
@@ -182,7 +202,8 @@ def resolve_file_format(args: argparse.Namespace, import_files: Sequence[str], e
         import_files: inputs; the extension counts of one alone.
         export_file: the output.
     """
-    args.import_format = _format(args.import_format, import_files[0] if len(import_files) == 1 else "", _IMPORTS)
+    only = import_files[0] if len(import_files) == 1 else ""
+    args.import_format = "SAVED_MODEL" if os.path.isdir(only) else _format(args.import_format, only, _IMPORTS)
     if export_file is not None:
         args.export_format = _format(args.export_format, export_file, _EXPORTS)
 

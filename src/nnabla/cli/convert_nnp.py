@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
+from typing import Any
 
 from ..converters.nnp.exporter import NnpExporter
 from ..converters.nnp.importer import ImportedModel, NnpImporter
 from ..converters.nnp.parts import part_of, ranges_in
+from ..converters.nnp.releases import for_release
 from ..errors import ArgumentError
 
 
@@ -42,6 +44,20 @@ def _write(model: ImportedModel, args: argparse.Namespace, path: str) -> None:
         where = "included"
     else:
         where = "h5" if args.nnp_parameter_h5 else "protobuf"
+    if args.nnp_version is not None:
+        model = ImportedModel(readable(model.protobuf, args.nnp_version, path), model.other_files)
     NnpExporter(model, args.batch_size, where, args.force).execute(path)
     functions = sum([len(network.function) for network in model.protobuf.network])
     print(f"{path}: {len(model.protobuf.network)} networks, {functions} functions")
+
+
+def readable(message: Any, release: str, path: str) -> Any:
+    """A model for a release of NNabla, as ``--nnp-version`` asks for.
+
+    Raises:
+        ArgumentError: the release is not known, or the file is not one of text.
+        FormatError: the model has what the release lacks.
+    """
+    if os.path.splitext(path)[1] == ".protobuf":
+        raise ArgumentError(f"convert: {path}: --nnp-version is for texts; numbers in binary files move with releases")
+    return for_release(message, release)

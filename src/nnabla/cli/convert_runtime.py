@@ -72,6 +72,8 @@ def nnb_template_command(args: argparse.Namespace) -> bool:
     """
     if len(args.files) < 2:
         raise ArgumentError("nnb_template: two files must be given at least, models and then the file to write")
+    if args.import_format.upper() != "NNP":
+        raise ArgumentError(f"nnb_template: -I must be NNP, not {args.import_format}; convert the model to NNP first")
     *inputs, output = args.files
     default = stored_type(args.default_variable_type[0], "-T")
     checked_level(args.api)

@@ -35,18 +35,22 @@ def from_tflite_command(inputs: Sequence[str]) -> ProtoGraph:
 def to_tflite_command(args: argparse.Namespace, found: Executed, output: str) -> bool:
     """Write a TFLite model, of 8-bit integers with ``--quantization``."""
     _need_tflite()
-    from ..converters.tflite.exporter import written
-    from ..converters.tflite.rules import OWN_RULES
-
-    form = _form(args)
-    batch_size = None if args.batch_size < 0 else args.batch_size
-    network = lower(found.network, batch_size, found.inputs, found.outputs, found.order, (), found.drawn(batch_size),
-                    OWN_RULES)  # fmt: skip
-    data = written(network, form)
+    data = tflite_bytes(args, found, _form(args))
     with replacing(output) as temporary, open(temporary, "wb") as file:
         file.write(data)
     print(f"{output}: {len(data)} bytes")
     return True
+
+
+def tflite_bytes(args: argparse.Namespace, found: Executed, form: Form) -> bytes:
+    """A network as a TFLite model, for the size of the batch that ``-b`` says."""
+    from ..converters.tflite.exporter import written
+    from ..converters.tflite.rules import OWN_RULES
+
+    batch_size = None if args.batch_size < 0 else args.batch_size
+    drawn = found.drawn(batch_size)
+    network = lower(found.network, batch_size, found.inputs, found.outputs, found.order, (), drawn, OWN_RULES)
+    return written(network, form)
 
 
 def _need_tflite() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from ..converters.nnb.function_ids import at_level, numbers
 from ..converters.nnb.function_lists import read_function_list
 from ..converters.nnb.kernels import KERNELS
+from ..converters.nnb.lowering import lower
 from ..converters.nnb.runtime_tables import functions_yaml
 from ..errors import ArgumentError
 from ..files.atomic import replacing
@@ -25,6 +26,8 @@ def function_info_command(args: argparse.Namespace) -> bool:
     """
     if args.query is not None:
         return _emit(_described(args.query), args.output)
+    if args.target:
+        return _emit(_target_functions(args), args.output)
     if args.files:
         return _of_models(args)
     names = set(_of_target(args.all_support))
@@ -79,6 +82,32 @@ def _excluded(names: Collection[str]) -> set[str]:
     if unknown:
         raise ArgumentError(f"function_info: -x {unknown[0]}: there is no function of this name")
     return set(names)
+
+
+def _target_functions(args: argparse.Namespace) -> list[str]:
+    """What a target computes models with: functions of the runtime, or ONNX operators as in ``Gemm@13``.
+
+    Raises:
+        ArgumentError: there is no model or no target.
+        FormatError: the target does not have all that the model needs.
+    """
+    target = "ONNX" if (args.config or "").startswith("opset_") else (args.all_support or "").upper()
+    if not args.files or target not in ("NNB", "ONNX"):
+        raise ArgumentError("function_info: -t needs a model, and -f NNB, -f ONNX or -c opset_N")
+    found = read_files(args.files, "", "function_info")
+    graph = graph_of(found.model, found.parameters, function="function_info")
+    if target == "NNB":
+        lowered = [lower(network) for network in graph.networks.values()]
+        return list(dict.fromkeys([step.type for g in lowered for step in g.steps]))
+    _of_target("ONNX")
+    from onnx.defs import get_schema
+
+    from ..converters.onnx import to_onnx
+    from ..converters.onnx.exporter import opset_of
+
+    models = [to_onnx(network, opset_of(args.config)) for network in graph.networks.values()]
+    used = [(node.op_type, model.opset_import[0].version) for model in models for node in model.graph.node]
+    return list(dict.fromkeys([f"{name}@{get_schema(name, opset).since_version}" for name, opset in used]))
 
 
 def _of_models(args: argparse.Namespace) -> bool:

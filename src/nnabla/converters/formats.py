@@ -12,5 +12,11 @@ class SupportedInfo(NamedTuple):
     export_name: list[str]
 
 
-formats = SupportedInfo(["NNP", "ONNX", "TFLITE"], ["NNP", "NNB", "CSRC", "ONNX", "TFLITE"])
-extensions = SupportedInfo([".nnp", ".onnx", ".tflite"], [".nnp", ".nnb", ".onnx", ".tflite"])
+formats = SupportedInfo(
+    ["NNP", "ONNX", "TF_CKPT_V1", "TF_CKPT_V2", "TF_PB", "SAVED_MODEL", "TFLITE"],
+    ["NNP", "NNB", "CSRC", "ONNX", "SAVED_MODEL", "TFLITE", "TF_PB"],
+)
+extensions = SupportedInfo(
+    [".nnp", ".onnx", ".ckpt", ".meta", ".pb", "saved_model", ".tflite"],
+    [".nnp", ".nnb", ".onnx", ".tflite", "saved_model", ".pb"],
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import zlib
 from collections import OrderedDict
 from collections.abc import KeysView, Mapping, Sequence
 from typing import Any
@@ -211,6 +212,11 @@ def get_api_level_info() -> ApiLevels:
 def get_category_info() -> dict[str, dict[str, dict[str, Any]]]:
     """What there is to know of all functions, by categories and names."""
     return by_category()
+
+
+def get_category_info_version() -> int:
+    """A number that is another one where `get_category_info` gives anything else."""
+    return zlib.crc32(get_category_info_string().encode("utf-8"))
 
 
 def get_function_info() -> dict[str, dict[str, Any]]:

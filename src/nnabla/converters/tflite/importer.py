@@ -52,10 +52,26 @@ def from_tflite(model: str | os.PathLike[str] | bytes) -> ProtoGraph:
     if not isinstance(model, bytes):
         raise ArgumentError(f"from_tflite: model must be a path or bytes, not {type(model).__name__}")
     file_ = from_bytes(model, where)
-    return _described(file_, len(model), where)
+    names = unique_names([file_.graph.tensors[n].name for n in (*file_.inputs, *file_.outputs)], len(file_.inputs))
+    count = len(file_.inputs)
+    try:
+        reading = reading_of(file_, len(model), where)
+        return described(reading, file_.name or "model", names[:count], names[count:])
+    except Unsupported as reason:
+        raise FormatError(f"{where}: {reason}") from None
 
 
-def _described(file: FlatFile, size: int, where: str) -> ProtoGraph:
+def reading_of(file: FlatFile, size: int, where: str) -> Reading:
+    """What a file says, as NNabla's functions.
+
+    Args:
+        file: that was read.
+        size: of the file in bytes, which bounds what is allocated.
+        where: what errors call it.
+
+    Raises:
+        FormatError: operators, types or options have no counterpart in NNabla, all of which the message names.
+    """
     g = file.graph
     reader = FlatReader(Budget(size))
     walk = Walk(reader, g, size)
@@ -67,15 +83,13 @@ def _described(file: FlatFile, size: int, where: str) -> ProtoGraph:
         if not outputs:
             raise Unsupported("it has no outputs")
         ends, calls = needed(reader, outputs, [x.edge for x in inputs])
-        reading = Reading([x.edge for x in inputs], ends, calls)
-        names = _names([g.tensors[n].name for n in (*file.inputs, *file.outputs)], len(file.inputs))
-        return described(reading, file.name or "model", names[: len(inputs)], names[len(inputs) :])
+        return Reading([x.edge for x in inputs], ends, calls)
     except Unsupported as reason:
         walk.refuse(where)
         raise FormatError(f"{where}: {reason}") from None
 
 
-def _names(given: list[str], inputs: int) -> list[str]:
+def unique_names(given: list[str], inputs: int) -> list[str]:
     """Names of inputs and outputs, each there once but for an input that is an output, which its reader settles."""
     found: list[str] = []
     for i, name in enumerate(given):

@@ -11,6 +11,7 @@ from ...converters.function_sets import (
 from ...converters.nnb.nnp_exporter import NnbExporter
 from ...converters.nnp.exporter import NnpExporter
 from ...converters.nnp.importer import NnpImporter
+from ...converters.nnp.releases import func_set_nnabla_version_decorate
 from ...logger import logger
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "func_set_import_config",
     "func_set_import_nnp",
     "func_set_nnabla_support",
+    "func_set_nnabla_version_decorate",
     "func_set_onnx_support",
     "logger",
     "nnb_template",

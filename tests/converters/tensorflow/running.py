@@ -1,0 +1,32 @@
+"""TensorFlow, where it is installed, and what its models compute. Elsewhere the tests that import this are skipped."""
+
+from __future__ import annotations
+
+import os
+import warnings
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    tf = pytest.importorskip("tensorflow", reason="the extra `tensorflow` is not installed")
+
+
+def of_frozen_graph(path, inputs, names, outputs):
+    """What the nodes `outputs` of a ``.pb`` file compute of arrays for the nodes `names`."""
+    message = tf.compat.v1.GraphDef()
+    message.ParseFromString(path.read_bytes())
+    whole = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(message, name=""), [])
+    ends = [[whole.graph.get_tensor_by_name(f"{name}:0") for name in group] for group in (names, outputs)]
+    return [y.numpy() for y in whole.prune(*ends)(*[tf.constant(np.asarray(x, np.float32)) for x in inputs])]
+
+
+def of_saved_model(path, **inputs):
+    """What the signature of a SavedModel computes, by names of outputs."""
+    function = tf.saved_model.load(str(path)).signatures["serving_default"]
+    return {
+        name: y.numpy()
+        for name, y in function(**{k: tf.constant(np.asarray(x, np.float32)) for k, x in inputs.items()}).items()
+    }
