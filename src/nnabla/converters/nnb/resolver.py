@@ -39,7 +39,7 @@ class Resolver:
             FormatError: a weight is computed, and no parameter.
         """
         for network in self._model.network:
-            functions = []
+            functions: list[Any] = []
             for f in list(network.function):
                 write = getattr(self, f.type, None) if f.type in _WRITTEN_OUT else None
                 functions += [f] if write is None else write(network, f)
