@@ -210,6 +210,8 @@ def test_releases(tmp_path, capfd):
             "1.25.0",
         ): "NNabla 1.25.0, of which 1.20.1 is the last before it that was looked at, does not",
         ("smallest", "1.29.0"): "TopKData has no largest, which is False",
+        # Where it has the argument, one that is not there is False.
+        ("largest", "1.30.0"): "TopKData may have largest or not, which is True",
         ("plain", "1.2.0"): "releases before 1.14.0 are not known, among them 1.2.0",
         ("plain", "new"): "the release must be one such as 1.29.0, not 'new'",
     }

@@ -18,7 +18,7 @@ RELEASES = tuple(LACKING)
 
 
 def known_release(text: str) -> str:
-    """The newest of `RELEASES` that is not newer than a release such as ``"1.25.0"``: what it reads, that one reads.
+    """The newest of `RELEASES` that is not newer than a release such as ``"1.25.0"``.
 
     Raises:
         ArgumentError: it is no release, or older than all of them.
@@ -38,8 +38,8 @@ def for_release(message: Any, release: str) -> Any:
 
     Args:
         message: an `NNablaProtoBuf`. It is not changed.
-        release: such as ``"1.29.0"``. Of releases that were not looked at, only what an older one that was looked at
-            knows is taken for known.
+        release: such as ``"1.29.0"``. One that was not looked at is taken to have what an older one has, and is not given
+            what may change its meaning by being there or not.
 
     Raises:
         ArgumentError: the release is not known.
@@ -55,7 +55,8 @@ def for_release(message: Any, release: str) -> Any:
             if f.type in functions:
                 obstacles.append(f"network {network.name!r}: function {f.name!r} of type {f.type}")
             else:
-                obstacles += _arguments(f, fields, f"network {network.name!r}: function {f.name!r}: {f.type}")
+                where = f"network {network.name!r}: function {f.name!r}: {f.type}"
+                obstacles += _arguments(f, fields, where, known == release)
     obstacles += _others(found, fields, "the model")
     if obstacles:
         since = "" if known == release else f", of which {known} is the last before it that was looked at,"
@@ -71,8 +72,15 @@ def func_set_nnabla_version_decorate(nnp: ImportedModel, nnp_version: str | None
     return ImportedModel(for_release(nnp.protobuf, nnp_version), list(nnp.other_files))
 
 
-def _arguments(f: Any, fields: frozenset[str], where: str) -> Iterator[str]:
-    """Take defaults of newer arguments from a function; what else is newer."""
+def _arguments(f: Any, fields: frozenset[str], where: str, sure: bool) -> Iterator[str]:
+    """Take defaults of newer arguments from a function; what else is newer.
+
+    Args:
+        f: a message ``Function``.
+        fields: that the release lacks.
+        where: what errors call the function.
+        sure: whether it lacks them for sure. A release that has an argument takes zero for one that is not there.
+    """
     if f.type not in registry:
         return
     arguments, name = registry[f.type].declaration.arguments, field_name(f.type)
@@ -87,6 +95,8 @@ def _arguments(f: Any, fields: frozenset[str], where: str) -> Iterator[str]:
         value = getattr(given, argument.name)
         if not _is_default(value, argument):
             yield f"{where} has no {argument.name}, which is {shown(str(value).strip())}"
+        elif not sure and argument.name in [field.name for field, _ in given.ListFields()]:
+            yield f"{where} may have {argument.name} or not, which is {shown(str(value).strip())}"
         given.ClearField(argument.name)
     if every:
         f.ClearField(name)
