@@ -38,8 +38,8 @@ def for_release(message: Any, release: str) -> Any:
 
     Args:
         message: an `NNablaProtoBuf`. It is not changed.
-        release: such as ``"1.29.0"``. One that was not looked at is taken to have what an older one has, and is not given
-            what may change its meaning by being there or not.
+        release: such as ``"1.29.0"``. One that was not looked at is taken to have what an older one has, and is not
+            given what may change its meaning by being there or not.
 
     Raises:
         ArgumentError: the release is not known.
