@@ -1,28 +1,31 @@
-"""Graph converters: a trained network rewritten for where it will run.
+"""Graph converters: ResNet-50 rewritten for where it will run.
 
 What you learn: fold batch normalizations into convolutions, turn those that cannot be folded into a factor and a
 shift, move channels last, leave functions out, and write a modifier of your own. After each step the network is
-printed, and its answers are compared with those before.
+described function by function in a text file, and its answers are compared with those before.
 
-The network is a small residual one, trained for some steps so that its running statistics mean something.
+The page of NNabla's manual downloads a trained ResNet-50; here one is built from parametric functions, with random
+weights, and shown some random images so that its running statistics mean something.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
+from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from debugging import network, types_and_shapes
+from debugging import types_and_shapes
+from resnet50 import resnet50, set_parameters
 from tutorial_options import positive_int, tutorial_parser
 
 import nnabla as nn
 import nnabla.experimental.graph_converters as GC
+import nnabla.experimental.viewers as V
 import nnabla.functions as F
-import nnabla.solvers as S
-
-MAPS = 8
+from nnabla.utils.inspection import pprint
 
 
 class LeakyModifier(GC.FunctionModifier):
@@ -34,19 +37,28 @@ class LeakyModifier(GC.FunctionModifier):
         return None
 
 
-def settle_statistics(images: np.ndarray, iterations: int) -> None:
-    """Train the parameters of `network` for some steps on random labels."""
-    x, t = nn.Variable(images.shape), nn.Variable((len(images), 1))
-    t.d = np.arange(len(images)).reshape(-1, 1) % 10
-    loss = F.mean(F.softmax_cross_entropy(network(x, MAPS), t))
-    solver = S.Adam(1e-3)
-    solver.set_parameters(nn.get_parameters())
-    x.d = images
+def settle_statistics(images: np.ndarray, maps: int, classes: int, iterations: int) -> None:
+    """Show the network the images so often that its running statistics are theirs."""
+    y = resnet50(nn.Variable.from_numpy_array(images), maps, classes)
     for _ in range(iterations):
-        loss.forward(clear_no_need_grad=True)
-        solver.zero_grad()
-        loss.backward(clear_buffer=True)
-        solver.update()
+        y.forward(clear_buffer=True)
+
+
+def converted(y: nn.Variable, x: nn.Variable) -> dict[str, nn.Variable]:
+    """The network whose scores are `y` and whose images are `x`, and what each converter makes of it."""
+    networks = {"as built": y}
+    print("1. Folded: a convolution does what its batch normalization did")
+    networks["folded"] = GC.GraphConverter([GC.BatchNormalizationFoldingModifier()]).convert(y)
+    print("2. Self-folded: a factor and a shift for each channel")
+    networks["self-folded"] = GC.GraphConverter([GC.BatchNormalizationSelfFoldingModifier()]).convert(y)
+    print("3. Channels last, of the folded network")
+    modifier = GC.ChannelLastModifier([x])
+    networks["channels last"] = GC.GraphConverter([modifier]).convert(networks["folded"])
+    modifier.inputs_cl[0].d = x.d.transpose(0, 2, 3, 1)
+    print(f"   the new input has the shape {modifier.inputs_cl[0].shape}")
+    print("4. A modifier of our own, behind one of the package's\n")
+    networks["leaky"] = GC.GraphConverter([GC.BatchNormalizationFoldingModifier(), LeakyModifier()]).convert(y)
+    return networks
 
 
 def counted(y: nn.Variable) -> dict[str, int]:
@@ -55,7 +67,7 @@ def counted(y: nn.Variable) -> dict[str, int]:
     return {name: names.count(name) for name in dict.fromkeys(names)}
 
 
-def milliseconds(y: nn.Variable, runs: int = 10) -> float:
+def milliseconds(y: nn.Variable, runs: int) -> float:
     """Time of a forward, the median of some."""
     times = []
     for _ in range(runs + 2):
@@ -65,48 +77,52 @@ def milliseconds(y: nn.Variable, runs: int = 10) -> float:
     return float(np.median(times[2:]))
 
 
+def described(y: nn.Variable, path: Path) -> None:
+    """Write what `pprint` prints of a network to a file."""
+    with open(path, "w", encoding="utf-8") as file, contextlib.redirect_stdout(file):
+        pprint(y)
+
+
 def main(argv: list[str] | None = None) -> dict[str, Any]:
     """Run the tutorial; for each converted network, the result holds its functions and how far its answers are."""
-    parser = tutorial_parser(__doc__, iterations=20)
-    parser.add_argument("--size", type=positive_int, default=32, metavar="PIXELS", help="default: %(default)s")
+    parser = tutorial_parser(__doc__, iterations=5)
+    parser.add_argument("--size", type=positive_int, default=224, metavar="PIXELS", help="default: %(default)s")
+    parser.add_argument("--batch", type=positive_int, default=1, metavar="N", help="images; default: %(default)s")
+    parser.add_argument("--maps", type=positive_int, default=64, metavar="M", help="of the stem; default: %(default)s")
+    parser.add_argument("--classes", type=positive_int, default=1000, metavar="C", help="default: %(default)s")
     args = parser.parse_args(argv)
     args.output.mkdir(parents=True, exist_ok=True)
     nn.clear_parameters()
-    nn.seed(args.seed)
     random = np.random.RandomState(args.seed)
-    images = random.standard_normal((16, 3, args.size, args.size)).astype(np.float32)
-    settle_statistics(images, args.iterations)
 
-    x = nn.Variable.from_numpy_array(images)
-    y = network(x, MAPS, test=True)
+    x = nn.Variable.from_numpy_array(random.standard_normal((args.batch, 3, args.size, args.size)).astype(np.float32))
+    y = resnet50(x, args.maps, args.classes, test=True)
+    set_parameters(args.seed)
+    # Statistics are of several images, also where one is asked for.
+    samples = random.standard_normal((max(2, args.batch), *x.shape[1:])).astype(np.float32)
+    settle_statistics(samples, args.maps, args.classes, args.iterations)
+    networks = converted(y, x)
+    for name, network in networks.items():
+        described(network, args.output / f"{name.replace(' ', '_')}.txt")
+
     y.forward()
     expected = y.d.copy()
-    networks = {"as trained": y}
-
-    print("1. Folded: a convolution does what its batch normalization did")
-    networks["folded"] = GC.GraphConverter([GC.BatchNormalizationFoldingModifier()]).convert(y)
-    print("2. Self-folded: a factor and a shift for each channel")
-    networks["self-folded"] = GC.GraphConverter([GC.BatchNormalizationSelfFoldingModifier()]).convert(y)
-    print("3. Channels last, of the folded network")
-    modifier = GC.ChannelLastModifier([x])
-    networks["channels last"] = GC.GraphConverter([modifier]).convert(networks["folded"])
-    modifier.inputs_cl[0].d = images.transpose(0, 2, 3, 1)
-    print("4. A modifier of our own, behind one of the package's")
-    networks["leaky"] = GC.GraphConverter([GC.BatchNormalizationFoldingModifier(), LeakyModifier()]).convert(y)
-    print(f"  the new input has the shape {modifier.inputs_cl[0].shape}\n")
-
     result: dict[str, Any] = {}
-    for name, converted in networks.items():
-        converted.forward()
-        difference = float(abs(converted.d - expected).max() / abs(expected).max())
-        result[name] = {"functions": counted(converted), "difference": difference, "ms": milliseconds(converted)}
+    for name, network in networks.items():
+        network.forward()
+        difference = float(abs(network.d - expected).max() / abs(expected).max())
+        taken = milliseconds(network, runs=args.iterations)
+        result[name] = {"functions": counted(network), "difference": difference, "ms": taken}
         kinds = ", ".join(f"{count} {kind}" for kind, count in result[name]["functions"].items())
-        print(f"{name:14s}{result[name]['ms']:7.2f} ms   answers differ by {difference:.1e}\n  {kinds}")
+        print(f"{name:14s}{taken:8.2f} ms   answers differ by {difference:.1e}\n  {kinds}")
 
+    for name in ("as built", "folded"):
+        V.SimpleGraph(format="svg").save(networks[name], str(args.output / name.replace(" ", "_")), cleanup=True)
     figure, axes = plt.subplots(figsize=(8, 3.5), layout="constrained")
     axes.barh(list(result), [entry["ms"] for entry in result.values()], color="tab:blue")
     axes.invert_yaxis()
-    axes.set(xlabel="milliseconds for 16 images (this machine)", title="One network, rewritten")
+    axes.set(xlabel=f"milliseconds for {args.batch} x 3 x {args.size} x {args.size} (this machine)")
+    axes.set_title("ResNet-50, rewritten")
     figure.savefig(args.output / "graph_converters.png", dpi=120)
     plt.close(figure)
     return result

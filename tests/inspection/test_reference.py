@@ -38,7 +38,7 @@ def test_pprint(ours):
         np.testing.assert_allclose(found[1], expected[1], rtol=2e-4, atol=2e-6, err_msg=name)
 
 
-@pytest.mark.parametrize("kind", ["traces", "profiles", "signatures"])
+@pytest.mark.parametrize("kind", ["printers", "traces", "profiles", "signatures"])
 def test_text_is_the_same(ours, kind):
     assert ours[kind].keys() == RECORDS[kind].keys()
     for name, expected in RECORDS[kind].items():

@@ -120,6 +120,25 @@ def pprints() -> dict[str, str]:
     return found
 
 
+def printers() -> dict[str, Any]:
+    """What `pprint` returns, and what the printer has kept of each function."""
+    found: dict[str, Any] = {}
+    for kw in ({}, {"printer": True}, {"hidden": True, "printer": True}):
+        nn.clear_parameters()
+        y = NETWORKS["branches"](_image())
+        kept: list[Any] = []
+        printed(lambda y=y, kw=kw, kept=kept: kept.append(pprint(y, **kw)))
+        functions = getattr(kept[0], "functions", None)
+        found[str(kw)] = [
+            type(kept[0]).__name__,
+            functions
+            and [
+                [sorted(f), f["name"], *([v.shape for v in f[key]] for key in ("inputs", "outputs"))] for f in functions
+            ],
+        ]
+    return found
+
+
 # Arguments of several kinds.
 ARGUMENTS: dict[str, Callable[[Any], Any]] = {
     "dropout": lambda x: F.dropout(x, 0.3),
@@ -295,6 +314,7 @@ def _packed(packed: Any) -> dict[str, Any]:
 
 RECORDS: dict[str, Callable[[], Any]] = {
     "pprints": pprints,
+    "printers": printers,
     "traces": traces,
     "profiles": profiles,
     "pictures": pictures,
