@@ -90,7 +90,7 @@ class CsvDataSource(DataSource):
                 raise FormatError("the cell is empty")
             path = inside(self._folder, cell, "CsvDataSource", self._allow_outside)
             loader = load(get_file_extension(cell))
-            with self._table.reader.open(path) as file:
+            with self._table.reader.opened(path) as file:
                 return loader(file, normalize=self._normalize)
         except Exception as error:
             where = self._table.where(row, variable, element)

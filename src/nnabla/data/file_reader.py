@@ -122,6 +122,11 @@ class FileReader:
             return os.path.join(self.folder, filename.replace("\\", "/"))
         return filename if scheme_of(filename) != "file" else f"{self.folder}/{filename}"
 
+    def opened(self, filename: str | None = None) -> BinaryIO:
+        """A file, open for reading bytes."""
+        path = self.path(filename)
+        return open(path, "rb") if scheme_of(path) == "file" else open_remote(path)
+
     @contextlib.contextmanager
     def open(self, filename: str | None = None, textmode: bool = False, encoding: str = "utf-8-sig") -> Iterator[Any]:
         """A file, open in a ``with`` block.
@@ -131,9 +136,7 @@ class FileReader:
             textmode: as text, and not as bytes; ends of lines are kept as they are.
             encoding: of the text; the default is UTF-8, with a byte order mark or without.
         """
-        path = self.path(filename)
-        binary: BinaryIO = open(path, "rb") if scheme_of(path) == "file" else open_remote(path)  # noqa: SIM115
-        with binary:
+        with self.opened(filename) as binary:
             if textmode:
                 with io.TextIOWrapper(binary, encoding=encoding, newline="") as text:
                     yield text

@@ -149,8 +149,10 @@ class ImageUtilsBackend:
     def _able(self, path: Source, operator: str) -> Iterator[ImageUtilsBackend]:
         """Those that can do it, the best first."""
         extension = extension_of(path)
-        first = [backend for backend in _backends if backend.names[0] == self._chosen] if self._chosen else []
-        for backend in (*first, *(backend for backend in _backends if backend not in first)):
+        backends = _backends
+        if self._chosen:
+            backends = sorted(_backends, key=lambda backend: backend.names[0] != self._chosen)
+        for backend in backends:
             if _is_installed(backend.module) and backend.accept(path, extension, operator) != "NG":
                 yield backend
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 from typing import Any, BinaryIO
@@ -10,7 +11,7 @@ import numpy as np
 
 from ...errors import ArgumentError, FormatError
 from ...files.atomic import replacing
-from . import png16
+from . import plain_png, png16
 from .backends import ImageUtilsBackend, Source, keeps_139, name_of, register
 from .values import (
     checked_channels,
@@ -24,6 +25,8 @@ from .values import (
     with_channels,
 )
 
+# Bytes that are read of a file to see what it is: all of most small images.
+_AT_ONCE = 16384
 _FILTERS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 
 
@@ -91,6 +94,10 @@ class PilBackend(ImageUtilsBackend):
         compat_139: bool | None = None,
     ) -> np.ndarray:
         """See `imread`."""
+        if size is None and num_channels == -1 and not (grayscale or as_uint16):
+            array = _plain_pixels(path)
+            if array is not None:
+                return laid_out(array, channel_first)
         checked_channels("imread", grayscale, num_channels)
         size = None if size is None else checked_size("imread", size)
         resample = None if size is None else _filter("imread", interpolate)
@@ -167,6 +174,31 @@ def _pixels(image: Any, size: tuple[int, int] | None, resample: Any) -> np.ndarr
         array = converted(array, np.uint8)
         return array if size is None else PilBackend.pil_resize_from_ndarray(array, size, resample)
     return array if size is None else np.asarray(image.resize(size, resample=resample))
+
+
+@functools.cache
+def _image_module() -> Any:
+    """Pillow, imported once: saying ``import`` for each image would take a hundredth of its time."""
+    from PIL import Image
+
+    return Image
+
+
+def _plain_pixels(source: Source) -> np.ndarray | None:
+    """The pixels of a file that `plain_png` reads; None for others, which are left as they were."""
+    if isinstance(source, (str, os.PathLike)):
+        with open(source, "rb") as file:
+            return _plain_pixels(file)
+    if not (hasattr(source, "seekable") and source.seekable()):
+        return None
+    source.seek(0)
+    data = source.read(_AT_ONCE)
+    array = None
+    if plain_png.is_plain(data):
+        array = plain_png.pixels(data if len(data) < _AT_ONCE else data + source.read(), _image_module())
+    if array is None:
+        source.seek(0)
+    return array
 
 
 def _opened(source: Source) -> Any:
