@@ -65,7 +65,7 @@ def pixels(data: bytes, library: Any) -> np.ndarray | None:
 
 def _compressed(data: bytes) -> bytes | None:
     """The contents of all IDAT chunks; None if the file is damaged, or has a chunk that may tell more of its pixels."""
-    found = []
+    found: list[bytes] = []
     at, end, last = _HEADER.size, len(data), b"IHDR"
     while at + 12 <= end:
         length, kind = _CHUNK.unpack_from(data, at)
