@@ -6,6 +6,7 @@ import signal
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, settings
 
 import nnabla as nn
@@ -20,6 +21,18 @@ settings.load_profile("any machine")
 # A shell has what it starts in the background ignore the interrupt key, which some tests press.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Tests that take minutes run with ``-m heavy``, tests of a GPU where there is one."""
+    reasons = {
+        "heavy": None if "heavy" in config.option.markexpr else "some minutes; runs with -m heavy",
+        "gpu": None if torch.cuda.is_available() else "this machine has no GPU",
+    }
+    for item in items:
+        for marker, reason in reasons.items():
+            if reason is not None and item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(autouse=True)

@@ -140,6 +140,32 @@ def test_a_gpu_context_without_a_gpu_is_one_clear_error(name):
         pass
 
 
+@pytest.mark.parametrize("name", ["cuda", "cudnn"])
+def test_what_a_gpu_extension_says_of_memory(name, gpu, capsys):
+    """With what torch would say on a machine that has a GPU."""
+    calls = []
+    gpu.setattr(torch.cuda, "memory_allocated", lambda device: 3 << 20)
+    gpu.setattr(torch.cuda, "memory_reserved", lambda device: (5 << 20) * (device + 1))
+    gpu.setattr(torch.cuda, "empty_cache", lambda: calls.append("emptied"))
+    gpu.setattr(torch.cuda, "synchronize", lambda device: calls.append(device))
+    gpu.setattr(torch.cuda, "device_count", lambda: 2)
+    module = import_extension_module(name)
+    module.print_memory_cache_map()
+    module.print_memory_cache_map(device_id="1")
+    assert capsys.readouterr().out == (
+        "cache_map(device_id: 0, mem_type: cuda, used: 3.00MB, free: 2.00MB)\n"
+        "cache_map(device_id: 1, mem_type: cuda, used: 3.00MB, free: 7.00MB)\n"
+    )
+    module.clear_memory_cache()
+    module.synchronize(device_id=1)
+    module.device_synchronize("0")
+    assert calls == ["emptied", 1, 0]
+    assert (module.get_device_count(), module.get_devices()) == (2, ["0", "1"])
+    assert module.context("1").device == torch.device("cuda", 1)
+    with pytest.raises(ArgumentError, match=rf"{name}.context: device_id must be one of \['0', '1'\], not 2"):
+        module.context(2)
+
+
 TYPES = {"float": np.float32, "half": np.float16, "double": np.float64, "bfloat16": np.float32}
 
 

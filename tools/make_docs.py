@@ -82,6 +82,7 @@ GUIDE = (
     "graphs",
     "training",
     "distributed",
+    "scaling",
     "data",
     "files",
     "inspection",

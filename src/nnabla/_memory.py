@@ -122,11 +122,11 @@ def print_memory_cache_map() -> None:
     assert _libc is not None
     _libc.mallinfo2.restype = _Mallinfo
     info = _libc.mallinfo2()
-    used, free, end = _size(info.uordblks + info.hblkhd), _size(info.fordblks), _size(info.keepcost)
+    used, free, end = size_text(info.uordblks + info.hblkhd), size_text(info.fordblks), size_text(info.keepcost)
     print(f"cache_map(device_id: , mem_type: heap, used: {used}, free: {free}): \n [{end}]\n")
 
 
-def _size(count: float) -> str:
+def size_text(count: float) -> str:
     """Bytes as text, ``"1.00MB"``."""
     for unit in ("B", "KB", "MB"):
         if count < 1024:

@@ -11,10 +11,13 @@ import numpy as np
 import torch
 
 from ._private_torch import version_of
+from ._transfers import copy_into, moved
 from .context import Context, current
 from .dtypes import NUMPY_FROM_TORCH, torch_dtype, whole_numbers
 from .errors import ArgumentError, GraphError, ShapeError
 from .logger import logger
+
+_HOST = torch.device("cpu")
 
 # Whether the values of an array were freed: not at all, by its user, or by a clear option of forward or backward.
 KEPT, CLEARED, FREED = 0, 1, 2
@@ -221,7 +224,7 @@ class NdArray:
             self._tensor = torch.full(self._shape, self._fill or 0, dtype=self._dtype, device=device)
             self._fill = None
         elif self._tensor.device != device:
-            self._tensor = self._tensor.to(device)
+            self._tensor = moved(self._tensor, device)
         if self._tensor.dtype is dtype:
             return self._tensor
         return whole_numbers(self._tensor) if dtype is torch.int64 else self._tensor.to(dtype)
@@ -313,7 +316,7 @@ class NdArray:
             tensor = tensor.to(wanted)
             self._set(tensor)
         if tensor.device.type != "cpu":
-            tensor = tensor.cpu()
+            tensor = moved(tensor, _HOST)
             self._set(tensor)
         if not tensor.is_contiguous():
             tensor = tensor.contiguous()
@@ -375,7 +378,7 @@ class NdArray:
                 ) from None
         tensor = self._tensor
         if tensor is not None and tensor.dtype is source.dtype and tensor.is_contiguous():
-            tensor.copy_(source)
+            copy_into(tensor, source)
         else:
             tensor = source.clone(memory_format=torch.contiguous_format)
             self._set(tensor)

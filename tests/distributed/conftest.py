@@ -17,13 +17,6 @@ import nnabla
 from .launching import VARIABLES
 
 
-@pytest.fixture(autouse=True)
-def heavy(request: pytest.FixtureRequest) -> None:
-    """Tests that are marked so run with ``-m heavy``."""
-    if request.node.get_closest_marker("heavy") and "heavy" not in request.config.option.markexpr:
-        pytest.skip("some minutes; runs with -m heavy")
-
-
 @pytest.fixture(scope="session")
 def server() -> Iterator[subprocess.Popen[str]]:
     if not hasattr(os, "fork"):

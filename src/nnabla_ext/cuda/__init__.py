@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import torch
 
+from nnabla._memory import size_text
 from nnabla.context import TYPE_CONFIGS, Context
 from nnabla.errors import ArgumentError, ExtensionError
 from nnabla.logger import logger
@@ -17,6 +19,7 @@ __all__ = [
     "device_synchronize",
     "get_device_count",
     "get_devices",
+    "print_memory_cache_map",
     "synchronize",
 ]
 
@@ -75,4 +78,13 @@ def synchronize(device_id: str | int = "0", **kw: Any) -> None:
 
 def clear_memory_cache() -> None:
     """Give cached GPU memory back to the driver."""
+    gc.collect()
     torch.cuda.empty_cache()
+
+
+def print_memory_cache_map(device_id: str | int = "0") -> None:
+    """Print how much of the memory that this process has of GPU `device_id` is used, and how much it keeps."""
+    device = int(device_id)
+    used = torch.cuda.memory_allocated(device)
+    free = torch.cuda.memory_reserved(device) - used
+    print(f"cache_map(device_id: {device}, mem_type: cuda, used: {size_text(used)}, free: {size_text(free)})")

@@ -14,6 +14,7 @@ from ..cuda import (
     get_device_count,
     get_devices,
     gpu_context,
+    print_memory_cache_map,
     synchronize,
 )
 
@@ -24,6 +25,7 @@ __all__ = [
     "device_synchronize",
     "get_device_count",
     "get_devices",
+    "print_memory_cache_map",
     "synchronize",
 ]
 
