@@ -412,6 +412,23 @@ def meeting(folder):
     assert comm.size > 1
 
 
+def wrapped(folder):
+    """The way of example scripts: the device of a process is its rank, in the communicator's own context."""
+    context = get_extension_context("cpu")
+    comm = C.MultiProcessDataParallelCommunicator(context)
+    comm.init()
+    context.device_id = str(comm.rank)
+    nn.set_default_context(context)
+    w = nn.parameter.get_parameter_or_create("w", (3,), np.ones(3), need_grad=True)
+    loss = F.sum(w * float(1 + comm.rank))
+    loss.forward()
+    w.grad.zero()
+    loss.backward()
+    assert loss.parent.context.device_id == str(comm.rank)
+    comm.all_reduce([p.grad for p in nn.get_parameters().values()], division=True, inplace=False)
+    np.testing.assert_array_equal(w.g, (1 + comm.size) / 2)
+
+
 def command(folder, arguments):
     """``nnabla_cli``."""
     from nnabla_cli import main
@@ -472,6 +489,22 @@ def endless(folder, timeout=60.0, wait_for=-1):
         return
     while w is not None:
         comm.all_reduce(gradients)
+
+
+def saving(folder, timeout):
+    """Sum, and save a checkpoint in which all values are the number of the iteration, again and again."""
+    comm = connected(collective_timeout=timeout)
+    with nn.parameter_scope("net"):
+        PF.affine(nn.Variable((2, 300)), 400, name="fc")
+    parameters = nn.get_parameters()
+    solver = S.Momentum()
+    solver.set_parameters(parameters)
+    for iteration in itertools.count(1):
+        comm.all_reduce([p.grad for p in parameters.values()])
+        for p in parameters.values():
+            p.d = iteration
+        nn.save_checkpoint(folder / "last.nnp", solver, iteration, comm=comm)
+        (folder / f"ready{comm.rank}").touch()
 
 
 def dying(folder, rank):

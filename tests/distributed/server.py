@@ -42,6 +42,15 @@ def variables(request: dict, rank: int, port: int) -> dict[str, str]:
             "OMPI_COMM_WORLD_LOCAL_SIZE": count,
             "PMIX_NAMESPACE": f"test-{os.getppid()}-{port}",
         }
+    if request["launcher"] == "Slurm":
+        return {
+            "SLURM_STEP_NUM_TASKS": count,
+            "SLURM_PROCID": number,
+            "SLURM_LOCALID": number,
+            "SLURM_JOB_ID": f"{os.getppid()}{port}",
+            "SLURM_STEP_ID": "0",
+            "SLURM_STEP_NODELIST": "localhost",
+        }
     return {
         "WORLD_SIZE": count,
         "RANK": number,
@@ -59,14 +68,24 @@ def wait(children: list[int], request: dict, folder: Path) -> list[dict]:
     ready = None
     since = begin
     hung = False
+    asleep: set[int] = set()
     while any(result is None for result in results):
         now = time.monotonic()
         if ready is None and len(list(folder.glob("ready*"))) == len(children):
             ready = now
-        for order in [s for s in signals if ready is not None and now - ready >= s["after"]]:
-            signals.remove(order)
-            os.kill(children[order["rank"]], getattr(signal, order["name"]))
-            since = time.monotonic()
+        for order in list(signals):
+            origin = begin if order.get("since") == "start" else ready
+            if origin is not None and now - origin >= order["after"]:
+                signals.remove(order)
+                os.kill(children[order["rank"]], getattr(signal, order["name"]))
+                since = time.monotonic()
+                if order["name"] == "SIGSTOP":
+                    asleep.add(order["rank"])
+        if asleep and all(rank in asleep for rank, result in enumerate(results) if result is None):
+            # The others have ended.
+            for rank in asleep:
+                os.kill(children[rank], signal.SIGKILL)
+            asleep.clear()
         if now - begin > request["limit"] and not hung:
             hung = True
             for rank, pid in enumerate(children):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 import nnabla as nn
 import nnabla.communicators as C
@@ -11,6 +12,7 @@ import nnabla.functions as F
 import nnabla.parametric_functions as PF
 import nnabla.solvers as S
 from nnabla.errors import ArgumentError, CommunicationError, ShapeError
+from nnabla.ext_utils import get_extension_context
 
 from .launching import VARIABLES
 
@@ -145,3 +147,16 @@ def test_parameters_of_a_context(comm):
     assert x.g.tolist() == [3, 3]
     comm.clear_context_parameters()
     comm.allreduce()
+
+
+def test_devices_by_rank(comm, monkeypatch):
+    """As example scripts have it: the context that the communicator was made with gets its device afterwards."""
+    for variable, value in {"WORLD_SIZE": "4", "RANK": "3", "LOCAL_RANK": "1", "MASTER_PORT": "1"}.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setenv("MASTER_ADDR", "here")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    context = get_extension_context("cudnn")
+    several = C.MultiProcessDataParallelCommunicator(context)
+    context.device_id = str(several.local_rank)
+    assert several._context.device == torch.device("cuda", 1)

@@ -46,8 +46,13 @@ def test_statistics_over_processes(processes, count):
     processes(count, "statistics")
 
 
-def test_variables_of_mpirun(processes):
-    processes(3, "meeting", launcher="Open MPI")
+@pytest.mark.parametrize("launcher", ["Open MPI", "Slurm"])
+def test_variables_of_launchers(processes, launcher):
+    processes(3, "meeting", launcher=launcher)
+
+
+def test_wrapper_of_example_scripts(processes):
+    processes(2, "wrapped")
 
 
 def test_checkpoints(processes):

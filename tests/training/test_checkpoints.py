@@ -18,6 +18,7 @@ from nnabla.data.making_iterators import data_iterator, data_iterator_simple
 from nnabla.data.simple_sources import SimpleDataSource
 from nnabla.data.workers import Workers
 from nnabla.errors import ArgumentError, FormatError, ShapeError
+from nnabla.training import resuming
 from nnabla.utils.learning_rate_scheduler import CosineScheduler
 
 SOLVERS = ("Adam", "Momentum", "RMSprop", "AdaBound", "Lamb", "AMSGRAD")
@@ -160,6 +161,13 @@ def test_damaged_checkpoints(tmp_path, damage):
         file.write(b"nothing")
     with pytest.raises(FormatError, match="load_checkpoint: "):
         nn.load_checkpoint(path)
+
+
+def test_more_than_is_read_again_is_not_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(resuming, "_LARGEST", 1000)
+    with pytest.raises(ArgumentError, match=r"resume.json: \d+ bytes are more than the 1000 that are read again"):
+        nn.save_checkpoint(tmp_path / "last.nnp", extra="x" * 1000)
+    assert not list(tmp_path.iterdir())
 
 
 def test_damaged_random_states(tmp_path):

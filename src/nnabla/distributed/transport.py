@@ -1,20 +1,18 @@
 """Processes connected by `torch.distributed`: gloo between CPUs, NCCL between GPUs.
 
-What torch does not do is done here: waiting that Ctrl-C can interrupt, errors that say which process is lost, and an
-end without hanging, whatever the others do.
+What torch does not do is done here: waiting that Ctrl-C can interrupt, errors that say which process is lost
+(`failures`), and an end without hanging, whatever the others do.
 """
 
 from __future__ import annotations
 
 import atexit
 import os
-import re
-import socket
 import sys
 import time
-import zlib
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import torch
@@ -22,20 +20,15 @@ from torch import Tensor
 
 from ..config import nnabla_config
 from ..errors import CommunicationError, ExtensionError
+from .failures import explanation, first_line, processes, this_process
 from .launchers import Place
 
 # Python looks for Ctrl-C between two waits of so long.
 _SLICE = timedelta(milliseconds=200)
-# How often, and after how many seconds each, it is asked which process has ended.
-_LOOKS, _BETWEEN_LOOKS = 25, 0.02
-_FIRST_NOTE = "nnabla/first_failure"
-
-# Of each rank: a number of its machine, and its number there. Empty before `connect`.
-_processes: list[tuple[int, int]] = []
 # What was started and not waited for, by address.
-_under_way: dict[int, Any] = {}
+_under_way: dict[int, Work] = {}
 # Seconds after which a program ends although something is under way.
-_PATIENCE = 1.0
+_PATIENCE = 0.5
 
 
 class Group:
@@ -58,7 +51,38 @@ class Group:
         return self.handle is not None and len(self.ranks) > 1
 
 
-Work = Any
+class Work:
+    """What processes of a group do together, under way.
+
+    Args:
+        begin: begins it.
+        ranks: of those that take part.
+        is_queued: whether a GPU does it. To wait for it then means that the GPU waits before it does what comes next,
+            and the program goes on at once. NCCL takes a wait with a time limit for an order to give up after it.
+    """
+
+    def __init__(self, begin: Callable[[], Any], ranks: Sequence[int], is_queued: bool = False) -> None:
+        self.ranks = ranks
+        self._is_queued = is_queued
+        # An error that comes from the start is raised where it is waited for, and it is known what it was.
+        self._error: RuntimeError | None = None
+        try:
+            self._work = begin()
+        except RuntimeError as error:
+            self._error = error
+        else:
+            _under_way[id(self)] = self
+
+    def wait(self, limit: timedelta | None = None) -> None:
+        if self._error is not None:
+            raise self._error
+        if limit is None or self._is_queued:
+            self._work.wait()
+        else:
+            self._work.wait(limit)
+
+    def is_completed(self) -> bool:
+        return self._error is not None or self._work.is_completed()
 
 
 def timeout() -> timedelta:
@@ -82,16 +106,13 @@ def connect(place: Place, on_gpu: bool) -> Group:
     import torch.distributed as dist
 
     if not dist.is_initialized():
-        # torchrun may keep the place of the meeting itself, and torch knows then.
-        is_told = place.launcher == "torchrun" and "MASTER_ADDR" in os.environ
-        meeting = "env://" if is_told else f"tcp://{place.address}:{place.port}"
         try:
             dist.init_process_group(
                 "cpu:gloo,cuda:nccl" if on_gpu else "gloo",
-                init_method=meeting,
                 rank=place.rank,
                 world_size=place.size,
                 timeout=timeout(),
+                **_meeting(place),
             )
         except (RuntimeError, ValueError) as error:
             raise ExtensionError(
@@ -104,17 +125,31 @@ def connect(place: Place, on_gpu: bool) -> Group:
             f"communicator: torch.distributed is in use with {dist.get_world_size()} processes, not {place.size}"
         )
     everyone = Group(range(place.size), dist.group.WORLD)
-    if not _processes:
+    if not processes:
         _introduce(everyone, place.rank)
     return everyone
+
+
+def _meeting(place: Place) -> dict[str, Any]:
+    """Where processes meet, as `init_process_group` takes it."""
+    import torch.distributed as dist
+
+    if place.launcher != "torchrun" or "MASTER_ADDR" not in os.environ:
+        return {"init_method": f"tcp://{place.address}:{place.port}"}
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return {"init_method": "env://"}
+    # torchrun keeps the store, the same one when it starts processes again. They would read there where those before
+    # them could be reached (seen with torch 2.13).
+    store = dist.TCPStore(place.address, place.port, place.size, is_master=False, timeout=timeout())
+    return {"store": dist.PrefixStore(f"nnabla/start{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)}
 
 
 def _introduce(everyone: Group, rank: int) -> None:
     """Let all know which process each rank is."""
     known = torch.zeros(len(everyone.ranks), 2, dtype=torch.int64)
-    known[rank] = torch.tensor([zlib.crc32(socket.gethostname().encode()), os.getpid()])
+    known[rank] = torch.tensor(this_process())
     finish(start_sum(known, everyone), lambda: "init")
-    _processes[:] = [(int(host), int(pid)) for host, pid in known.tolist()]
+    processes[:] = [(int(host), int(pid)) for host, pid in known.tolist()]
 
 
 def new_group(ranks: Sequence[int]) -> Group:
@@ -150,47 +185,28 @@ def disconnect() -> None:
 # ---- what processes do together ------------------------------------------------------------------------------------
 
 
-class _Failed:
-    """What could not be started: the error comes when it is waited for, where it is known what it was."""
-
-    def __init__(self, error: RuntimeError) -> None:
-        self._error = error
-
-    def wait(self, timeout: timedelta | None = None) -> None:
-        raise self._error
-
-    def is_completed(self) -> bool:
-        return True
-
-
-def _started(begin: Callable[[], Work]) -> Work:
-    try:
-        work = begin()
-    except RuntimeError as error:
-        return _Failed(error)
-    _under_way[id(work)] = work
-    return work
-
-
 def start_sum(values: Tensor, group: Group) -> Work:
     """Let the tensor, whose memory is one piece, be the sum over the processes of the group."""
     import torch.distributed as dist
 
-    return _started(lambda: dist.all_reduce(values, group=group.handle, async_op=True))
+    begin = partial(dist.all_reduce, values, group=group.handle, async_op=True)
+    return Work(begin, group.ranks, values.is_cuda)
 
 
 def start_sum_in(values: Tensor, dst: int, group: Group) -> Work:
     """As `start_sum`, in process `dst`; in the others the tensor holds nothing of use then."""
     import torch.distributed as dist
 
-    return _started(lambda: dist.reduce(values, dst, group=group.handle, async_op=True))
+    begin = partial(dist.reduce, values, dst, group=group.handle, async_op=True)
+    return Work(begin, group.ranks, values.is_cuda)
 
 
 def start_spreading(values: Tensor, src: int, group: Group) -> Work:
     """Let the tensor be what it is in process `src`."""
     import torch.distributed as dist
 
-    return _started(lambda: dist.broadcast(as_bytes(values), src, group=group.handle, async_op=True))
+    begin = partial(dist.broadcast, as_bytes(values), src, group=group.handle, async_op=True)
+    return Work(begin, group.ranks, values.is_cuda)
 
 
 def start_collecting(values: Tensor, everyones: Sequence[Tensor], group: Group) -> Work:
@@ -198,23 +214,22 @@ def start_collecting(values: Tensor, everyones: Sequence[Tensor], group: Group) 
     import torch.distributed as dist
 
     into = [as_bytes(everyones[i]) for i in group.order]
-    return _started(lambda: dist.all_gather(into, as_bytes(values), group=group.handle, async_op=True))
+    begin = partial(dist.all_gather, into, as_bytes(values), group=group.handle, async_op=True)
+    return Work(begin, group.ranks, values.is_cuda)
 
 
 def start_scattered_sum(parts: Sequence[Tensor], result: Tensor, group: Group) -> Work:
     """Let `result` be the sum over the processes of what stands at the place of this one in `parts`."""
     import torch.distributed as dist
 
-    return _started(
-        lambda: dist.reduce_scatter(result, [parts[i] for i in group.order], group=group.handle, async_op=True)
-    )
+    ordered = [parts[i] for i in group.order]
+    begin = partial(dist.reduce_scatter, result, ordered, group=group.handle, async_op=True)
+    return Work(begin, group.ranks, result.is_cuda)
 
 
 def start_barrier(group: Group) -> Work:
-    """Nothing, but all have to do it."""
-    import torch.distributed as dist
-
-    return _started(lambda: dist.barrier(group=group.handle, async_op=True))
+    """Nothing, but all have to do it. In the memory of the host, so that waiting for it is waiting."""
+    return start_sum(torch.zeros(1), group)
 
 
 def as_bytes(values: Tensor) -> Tensor:
@@ -248,83 +263,4 @@ def _require_success(work: Work, what: Callable[[], str]) -> None:
     try:
         work.wait()
     except RuntimeError as error:
-        raise CommunicationError(_explanation(error, what())) from error
-
-
-# ---- what went wrong ---------------------------------------------------------------------------------------------
-
-
-def _explanation(error: RuntimeError, what: str) -> str:
-    import torch.distributed as dist
-
-    me = f"process {dist.get_rank()} of {dist.get_world_size()}"
-    text = first_line(error)
-    is_cut = "closed" in text or "reset" in text
-    ended = ended_processes()
-    # A process closes its connections some time before it is gone.
-    for _ in range(_LOOKS if is_cut else 0):
-        if ended:
-            break
-        time.sleep(_BETWEEN_LOOKS)
-        ended = ended_processes()
-    if ended:
-        many = "es" if len(ended) > 1 else ""
-        numbers = ", ".join(f"{rank} (process id {_processes[rank][1]})" for rank in ended)
-        found = f"process{many} {numbers} {'have' if many else 'has'} ended"
-    elif is_cut:
-        where = re.search(r"\[([^\[\]]+)\]:(\d+)", text)
-        found = f"a process on {where[1]} has ended" if where else "another process has ended"
-    elif "imed out" in text or "timeout" in text:
-        found = f"another process did not take part within {timeout().total_seconds():g} s (collective_timeout)"
-    else:
-        found = "it failed"
-    first = _noted(f"{me} in {what}: {found}")
-    before = "" if first is None else f". The first to notice was {first}"
-    return f"{me}: {what}: {found}: {text}{before}"
-
-
-def first_line(error: BaseException) -> str:
-    """What an error of torch says, without where in its sources."""
-    text = str(error).strip().splitlines() or [type(error).__name__]
-    return re.sub(r"^\[[^\]]*\.cc:\d+\]\s*", "", text[0]).partition(" This is typically")[0]
-
-
-def ended_processes() -> list[int]:
-    """Ranks of the processes on this machine that run no more."""
-    if not _processes:
-        return []
-    here = zlib.crc32(socket.gethostname().encode())
-    return [rank for rank, (host, pid) in enumerate(_processes) if host == here and not _runs(pid)]
-
-
-def _runs(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
-            # One that has ended stays there until its parent asks for its result.
-            return file.read().rpartition(")")[2].split()[0] not in ("Z", "X")
-    except (OSError, IndexError):
-        if os.name != "posix":
-            return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass
-    return True
-
-
-def _noted(note: str) -> str | None:
-    """Leave a note for the others; the one that another process left before, if there is one.
-
-    All that fail after the first one mostly see that one end.
-    """
-    import torch.distributed as dist
-
-    try:
-        store = dist.group.WORLD.get_group_store()  # type: ignore[union-attr]
-        first = bytes(store.compare_set(_FIRST_NOTE, "", note)).decode(errors="replace")
-    except (RuntimeError, AttributeError):
-        # It was kept by the process that has ended.
-        return None
-    return None if first == note else first
+        raise CommunicationError(explanation(error, what(), work.ranks, timeout().total_seconds())) from error

@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import parameter
 from ..converters.nnp.solver_states import own_member, write_states
-from ..errors import FormatError
+from ..errors import ArgumentError, FormatError
 from ..files import archives, hdf5
 from ..files.model_files import VERSION
 from ..parameter_files import stored_parameters
@@ -39,8 +39,15 @@ def state_members(optimizers: Iterable[tuple[str, str, Any]]) -> list[Member]:
 
 
 def resume_member(resume: dict[str, Any]) -> Member:
-    """Everything else, as JSON can hold it."""
-    return RESUME_MEMBER, json.dumps(resume).encode()
+    """Everything else, as JSON can hold it.
+
+    Raises:
+        ArgumentError: it is larger than what is read again.
+    """
+    data = json.dumps(resume).encode()
+    if len(data) > _LARGEST:
+        raise ArgumentError(f"{RESUME_MEMBER}: {len(data)} bytes are more than the {_LARGEST} that are read again")
+    return RESUME_MEMBER, data
 
 
 def read_resume(path: str, function: str = "train") -> dict[str, Any] | None:
