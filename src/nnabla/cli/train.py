@@ -52,12 +52,10 @@ def train_command(args: argparse.Namespace) -> bool:
         name, text = _text_of(args.config)
         training = ConfiguredTraining(config, args, name, text, team)
         logger.log(ALWAYS, "Train with contexts %s", [str(training.context)])
-        if args.enable_ooc:
-            on_cpu = is_on_cpu(training.context)
-            reason = (
-                "arrays are in the memory of the CPU already" if on_cpu else "arrays of a GPU are not swapped so far"
+        if args.enable_ooc and is_on_cpu(training.context):
+            logger.warning(
+                "train: --enable-ooc changes nothing in this context: arrays are in the memory of the CPU already."
             )
-            logger.warning("train: --enable-ooc changes nothing in this context: %s.", reason)
         training.run()
     logger.log(ALWAYS, "Training Completed.")
     return True

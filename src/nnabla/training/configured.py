@@ -15,6 +15,7 @@ from ..context import context_scope
 from ..errors import ArgumentError, FormatError
 from ..logger import ALWAYS, logger
 from .feeding import Feed
+from .out_of_core import is_on_cpu, lms_scheduler, schedule_scope, size_of
 from .random_states import random_states, set_random_states
 from .results import ResultFiles, last_results, read_report
 from .resuming import read_resume
@@ -25,6 +26,8 @@ EPOCHS_BETWEEN_SAVES = 10
 EPOCHS_ALWAYS_MONITORED = 5
 JUDGE = "valid_error"
 """The monitor whose smallest value says which results are the best."""
+_HOOKS = ("function_pre_hook", "function_post_hook")
+_SIZES = {"-m": "ooc_gpu_memory_size", "-w": "ooc_window_length"}
 
 
 class TimeInfo:
@@ -51,8 +54,9 @@ class TimeInfo:
 class _Optimizing:
     """One optimizer of a configuration, with its data."""
 
-    def __init__(self, optimizer: Any, team: Team) -> None:
+    def __init__(self, optimizer: Any, team: Team, scheduler: Any) -> None:
         self.optimizer = optimizer
+        self._scheduler = scheduler
         for loss in optimizer.loss_variables:
             loss.variable_instance.persistent = True
         self.feed = Feed(optimizer.data_iterators, optimizer.dataset_assign, optimizer.generator_assign, team.part_of)
@@ -65,13 +69,18 @@ class _Optimizing:
         if iteration + 1 < o.start_iter or 0 < o.end_iter < iteration + 1:
             return None
         self.feed.next()
+        with schedule_scope(self._scheduler) as scheduler:
+            return self._step(iteration, {name: getattr(scheduler, name) for name in _HOOKS})
+
+    def _step(self, iteration: int, hooks: dict[str, Any]) -> float:
+        o = self.optimizer
         within = iteration % o.update_interval
-        o.target.forward(clear_no_need_grad=True)
+        o.target.forward(clear_no_need_grad=True, **hooks)
         cost = sum(float(np.mean(loss.variable_instance.d)) for loss in o.loss_variables)
         if within == 0:
             o.solver.zero_grad()
         is_last = within == o.update_interval - 1
-        o.target.backward(clear_buffer=True, communicator_callbacks=self._means if is_last else None)
+        o.target.backward(clear_buffer=True, communicator_callbacks=self._means if is_last else None, **hooks)
         if is_last:
             if o.weight_decay > 0:
                 o.solver.weight_decay(o.weight_decay)
@@ -133,7 +142,7 @@ class ConfiguredTraining:
         )
         self._team = Team(None) if team is None else team
         with self._team.first_alone():
-            self._optimizing = [_Optimizing(optimizer, self._team) for _, optimizer in ordered]
+            self._optimizing = [_Optimizing(optimizer, self._team, self._scheduler()) for _, optimizer in ordered]
             self._monitoring = {name: _Monitoring(m, self._team) for name, m in config.monitors.items()}
         self.max_epoch = config.training_config.max_epoch
         # All processes together go through as many samples as one would.
@@ -148,6 +157,12 @@ class ConfiguredTraining:
         config.timelimit = self.timelimit
         self._time = TimeInfo()
         self._saved_at = (-float("inf"), -EPOCHS_BETWEEN_SAVES - 1)
+
+    def _scheduler(self) -> Any:
+        """What swaps arrays of a GPU, if the options ask for it."""
+        sizes = [size_of(option, getattr(self.args, name, None)) for option, name in _SIZES.items()]
+        wanted = getattr(self.args, "enable_ooc", False) and not is_on_cpu(self.context)
+        return lms_scheduler(self.context, wanted, *sizes)
 
     # ---- the loop ----------------------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 """Training networks whose arrays do not fit into the memory of a device.
 
-NNabla swaps arrays of a GPU to the memory of the host while it trains, by a schedule that it learns in the first
-iteration. On a CPU there is nothing to swap to: everything here then does nothing, and training computes what it
-computes without it. On a GPU nothing is swapped so far, either; a warning says so.
+On a GPU, arrays are swapped to the memory of the host while a network is trained, and back before they are read, by a
+schedule that is learnt in the first iteration; see `nnabla.training.swapping`. On a CPU there is nothing to swap to:
+everything here then does nothing. Training computes what it computes without it either way.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 from ..context import Context
 from ..errors import ArgumentError
 from ..logger import logger
+from .swapping import GpuMemory, Swapping
 
 _UNITS = {"": 1, **{unit: 1000 ** (i + 1) for i, unit in enumerate("KMGTP")}}
 _UNITS |= {unit: 1024 ** (i + 1) for i, unit in enumerate("kmgtp")}
@@ -53,19 +54,28 @@ def size_of(option: str, text: str | None) -> int | None:
 
 
 class SwapInOutScheduler:
-    """What a training loop calls around functions and updates, so that arrays can be swapped.
+    """What a training loop calls around functions and updates, so that arrays of a GPU can be swapped.
 
-    Use it as a context manager for an iteration, its methods as hooks::
+    Use it as a context manager for an iteration, its methods as hooks of all that runs in it::
 
         with scheduler:
             loss.forward(function_pre_hook=scheduler.function_pre_hook, ...)
 
+    Values and gradients of intermediate variables are swapped, but those that come out of functions of Python and of
+    functions that only move values (reshape, slice, concatenate). These, parameters, their gradients, the solver's
+    states, inputs and what a single function needs must fit into the memory of the GPU. What is in the memory of the
+    host when an iteration ends can be read (``variable.d``), but ``backward`` must be called in the iteration of its
+    ``forward``.
+
+    In the context of a CPU it does nothing.
+
     Args:
         h_ctx: context of the memory that is swapped to.
         d_ctx: context that is computed in.
-        size: bytes of the device that may be used.
-        prefetch_size: bytes of the functions that are looked ahead; default 1.5 times `size`.
-        save_host_mem, save_host_mem_no_abort: accepted; they save memory of the host on a GPU.
+        size: bytes of the device that may be used, as far as one function alone does not need more.
+        prefetch_size: bytes of arrays that are brought back before their function is next; default 1.5 times `size`.
+        save_host_mem, save_host_mem_no_abort: accepted; the memory of the host is always given back as soon as its
+            values are on the GPU.
 
     Raises:
         ArgumentError: `size` is not positive.
@@ -82,12 +92,13 @@ class SwapInOutScheduler:
     ) -> None:
         if size <= 0:
             raise ArgumentError(f"SwapInOutScheduler: size must be positive, not {size}")
-        if not is_on_cpu(d_ctx):
-            logger.warning("SwapInOutScheduler: arrays of a GPU are not swapped so far")
         self.host_context = h_ctx
         self.device_context = d_ctx
         self.size = size
         self.prefetch_size = size * 3 // 2 if prefetch_size is None else prefetch_size
+        self._swapping: Swapping | None = None
+        if not is_on_cpu(d_ctx):
+            self._swapping = Swapping(GpuMemory(d_ctx.device), size, self.prefetch_size)
 
     def __enter__(self) -> SwapInOutScheduler:
         self.start_scheduling()
@@ -100,15 +111,23 @@ class SwapInOutScheduler:
 
     def start_scheduling(self) -> None:
         """Begin an iteration."""
+        if self._swapping is not None:
+            self._swapping.start()
 
     def end_scheduling(self) -> None:
         """End an iteration."""
+        if self._swapping is not None:
+            self._swapping.end()
 
     def function_pre_hook(self, func: Any) -> None:
         """To be called before each function of forward and backward."""
+        if self._swapping is not None:
+            self._swapping.before(func)
 
     def function_post_hook(self, func: Any) -> None:
         """To be called after each function of forward and backward."""
+        if self._swapping is not None:
+            self._swapping.after(func)
 
     def update_pre_hook(self) -> None:
         """To be called before the solver updates."""
@@ -138,7 +157,7 @@ def is_on_cpu(ctx: Context | None) -> bool:
 
 
 def lms_scheduler(
-    ctx: Context, use_lms: bool, gpu_memory_size: int | None = None, window_length: int | None = None
+    ctx: Context | None, use_lms: bool, gpu_memory_size: int | None = None, window_length: int | None = None
 ) -> Any:
     """The scheduler for a training in a context.
 
@@ -154,7 +173,7 @@ def lms_scheduler(
     """
     if use_lms and is_on_cpu(ctx):
         logger.warning("out-of-core training is for contexts of a GPU; nothing is swapped in %s", ctx)
-    if not use_lms or is_on_cpu(ctx):
+    if not use_lms or ctx is None or is_on_cpu(ctx):
         return _NoScheduler()
     size = 4 * 10**9 if gpu_memory_size is None else gpu_memory_size
     return SwapInOutScheduler(Context(["cpu:float"]), ctx, size, window_length)
