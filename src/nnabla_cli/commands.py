@@ -298,7 +298,7 @@ def convert(subparsers: Any) -> argparse.ArgumentParser:
         "-d",
         "--define_version",
         type=str,
-        help="ONNX: opset_N, default opset_17; NNB: nnb_2 (default) or nnb_3",
+        help="ONNX: opset_N, opset_snpe or opset_tensorrt, default opset_17; NNB: nnb_2 (default) or nnb_3",
     )
     add("--enable-optimize-pb", action="store_true", help="simplify a frozen TensorFlow graph")
     add("--channel-last", action="store_true", help="TFLite: images of inputs and outputs have the channels last")

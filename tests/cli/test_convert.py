@@ -68,6 +68,18 @@ def test_opset_and_version_of_the_format(archive, tmp_path):
     np.testing.assert_allclose(computed(out, x), y, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(("name", "opset"), [("opset_snpe", 6), ("opset_tensorrt", 11)])
+def test_models_for_a_runtime(archive, tmp_path, name, opset):
+    path, x, y = archive
+    assert run("convert", "-d", name, "-b", "4", path, tmp_path / "m.onnx") == 0
+    _, model = lengths(tmp_path / "m.onnx")
+    assert model.opset_import[0].version == opset
+    if opset > 6:
+        np.testing.assert_allclose(computed(tmp_path / "m.onnx", x), y, rtol=1e-4, atol=1e-5)
+    assert run("convert", "-b", "4", tmp_path / "m.onnx", tmp_path / "n.nnp") == 0
+    np.testing.assert_allclose(loaded(tmp_path / "n.nnp", x), y, rtol=1e-5, atol=1e-6)
+
+
 def test_a_file_that_is_there(archive, tmp_path, capfd):
     out = tmp_path / "m.onnx"
     out.write_bytes(b"kept")
@@ -81,12 +93,13 @@ def test_a_file_that_is_there(archive, tmp_path, capfd):
 @pytest.mark.parametrize(
     ("options", "output", "message"),
     [
-        (("-S", "a-b", "--quantization"), "m.onnx", "from NNP to ONNX does not take -S, --quantization"),
+        (("--quantization",), "m.onnx", "from NNP to ONNX does not take --quantization"),
         (("--nnp-parameter-h5",), "m.onnx", "from NNP to ONNX does not take --nnp-parameter-h5"),
         (("-O", "CAFFE"), "m.x", "from NNP to CAFFE is not there yet"),
         (("--quantization",), "m.tflite", "--quantization and --dataset must be given together"),
-        (("-d", "opset_8"), "m.onnx", "opset must be a number from 9 to"),
-        (("-d", "nnb_3"), "m.onnx", "define_version must be opset_9 to"),
+        (("-d", "opset_5"), "m.onnx", "opset must be a number from 6 to"),
+        (("-d", "opset_99"), "m.onnx", "opset must be a number from 6 to"),
+        (("-d", "nnb_3"), "m.onnx", "define_version must be opset_6 to"),
         (("-E", "1"), "m.onnx", "-E must be the number of one of 1 executors, not 1"),
         (("--ir_version", "3"), "m.onnx", "--ir_version must be from 8 to"),
     ],
@@ -95,6 +108,22 @@ def test_what_is_refused(archive, tmp_path, capfd, options, output, message):
     assert run("convert", *options, archive[0], tmp_path / output) == 255
     assert message in capfd.readouterr().err
     assert not (tmp_path / output).exists()
+
+
+@pytest.mark.parametrize("options", [("--inputs", "x"), ("--outputs", "y"), ("--enable-optimize-pb",)])
+@pytest.mark.parametrize("output", ["m.onnx", "m.tflite", "n.nnp", "m.nnb"])
+def test_options_of_other_formats(archive, tmp_path, capfd, options, output):
+    assert run("convert", *options, archive[0], tmp_path / output) == 255
+    assert f"does not take {options[0]}" in capfd.readouterr().err
+    assert not (tmp_path / output).exists()
+
+
+def test_formats_that_no_extension_says(archive, tmp_path):
+    path, x, y = archive
+    assert run("convert", "-b", "-1", "-O", "ONNX", path, tmp_path / "m.model") == 0
+    np.testing.assert_allclose(computed(tmp_path / "m.model", x), y, rtol=1e-4, atol=1e-5)
+    assert run("convert", "-I", "ONNX", "-b", "-1", tmp_path / "m.model", tmp_path / "n.nnp") == 0
+    np.testing.assert_allclose(loaded(tmp_path / "n.nnp", x), y, rtol=1e-5, atol=1e-6)
 
 
 def test_arrays_in_a_second_file(tmp_path):

@@ -18,9 +18,8 @@ OBSERVED = json.loads((ROOT / "tests" / "reference" / "surface" / "cli.json").re
 
 ELSEWHERE = {
     *("conv_dataset", "create_image_classification_dataset", "create_object_detection_dataset", "upload", "create_tar"),
-    "convert",
 }
-"""Commands for data sets, and `convert`, which have pages of their own."""
+"""Commands for data sets, which have a page of their own."""
 
 
 def rows(text):

@@ -7,13 +7,14 @@ import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from ..converters.nnb.executed import Executed, executed
+from ..converters.nnb.executed import Executed
 from ..errors import ArgumentError
 from ..files import model_files
-from ..network import ProtoGraph, ProtoNetwork
-from ..network.saved_graphs import graph_of, read_files
+from ..network import ProtoGraph
 from ..parameter_files import stored_parameters
 from .convert_nnp import readable, to_nnp_command
+from .convert_onnx import from_onnx_command, to_onnx_command
+from .convert_parts import Part, parts_of_nnp
 from .convert_runtime import to_csrc_command, to_nnb_command
 from .convert_tensorflow import SOURCES, TARGETS, from_tensorflow_command, to_tensorflow_command
 from .convert_tflite import from_tflite_command, to_tflite_command
@@ -53,11 +54,12 @@ _OPTIONS = {
     "self_contained": _Option("--self-contained", False),
 }
 _NNP_MEMBERS = {"nnp_parameter_h5", "nnp_parameter_nntxt", "nnp_exclude_parameter", "nnp_version"}
+_OF_NNP = {"split", "config", "nnp_exclude_preprocess"}
 _TFLITE = {"channel_last", "quantization", "dataset", "default_variable_type"}
 # What each pair of formats takes of them.
 _TAKEN = {
     ("NNP", "NNP"): {*_NNP_MEMBERS, "split", "nnp_no_expand_network", "nnp_exclude_preprocess"},
-    ("NNP", "ONNX"): {"define_version", "ir_version"},
+    ("NNP", "ONNX"): {"define_version", "ir_version", *_OF_NNP},
     ("NNP", "NNB"): {"define_version", "config", "default_variable_type", "settings", "api"},
     ("ONNX", "NNP"): _NNP_MEMBERS,
     ("ONNX", "ONNX"): {"define_version", "ir_version"},
@@ -65,7 +67,7 @@ _TAKEN = {
     ("TFLITE", "NNP"): _NNP_MEMBERS,
     ("TFLITE", "ONNX"): {"define_version", "ir_version"},
     ("TFLITE", "TFLITE"): _TFLITE,
-    ("NNP", "TFLITE"): _TFLITE,
+    ("NNP", "TFLITE"): {*_TFLITE, *_OF_NNP},
     ("NNP", "CSRC"): {"default_variable_type", "settings", "self_contained"},
 }
 _TAKEN |= {(source, target): options for source in ("NNP", "ONNX", "TFLITE") for target, options in TARGETS.items()}
@@ -105,7 +107,8 @@ def convert_command(args: argparse.Namespace) -> bool:
     if given:
         raise ArgumentError(f"convert: from {source} to {target} does not take {', '.join(given)}")
     # A part goes to another file, and into a folder that is there go the members of an archive.
-    spared = (source, target) == ("NNP", "NNP") and (args.split is not None or os.path.isdir(output))
+    parted = args.split is not None or (args.config is not None and target != "NNB")
+    spared = parted or ((source, target) == ("NNP", "NNP") and os.path.isdir(output))
     if os.path.exists(output) and not args.force and not spared:
         raise ArgumentError(f"convert: {output} exists; -f overwrites it")
     if (source, target) == ("NNP", "NNP"):
@@ -114,53 +117,27 @@ def convert_command(args: argparse.Namespace) -> bool:
         return to_nnb_command(args, inputs, output)
     if target == "CSRC":
         return to_csrc_command(args, inputs, output)
-    if "ONNX" in (source, target):
-        _need_onnx()
     if source == "NNP":
-        found = _from_nnp(args, inputs)
+        parts = parts_of_nnp(args, inputs, output)
     else:
         graph = _graph_of(args, inputs)
         if target == "NNP":
             _to_nnp(graph, args, output)
             return True
         network = graph.default_graph()
-        found = Executed(network, list(network.inputs), list(network.outputs), [])
-    if target == "TFLITE":
-        return to_tflite_command(args, found, output)
+        parts = [Part(output, Executed(network, list(network.inputs), list(network.outputs), []))]
     if target in TARGETS:
-        return to_tensorflow_command(args, found, output)
-    _to_onnx(found.network, args, output)
-    return True
-
-
-def _from_nnp(args: argparse.Namespace, inputs: list[str]) -> Executed:
-    found = read_files(inputs, "", "convert")
-    graph = graph_of(found.model, found.parameters, function="convert")
-    return executed(found.model, graph, args.nnp_import_executor_index)
+        return to_tensorflow_command(args, parts[0].found, output)
+    return to_tflite_command(args, parts, output) if target == "TFLITE" else to_onnx_command(args, parts, output)
 
 
 def _graph_of(args: argparse.Namespace, inputs: list[str]) -> ProtoGraph:
     """The network of a model that is none of NNabla's."""
     if args.import_format in SOURCES:
         return from_tensorflow_command(args, inputs)
-    return _from_onnx(inputs, args.batch_size) if args.import_format == "ONNX" else from_tflite_command(inputs)
-
-
-def _need_onnx() -> None:
-    try:
-        import onnx  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise ArgumentError(f"convert: ONNX needs the package {error.name!r}: pip install nnabla[onnx]") from None
-
-
-def _from_onnx(inputs: list[str], batch_size: int) -> ProtoGraph:
-    from ..converters.onnx import from_onnx
-
-    if len(inputs) != 1:
-        raise ArgumentError(f"convert: an ONNX model is one file, not {len(inputs)}")
-    if batch_size < 1 and batch_size != -1:
-        raise ArgumentError(f"convert: -b must be -1 or at least 1, not {batch_size}")
-    return from_onnx(inputs[0], batch_size=max(batch_size, 1))
+    if args.import_format == "ONNX":
+        return from_onnx_command(inputs, args.batch_size)
+    return from_tflite_command(inputs)
 
 
 def _to_nnp(graph: ProtoGraph, args: argparse.Namespace, output: str) -> None:
@@ -176,22 +153,6 @@ def _to_nnp(graph: ProtoGraph, args: argparse.Namespace, output: str) -> None:
     model_files.write(output, extension, model_files.Model(message, stored, kind if stored else ""))
     network = graph.default_graph()
     print(f"{output}: {len(network.functions)} functions, {len(network.parameters)} parameters")
-
-
-def _to_onnx(network: ProtoNetwork, args: argparse.Namespace, output: str) -> None:
-    from ..converters.onnx import save, to_onnx
-    from ..converters.onnx.exporter import opset_of
-
-    model = to_onnx(network, opset_of(args.define_version), _batch_size(args.batch_size, network))
-    if args.ir_version != -1:
-        if not model.ir_version <= args.ir_version <= _newest_ir():
-            raise ArgumentError(
-                f"convert: --ir_version must be from {model.ir_version} to {_newest_ir()} for this opset, "
-                f"not {args.ir_version}"
-            )
-        model.ir_version = args.ir_version
-    save(model, output)
-    print(f"{output}: {len(model.graph.node)} nodes, opset {model.opset_import[0].version}")
 
 
 def resolve_file_format(args: argparse.Namespace, import_files: Sequence[str], export_file: str | None = None) -> None:
@@ -211,15 +172,3 @@ def resolve_file_format(args: argparse.Namespace, import_files: Sequence[str], e
 def _format(given: str, path: str, by_extension: dict[str, str]) -> str:
     """The format that the extension says, else the option."""
     return by_extension.get(os.path.splitext(path)[1].lower(), given.upper())
-
-
-def _newest_ir() -> int:
-    from onnx import IR_VERSION
-
-    return int(IR_VERSION)
-
-
-def _batch_size(given: int, network: ProtoNetwork) -> int | None:
-    """What `to_onnx` is asked for. A file whose shapes are all fixed keeps the size that it has."""
-    fixed = all(-1 not in network.variables[name].shape for name in network.inputs)
-    return None if fixed and given == 1 else given

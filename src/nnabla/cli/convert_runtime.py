@@ -21,6 +21,7 @@ from ..converters.nnb.typed_models import checked_level, checked_version, typed
 from ..errors import ArgumentError, shown
 from ..files.atomic import replacing_folder
 from ..network.saved_graphs import graph_of, read_files
+from .convert_parts import print_part
 
 
 def to_nnb_command(args: argparse.Namespace, inputs: Sequence[str], output: str) -> bool:
@@ -119,11 +120,8 @@ def _report(path: str, model: Model) -> None:
 
 
 def _describe(path: str, model: Model) -> None:
-    """A piece, as NNabla prints it."""
-    import yaml
-
-    facts = {
-        what: [{"name": model.variables[v].name, "shape": str(model.variables[v].shape)} for v in numbers]
-        for what, numbers in (("input", model.inputs), ("output", model.outputs))
-    }
-    print(yaml.safe_dump({path: facts}, default_flow_style=False, sort_keys=False, allow_unicode=True))
+    ends = (
+        [(model.variables[v].name, str(model.variables[v].shape)) for v in numbers]
+        for numbers in (model.inputs, model.outputs)
+    )
+    print_part(path, *ends)

@@ -14,6 +14,8 @@ from ..converters.nnb.lowering import lower
 from ..errors import ArgumentError
 from ..files.atomic import replacing
 from ..network import ProtoGraph
+from ..network.concrete_shapes import concrete_shapes
+from .convert_parts import Part, print_part
 
 if TYPE_CHECKING:
     from ..converters.tflite.exporter import Form
@@ -32,13 +34,19 @@ def from_tflite_command(inputs: Sequence[str]) -> ProtoGraph:
     return from_tflite(inputs[0])
 
 
-def to_tflite_command(args: argparse.Namespace, found: Executed, output: str) -> bool:
-    """Write a TFLite model, of 8-bit integers with ``--quantization``."""
+def to_tflite_command(args: argparse.Namespace, parts: Sequence[Part], output: str) -> bool:
+    """Write TFLite models, of 8-bit integers with ``--quantization``; none of them if one cannot be written."""
     _need_tflite()
-    data = tflite_bytes(args, found, _form(args))
-    with replacing(output) as temporary, open(temporary, "wb") as file:
-        file.write(data)
-    print(f"{output}: {len(data)} bytes")
+    form = _form(args)
+    models = [(part.path, part.found, tflite_bytes(args, part.found, form)) for part in parts]
+    for path, found, data in models:
+        with replacing(path) as temporary, open(temporary, "wb") as file:
+            file.write(data)
+        if path == output:
+            print(f"{path}: {len(data)} bytes")
+        else:
+            shapes = concrete_shapes(found.network, _batch_size(args)).shapes
+            print_part(path, *[[(name, str(shapes[name])) for name in ends] for ends in (found.inputs, found.outputs)])
     return True
 
 
@@ -47,10 +55,14 @@ def tflite_bytes(args: argparse.Namespace, found: Executed, form: Form) -> bytes
     from ..converters.tflite.exporter import written
     from ..converters.tflite.rules import OWN_RULES
 
-    batch_size = None if args.batch_size < 0 else args.batch_size
+    batch_size = _batch_size(args)
     drawn = found.drawn(batch_size)
     network = lower(found.network, batch_size, found.inputs, found.outputs, found.order, (), drawn, OWN_RULES)
     return written(network, form)
+
+
+def _batch_size(args: argparse.Namespace) -> int | None:
+    return None if args.batch_size < 0 else args.batch_size
 
 
 def _need_tflite() -> None:

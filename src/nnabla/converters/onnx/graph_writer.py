@@ -16,6 +16,8 @@ Shape = tuple[int, ...]
 
 FLOAT, INT64, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
 INT8, UINT8 = TensorProto.INT8, TensorProto.UINT8
+# Of the dimension that stands for an open batch size.
+BATCH = "batch"
 # ONNX's word for "to the end", in either direction.
 TO_END, TO_START = 2**63 - 1, -(2**63) + 1
 
@@ -39,6 +41,7 @@ class GraphWriter:
         shapes: lengths of the axes of the network's variables by name; -1 where the size of the batch stays open.
         value_of: the values of a parameter of the network, by its name; ``None`` for what is none, or has none.
         results: names of the network's outputs.
+        runtime: ``"snpe"`` or ``"tensorrt"`` where the model is for one of these.
     """
 
     def __init__(
@@ -47,8 +50,10 @@ class GraphWriter:
         shapes: dict[str, Shape],
         value_of: Callable[[str], np.ndarray | None] = lambda name: None,
         results: Sequence[str] = (),
+        runtime: str | None = None,
     ) -> None:
         self.opset = opset
+        self.runtime = runtime
         self.value_of = value_of
         self.constants: dict[str, np.ndarray] = {}
         self._shapes = shapes
@@ -166,6 +171,15 @@ class GraphWriter:
             name = self._by_value[key] = self._fresh("constant")
             self._prefix = prefix
             self.constants[name] = array
+        return name
+
+    def turned(self, matrix: str) -> str | None:
+        """The name of a parameter that is a matrix, stored with its axes swapped; ``None`` where it is no parameter."""
+        values = self.value_of(matrix)
+        if values is None:
+            return None
+        name = f"{matrix}/transposed"
+        self.constants[name] = np.ascontiguousarray(values.reshape(values.shape[0], -1).T)
         return name
 
     def ints(self, values: Sequence[int] | int) -> str:
@@ -287,8 +301,9 @@ class GraphWriter:
     def clip(self, x: str, low: float | None, high: float | None) -> str:
         """`x`, at least `low` and at most `high`."""
         if self.opset < 11:
-            low, high = (None if bound is None else float(bound) for bound in (low, high))
-            return self("Clip", x, min=low, max=high)
+            # Left out, they would be the largest finite numbers.
+            least, most = -math.inf if low is None else float(low), math.inf if high is None else float(high)
+            return self("Clip", x, min=least, max=most)
         bounds = [None if bound is None else self.constant(bound) for bound in (low, high)]
         return self("Clip", x, *bounds)
 
@@ -307,6 +322,9 @@ class GraphWriter:
             return x
         if any(a < 0 <= b for a, b in zip(after, before, strict=True)):
             raise Unsupported("with an open batch size, an array would have to be repeated for each sample")
+        if self.opset < 8:
+            times = [a if b == 1 and a >= 0 else 1 for a, b in zip(after, before, strict=True)]
+            return self("Tile", x, self.ints(times))
         return self("Expand", x, self.ints([1 if a < 0 else a for a in after]))
 
     def softmax(self, op_type: str, x: str, axis: int, rank: int) -> str:
@@ -318,8 +336,17 @@ class GraphWriter:
         y = self(op_type, self.transpose(x, order), axis=rank - 1)
         return self.transpose(y, sorted(range(rank), key=order.__getitem__))
 
-    def one_hot(self, indices: str, depth: int) -> str:
-        """Zeros with a 1 at each of the indices, along a new last axis; indices count from the end where negative."""
+    def one_hot(self, indices: str, depth: int, rank: int) -> str:
+        """Zeros with a 1 at each of the indices, along a new last axis; indices count from the end where negative.
+
+        Args:
+            indices: integers with `rank` axes.
+            depth: the length of the new axis.
+        """
+        if self.opset < 9:
+            places = self.unsqueeze(indices, [rank])
+            hits = [self("Equal", places, self.ints(range(start, start + depth))) for start in (0, -depth)]
+            return self.number(self("Or", *hits))
         return self("OneHot", indices, self.ints(depth), self.constant([0, 1]), axis=-1)
 
     def top_k(self, x: str, k: int, axis: int, largest: bool) -> tuple[str, str]:
@@ -344,6 +371,40 @@ class GraphWriter:
         """`x` times a number."""
         return self("Mul", x, self.constant(value))
 
+    def sign(self, x: str) -> str:
+        """-1, 0 or 1."""
+        if self.opset >= 9:
+            return self("Sign", x)
+        zero = self.constant(0.0)
+        return self("Sub", self.number(self("Greater", x, zero)), self.number(self("Less", x, zero)))
+
+    def extreme(self, op_type: str, x: str, y: str | float) -> str:
+        """``Max`` or ``Min`` of two variables of the network, or of anything and a number."""
+        if self.opset >= 8:
+            return self(op_type, x, y if isinstance(y, str) else self.constant(y))
+        if not isinstance(y, str):
+            return self.clip(x, y, None) if op_type == "Max" else self.clip(x, None, y)
+        # Up to opset 7 these two broadcast nothing.
+        shapes = [self.shape(x), self.shape(y)]
+        rank = max(map(len, shapes))
+        wide = [(1,) * (rank - len(shape)) + shape for shape in shapes]
+        common = tuple([b if a == 1 else a for a, b in zip(*wide, strict=True)])
+        parts = [self.unsqueeze(v, range(rank - len(shape))) for v, shape in zip((x, y), shapes, strict=True)]
+        return self(op_type, *[self.expand(v, shape, common) for v, shape in zip(parts, wide, strict=True)])
+
+    def choose(self, condition: str, then: float, otherwise: float) -> str:
+        """One number where truth values are true, else another one."""
+        if self.opset >= 9:
+            return self("Where", condition, self.constant(then), self.constant(otherwise))
+        return self.add(self.mul(self.number(condition), then - otherwise), otherwise)
+
+    def is_nan(self, x: str) -> str:
+        """Where an array is NaN, as truth values."""
+        if self.opset >= 9:
+            return self("IsNaN", x)
+        less, greater = self("Less", x, self.constant(math.inf)), self("Greater", x, self.constant(-math.inf))
+        return self("Not", self("Or", less, greater))
+
     def where_equal(self, x: str, value: float, then: str, otherwise: str) -> str:
         """`then` where `x` is a number, else `otherwise`."""
         return self("Where", self.equal(x, self.constant(value)), then, otherwise)
@@ -354,7 +415,7 @@ class GraphWriter:
             return self("Equal", a, b)
         # Up to opset 10 numbers with a fraction are not compared by Equal. NaN is neither less nor greater.
         differ = self("Or", self("Less", a, b), self("Less", b, a))
-        nan = self("Or", self("IsNaN", a), self("IsNaN", b))
+        nan = self("Or", self.is_nan(a), self.is_nan(b))
         return self("Not", self("Or", differ, nan))
 
     def at_least(self, a: str, b: str) -> str:
@@ -368,7 +429,7 @@ class GraphWriter:
         size = self("Abs", x)
         whole = self("Floor", size)
         up = self.number(self.at_least(self("Sub", size, whole), self.constant(0.5)))
-        return self("Mul", self("Sign", x), self("Add", whole, up))
+        return self("Mul", self.sign(x), self("Add", whole, up))
 
 
 def total(shape: Sequence[int]) -> int:

@@ -4,6 +4,7 @@ from . import (  # noqa: F401  (enter their rules)
     activations,
     arithmetic,
     arrays,
+    contraction,
     indexing,
     layers,
     logical,
@@ -14,7 +15,10 @@ from . import (  # noqa: F401  (enter their rules)
     recurrent,
     reductions,
     resizing,
+    signals,
+    stochastic,
 )
 from .registry import RULES, Call, run
+from .stochastic import drawn
 
-__all__ = ["RULES", "Call", "run"]
+__all__ = ["RULES", "Call", "drawn", "run"]

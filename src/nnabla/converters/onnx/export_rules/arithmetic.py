@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 
-from ...obstacles import Unsupported
 from ..graph_writer import GraphWriter
 from .registry import Call, export
 
@@ -17,9 +16,8 @@ OF_TWO = {
     "Mul2": "Mul",
     "Div2": "Div",
     "Pow2": "Pow",
-    "Maximum2": "Max",
-    "Minimum2": "Min",
 }
+EXTREMES = {"Maximum2": "Max", "Minimum2": "Min"}
 OF_ONE = {
     "Abs": "Abs",
     "Exp": "Exp",
@@ -27,6 +25,7 @@ OF_ONE = {
     "Identity": "Identity",
     "Unlink": "Identity",
     "ClipGradByNorm": "Identity",
+    "TopKGrad": "Identity",
     "Ceil": "Ceil",
     "Floor": "Floor",
     "Sin": "Sin",
@@ -42,13 +41,19 @@ OF_ONE = {
     "ATanh": "Atanh",
     "Erf": "Erf",
 }
-WITH_NUMBER = {"AddScalar": "Add", "MulScalar": "Mul", "MaximumScalar": "Max", "MinimumScalar": "Min"}
+WITH_NUMBER = {"AddScalar": "Add", "MulScalar": "Mul"}
+EXTREME_WITH_NUMBER = {"MaximumScalar": "Max", "MinimumScalar": "Min"}
 NUMBER_FIRST = {"RSubScalar": "Sub", "RDivScalar": "Div", "RPowScalar": "Pow"}
 
 
 @export(*OF_TWO)
 def of_two(g: GraphWriter, f: Call, x0: str, x1: str) -> str:
     return str(g(OF_TWO[f.declaration.type_name], x0, x1))
+
+
+@export(*EXTREMES)
+def extreme_of_two(g: GraphWriter, f: Call, x0: str, x1: str) -> str:
+    return g.extreme(EXTREMES[f.declaration.type_name], x0, x1)
 
 
 @export(*OF_ONE)
@@ -59,6 +64,11 @@ def of_one(g: GraphWriter, f: Call, x: str) -> str:
 @export(*WITH_NUMBER)
 def with_number(g: GraphWriter, f: Call, x: str) -> str:
     return str(g(WITH_NUMBER[f.declaration.type_name], x, g.constant(f.val)))
+
+
+@export(*EXTREME_WITH_NUMBER)
+def extreme_with_number(g: GraphWriter, f: Call, x: str) -> str:
+    return g.extreme(EXTREME_WITH_NUMBER[f.declaration.type_name], x, f.val)
 
 
 @export(*NUMBER_FIRST)
@@ -92,9 +102,13 @@ def clip_grad_by_value(g: GraphWriter, f: Call, x: str, low: str, high: str) -> 
 @export("Sign")
 def sign(g: GraphWriter, f: Call, x: str) -> str:
     if f.alpha == 0:
-        return str(g("Sign", x))
+        return g.sign(x)
     zero = g.constant(0.0)
-    rest = g("Where", g("Greater", x, zero), g.constant(1.0), g.constant(f.alpha))
+    if g.opset < 9:
+        above = g.choose(g("Greater", x, zero), 1.0 - f.alpha, 0.0)
+        below = g.choose(g("Less", x, zero), 1.0 + f.alpha, 0.0)
+        return g.add(g("Sub", above, below), f.alpha)
+    rest = g.choose(g("Greater", x, zero), 1.0, f.alpha)
     return str(g("Where", g("Less", x, zero), g.constant(-1.0), rest))
 
 
@@ -109,7 +123,7 @@ def mod2(g: GraphWriter, f: Call, x0: str, x1: str) -> str:
     if g.opset >= 10:
         return str(g("Mod", x0, x1, fmod=1))
     quotient = g("Div", x0, x1)
-    whole = g("Mul", g("Sign", quotient), g("Floor", g("Abs", quotient)))
+    whole = g("Mul", g.sign(quotient), g("Floor", g("Abs", quotient)))
     return str(g("Sub", x0, g("Mul", whole, x1)))
 
 
@@ -135,22 +149,3 @@ def constant(g: GraphWriter, f: Call) -> str:
 @export("Arange", "Linspace")
 def range_(g: GraphWriter, f: Call) -> str:
     return g.constant(f.forward().cpu().numpy())
-
-
-@export("FFT", "IFFT")
-def fourier(g: GraphWriter, f: Call, x: str) -> str:
-    if g.opset < 17:
-        raise Unsupported("Fourier transforms are there from opset 17 on")
-    inverse = int(f.declaration.type_name == "IFFT")
-    shape, rank, count = g.shape(x), g.rank(x), 1
-    for axis in range(rank - 1 - f.signal_ndim, rank - 1):
-        count *= shape[axis]
-        if g.opset >= 20:
-            x = g("DFT", x, None, g.constant(axis, np.int64), inverse=inverse)
-        else:
-            x = g("DFT", x, axis=axis, inverse=inverse)
-    if not f.normalized:
-        return x
-    if count < 0:
-        raise Unsupported("with an open batch size, the batch is not transformed")
-    return g.mul(x, count**0.5 if inverse else count**-0.5)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
+from ....operators.slicing import Cut
 from ...obstacles import Unsupported
 from ..graph_writer import TO_END, GraphWriter, Shape, total
 from .registry import Call, export
@@ -44,7 +46,19 @@ def tile(g: GraphWriter, f: Call, x: str) -> str:
 
 @export("Flip")
 def flip(g: GraphWriter, f: Call, x: str) -> str:
-    return g.flip(x, sorted(f._axes))
+    return _flipped(g, x, sorted(f._axes), f.shape_out)
+
+
+def _flipped(g: GraphWriter, x: str, axes: Sequence[int], shape: Shape) -> str:
+    """`x` of a shape with the order of some axes reversed."""
+    if g.opset >= 10:
+        return g.flip(x, axes)
+    # Slices have no steps yet.
+    for axis in axes:
+        if shape[axis] < 0:
+            raise Unsupported("slices have steps from opset 10 on, and the length of the batch is open")
+        x = g("Gather", x, g.ints(range(shape[axis])[::-1]), axis=axis)
+    return x
 
 
 @export("Concatenate")
@@ -72,8 +86,13 @@ def split(g: GraphWriter, f: Call, x: str) -> list[str]:
 @export("Slice")
 def slice_(g: GraphWriter, f: Call, x: str) -> str:
     cuts = []
+    shape = g.shape(x)
     for c in f._cutter._partial:
-        if c.reverse:
+        if g.opset < 10 and c.step != 1:
+            if shape[c.axis] < 0:
+                raise Unsupported("slices have steps from opset 10 on, and the length of the batch is open")
+            x = _picked(g, x, c)
+        elif c.reverse:
             # Taken in rising order and reversed.
             cuts.append((c.axis, c.first, c.end, c.step))
         else:
@@ -81,7 +100,12 @@ def slice_(g: GraphWriter, f: Call, x: str) -> str:
             cuts.append((c.axis, c.first, TO_END if c.end >= c.length else c.end, c.step))
     axes, starts, ends, steps = ([cut[i] for cut in cuts] for i in range(4))
     y = g.slice(x, starts, ends, axes, steps)
-    return g.flip(y, f._cutter._reversed) if f._cutter._reversed else y
+    return _flipped(g, y, f._cutter._reversed, f.shape_out) if f._cutter._reversed else y
+
+
+def _picked(g: GraphWriter, x: str, cut: Cut) -> str:
+    """The elements of a slice with a step, in rising order."""
+    return str(g("Gather", x, g.ints(range(cut.first, cut.end, cut.step)), axis=cut.axis))
 
 
 @export("Pad")

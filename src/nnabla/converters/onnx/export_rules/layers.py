@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from ...obstacles import Unsupported
 from ..graph_writer import GraphWriter, Shape, total
 from .arrays import flat
@@ -16,13 +18,21 @@ def affine(g: GraphWriter, f: Call, x: str, weight: str, bias: str | None = None
     shape, w = g.shape(x), g.shape(weight)
     axis = f.base_axis % len(shape) if f.base_axis < 0 else f.base_axis
     table = flat(g, weight, w, 1)
-    if len(shape) == axis + 1 and len(w) == 2 and axis > 1:
+    if len(shape) == axis + 1 and len(w) == 2 and axis > 1 and g.runtime != "snpe":
         # The features are one axis: ONNX multiplies it whatever stands before.
         y = g("MatMul", x, table)
         return y if bias is None else str(g("Add", y, bias))
     row = None if bias is None else bias if len(w) == 2 else g.reshape(bias, [math.prod(w[1:])])
     y = flat(g, x, shape, axis)
+    turned = g.turned(weight) if g.runtime == "snpe" else None
+    if turned is not None:
+        row = g.constant(np.zeros(math.prod(w[1:]))) if row is None else row
+        return _rows(g, f, g("Gemm", y, turned, row, transB=1), axis)
     y = g("MatMul", y, table) if row is None else g("Gemm", y, table, row)
+    return _rows(g, f, y, axis)
+
+
+def _rows(g: GraphWriter, f: Call, y: str, axis: int) -> str:
     return y if len(f.shape_out) == 2 and axis == 1 else g.reshape(y, f.shape_out)
 
 
@@ -33,11 +43,6 @@ def batch_matmul(g: GraphWriter, f: Call, a: str, b: str) -> str:
         for x, turned in ((a, f.transpose_a), (b, f.transpose_b))
     )
     return str(g("MatMul", left, right))
-
-
-@export("Einsum")
-def einsum(g: GraphWriter, f: Call, *x: str) -> str:
-    return str(g("Einsum", *x, equation=f.equation))
 
 
 @export("BatchDet")
@@ -144,9 +149,10 @@ def binary_layer(g: GraphWriter, f: Call, x: str, weight: str, binary: str, *res
     # The signs follow from the weight in each run; what stands in binary_weight and alpha is overwritten by them.
     scaled = f.declaration.type_name.startswith("BinaryWeight")
     bias = rest[1 if scaled else 0] if len(rest) > scaled else None
-    signs = g("Sign", weight)
+    signs = g.sign(weight)
     if f.quantize_zero_to:
-        signs = g.where_equal(weight, 0.0, g.constant(f.quantize_zero_to), signs)
+        zero = g.equal(weight, g.constant(0.0))
+        signs = g("Add", signs, g.choose(zero, f.quantize_zero_to, 0.0))
     if scaled:
         signs = g("Mul", signs, g.reduce("ReduceMean", g("Abs", weight), f._inner, True))
     g.name_shape(signs, g.shape(weight))

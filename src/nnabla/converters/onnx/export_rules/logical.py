@@ -49,7 +49,7 @@ def logical_not(g: GraphWriter, f: Call, x: str) -> str:
 
 @export("IsNaN")
 def is_nan(g: GraphWriter, f: Call, x: str) -> str:
-    return g.number(g("IsNaN", x))
+    return g.number(g.is_nan(x))
 
 
 @export("IsInf")
@@ -90,4 +90,4 @@ def binary_sigmoid(g: GraphWriter, f: Call, x: str) -> str:
 
 @export("BinaryTanh")
 def binary_tanh(g: GraphWriter, f: Call, x: str) -> str:
-    return str(g("Where", g("Greater", x, g.constant(0.0)), g.constant(1.0), g.constant(-1.0)))
+    return g.choose(g("Greater", x, g.constant(0.0)), 1.0, -1.0)

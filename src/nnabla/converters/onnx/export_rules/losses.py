@@ -40,9 +40,9 @@ def sigmoid_cross_entropy(g: GraphWriter, f: Call, x: str, target: str) -> str:
 
 @export("BinaryCrossEntropy")
 def binary_cross_entropy(g: GraphWriter, f: Call, x: str, target: str) -> str:
-    least = g.constant(1.1754943508222875e-38)
-    one = g("Log", g("Max", x, least))
-    rest = g("Log", g("Max", g("Sub", g.constant(1.0), x), least))
+    least = 1.1754943508222875e-38
+    one = g("Log", g.extreme("Max", x, least))
+    rest = g("Log", g.extreme("Max", g("Sub", g.constant(1.0), x), least))
     zero_part = g("Mul", g("Sub", g.constant(1.0), target), rest)
     return str(g("Neg", g("Add", g("Mul", target, one), zero_part)))
 
@@ -70,7 +70,7 @@ def softmax_cross_entropy(g: GraphWriter, f: Call, x: str, target: str) -> str:
 
 @export("CategoricalCrossEntropy")
 def categorical_cross_entropy(g: GraphWriter, f: Call, x: str, target: str) -> str:
-    p = g("Log", g("Max", x, g.constant(1.1754943508222875e-38)))
+    p = g("Log", g.extreme("Max", x, 1.1754943508222875e-38))
     return str(g("Neg", _shaped(g, f, _chosen(g, f, x, p, target)[0])))
 
 
@@ -99,3 +99,14 @@ def kl_multinomial(g: GraphWriter, f: Call, p: str, q: str) -> str:
     terms = g("Mul", p, g("Sub", g("Log", g.add(p, f._SMALL)), g("Log", g.add(q, f._SMALL))))
     y = g.reduce("ReduceSum", terms, range(axis, g.rank(p)), False)
     return g.unsqueeze(y, [axis])
+
+
+@export("ConfusionMatrix")
+def confusion_matrix(g: GraphWriter, f: Call, x: str, target: str) -> str:
+    count = g.shape(x)[f._axis]
+    if count < 0:
+        raise Unsupported("with an open batch size, the classes must not be along the batch")
+    labels = g.reshape(g.index(target), [-1])
+    predicted = g.reshape(g("ArgMax", x, axis=f._axis, keepdims=0), [-1])
+    rows, columns = (g.one_hot(each, count, 1) for each in (labels, predicted))
+    return str(g("MatMul", g.transpose(rows, [1, 0]), columns))

@@ -174,6 +174,13 @@ def _unit(g: GraphWriter, vector: str, eps: float) -> str:
     return str(g("Div", vector, g("Sqrt", g.add(square, eps))))
 
 
+@export("VATNoise")
+def vat_noise(g: GraphWriter, f: Call, x: str, w: str) -> str:
+    square = g.reduce("ReduceSumSquare", x, f._axes, True)
+    norm = g("Sqrt", g.add(square, 1e-8))
+    return str(g("Mul", x, g("Div", g.constant(f.eps), norm)))
+
+
 @export("MeanSubtraction")
 def mean_subtraction(g: GraphWriter, f: Call, x: str, mean: str, t: str) -> str:
     if f.update_running_mean:

@@ -75,7 +75,7 @@ def sum_pooling(g: GraphWriter, f: Call, x: str) -> str:
     ends = _ends(f, spatial)
     images = _bordered(g, images, list(f.pad), ends)
     zero = [0] * len(spatial)
-    y = g("AveragePool", images, count_include_pad=1, **_window(f, zero, zero))
+    y = g("AveragePool", images, **_window(f, zero, zero))
     return _back(g, f, g.mul(y, math.prod(f.kernel)))
 
 
@@ -87,6 +87,11 @@ def _averages(g: GraphWriter, f: Call, x: str, including_pad: bool) -> str:
     images, spatial = _images(g, f, x)
     pad, ends = list(f.pad), _ends(f, spatial)
     zero = [0] * len(spatial)
+    if including_pad and g.runtime == "tensorrt" and all(e <= p for e, p in zip(ends, pad, strict=True)):
+        # Every window ends within the border, all of which counts.
+        if not _fits(f, pad, ends):
+            raise Unsupported("a pad as large as the window is not allowed in ONNX")
+        return _back(g, f, g("AveragePool", images, count_include_pad=1, **_window(f, pad, ends)))
     if including_pad:
         # The border that `pad` asks for counts, what the last windows reach beyond it does not.
         if any(pad):

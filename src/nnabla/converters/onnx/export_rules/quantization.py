@@ -34,6 +34,37 @@ def pow2_quantize(g: GraphWriter, f: Call, x: str) -> str:
     return str(g("Where", negative, g.constant(0.0 if f.with_zero else f._low), y))
 
 
+@export("MinMaxQuantize")
+def min_max_quantize(g: GraphWriter, f: Call, x: str, low: str, high: str, least: str, most: str) -> str:
+    if f.x_min_max:
+        if f.ema:
+            raise Unsupported("the running minimum and maximum change in each run; use x_min_max=False")
+        axes, shape = f._reduced, g.shape(low)
+        low, high = (g.reshape(g.reduce(name, x, axes, True), shape) for name in ("ReduceMin", "ReduceMax"))
+    narrow = g("Less", g("Sub", high, low), g.constant(f.eps))
+    high = g("Where", narrow, g.add(low, f.eps), high)
+    scale = g("Div", g("Sub", high, low), g("Sub", most, least))
+    zero = g("Min", g("Max", g.round(g("Sub", least, g("Div", low, scale))), least), most)
+    low, high = g("Mul", g("Sub", least, zero), scale), g("Mul", g("Sub", most, zero), scale)
+    inside = g("Min", g("Max", x, low), high)
+    return str(g("Add", g("Mul", g.round(g("Div", g("Sub", inside, low), scale)), scale), low))
+
+
+@export("Prune")
+def prune(g: GraphWriter, f: Call, x: str) -> str:
+    count = math.prod(g.shape(x))
+    if -1 in g.shape(x):
+        raise Unsupported("with an open batch size, the rank of the threshold is not known")
+    if f.rate >= 1 or not count:
+        return g.mul(x, 0.0)
+    size = g("Abs", x)
+    place = int(np.float32(count - 1) * np.float32(f.rate))
+    # The smallest of the largest, down to the threshold.
+    largest, _ = g.top_k(g.reshape(size, [count]), count - place, 0, True)
+    threshold = g.squeeze(g.slice(largest, [count - place - 1], [count - place], [0], [1]), [0])
+    return str(g("Where", g("Less", size, threshold), g.constant(0.0), x))
+
+
 @export("QuantizeLinear")
 def quantize_linear(g: GraphWriter, f: Call, x: str, scale: str, zero_point: str) -> str:
     kind = INT8 if f.dtype == 1 else UINT8

@@ -67,7 +67,25 @@ def norm_of(g: GraphWriter, x: str, p: float, axes: tuple[int, ...], keep_dims: 
     return str(g("Pow", powers, g.constant(1 / p)))
 
 
+# The operator set that has a running sum or product, and what changes neither.
+_CUMULATE = {"CumSum": (11, "ReduceSum", 0.0), "CumProd": (26, "ReduceProd", 1.0)}
+# Longest axis of a running sum or product that is written as one for each element.
+_LONGEST = 1024
+
+
 @export("CumSum", "CumProd")
 def cumulate(g: GraphWriter, f: Call, x: str) -> str:
-    axis = g.constant(f._axis, np.int64)
-    return str(g(f.declaration.type_name, x, axis, exclusive=int(f.exclusive), reverse=int(f.reverse)))
+    name, axis, rank = f.declaration.type_name, f._axis, g.rank(x)
+    first, reduction, neutral = _CUMULATE[name]
+    if g.opset >= first:
+        return str(g(name, x, g.constant(axis, np.int64), exclusive=int(f.exclusive), reverse=int(f.reverse)))
+    length = g.shape(x)[axis]
+    if length == 0:
+        return x
+    if not 0 < length <= _LONGEST:
+        raise Unsupported(f"over an axis longer than {_LONGEST}, or open, {name} is there from opset {first} on")
+    counted = np.tril(np.ones((length, length), np.bool_), -1 if f.exclusive else 0)
+    counted = counted[::-1, ::-1] if f.reverse else counted
+    each = [length if a in (axis, axis + 1) else 1 for a in range(rank + 1)]
+    terms = g("Where", g.constant(counted.reshape(each), np.bool_), g.unsqueeze(x, [axis]), g.constant(neutral))
+    return g.reduce(reduction, terms, [axis + 1], False)

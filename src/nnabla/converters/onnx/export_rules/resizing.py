@@ -15,8 +15,6 @@ from .registry import Call, export
 
 @export("Interpolate")
 def interpolate(g: GraphWriter, f: Call, x: str) -> str:
-    if g.opset < 11:
-        raise Unsupported("sizes of the result are given from opset 11 on")
     before, after = g.shape(x), f.shape_out
     count = len(f.output_size)
     first = len(before) - count - f.channel_last
@@ -29,6 +27,8 @@ def interpolate(g: GraphWriter, f: Call, x: str) -> str:
         if -1 in after:
             raise Unsupported("with an open batch size, the result must not be empty")
         return g.constant(np.zeros(after))
+    if g.opset < 11:
+        return _by_index(g, f, x, [axis for axis in along if before[axis] != after[axis]])
     mode = "nearest" if f.mode == "nearest" else "linear"
     how: dict[str, Any] = {"mode": mode, "coordinate_transformation_mode": "asymmetric"}
     if f.align_corners:
@@ -59,6 +59,20 @@ def interpolate(g: GraphWriter, f: Call, x: str) -> str:
     return g.transpose(y, sorted(range(len(order)), key=order.__getitem__))
 
 
+def _by_index(g: GraphWriter, f: Call, x: str, axes: list[int]) -> str:
+    """Axis by axis as sums of elements, as the function does it; sizes of the result are there from opset 11 on."""
+    shape = g.shape(x)
+    for axis in axes:
+        _, indices, weights = f._taps(shape, axis)
+        parts = [g("Gather", x, g.ints(index.astype(np.int64).tolist()), axis=axis) for index in indices]
+        if weights is None:
+            (x,) = parts
+            continue
+        wide = [-1 if a == axis else 1 for a in range(len(shape))]
+        x = g("Add", *[g("Mul", y, g.constant(w.reshape(wide))) for y, w in zip(parts, weights, strict=True)])
+    return x
+
+
 def _resize_11(g: GraphWriter, y: str, size: str, how: dict[str, Any]) -> str:
     return str(g("Resize", y, g.constant([]), g.constant([]), size, **how))
 
@@ -70,6 +84,18 @@ def warp_by_grid(g: GraphWriter, f: Call, x: str, grid: str) -> str:
     mode = f.mode if f.mode == "nearest" else "linear" if g.opset >= 20 else "bilinear"
     border = {"zero": "zeros", "repeat": "border", "reflect": "reflection"}[f.padding_mode]
     return str(g("GridSample", x, grid, mode=mode, padding_mode=border, align_corners=int(f.align_corners)))
+
+
+@export("WarpByFlow")
+def warp_by_flow(g: GraphWriter, f: Call, x: str, flow: str) -> str:
+    height, width = f._size
+    if height < 0 or width < 0:
+        raise Unsupported("with an open batch size, height and width must be known")
+    pixels = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1)
+    moved = g("Add", g.transpose(flow, [0, 2, 3, 1]), g.constant(pixels))
+    grid = g.add(g("Div", moved, g.constant([f._width, f._height])), -1.0)
+    mode = "linear" if g.opset >= 20 else "bilinear"
+    return str(g("GridSample", x, grid, mode=mode, padding_mode="border", align_corners=1))
 
 
 @export("ONNXResize")
