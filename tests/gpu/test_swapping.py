@@ -13,7 +13,7 @@ import nnabla.solvers as S
 from nnabla.ext_utils import get_extension_context
 from nnabla.lms import SwapInOutScheduler
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+pytestmark = pytest.mark.gpu
 
 LAYERS, MAPS, SIZE = 24, 32, 128
 ACTIVATION = 16 * MAPS * SIZE * SIZE * 4

@@ -7,9 +7,12 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 
+from .._transfers import pinned
+from ..context import get_current_context
 from ..errors import ArgumentError
 from ..logger import logger
 from .batches import Batch, BatchReader, reading_threads
@@ -47,6 +50,9 @@ class DataIterator:
             are not used.
         num_workers: how many processes read batches beside the program, each several ahead; or `Workers`, for threads
             and more settings. Processes are not started for a source whose samples lie in memory. 0: none.
+        pin_memory: put batches into memory that a GPU reads by itself, in the background where a thread or processes
+            read ahead; default (None): if the iterator is made in the context of a GPU. ``x.d = batch`` then waits for
+            this copy only, not for what the GPU still computes.
 
     Raises:
         TypeError: `data_source` is not a DataSource, or names no variables; `batch_size` is not an integer.
@@ -64,6 +70,7 @@ class DataIterator:
         stop_exhausted: bool = False,
         *,
         num_workers: int | Workers = 0,
+        pin_memory: bool | None = None,
     ) -> None:
         logger.info("Using DataIterator")
         self._data_source = checked_source("DataIterator", data_source)
@@ -85,6 +92,7 @@ class DataIterator:
         if self._size < 1:
             raise ArgumentError(f"DataIterator: the data source {type(data_source).__name__} has no samples")
         self._workers = checked_workers(num_workers)
+        self._pins = get_current_context().device.type == "cuda" if pin_memory is None else pin_memory
         self._batches, use_thread = self._readers(use_thread, self._workers)
         self._reader = ThreadPoolExecutor(1, "nnabla-data-iterator") if use_thread else None
         self._batch_bytes = 0
@@ -96,7 +104,8 @@ class DataIterator:
         if workers is None or source._is_in_memory:
             return BatchReader(source, size, stop, reading_threads() if use_thread else 1), use_thread
         if workers.kind == "process":
-            return WorkerReader(source, size, stop, workers), False
+            # What processes have read is pinned beside the program, too.
+            return WorkerReader(source, size, stop, workers), self._pins
         source._is_thread_safe = True
         return BatchReader(source, size, stop, workers.count), True
 
@@ -152,7 +161,7 @@ class DataIterator:
             raise RuntimeError("DataIterator.next: the iterator is closed")
         if self._is_exhausted(self._data_position):
             raise StopIteration
-        batch = self._batches.read() if self._ahead is None else self._taken_ahead(self._ahead)
+        batch = _read(self._batches, self._pins) if self._ahead is None else self._taken_ahead(self._ahead)
         self._data_position = batch.position
         self._batch_bytes = sum(array.nbytes for array in batch.arrays)
         for _ in range(batch.epochs_ended):
@@ -203,7 +212,7 @@ class DataIterator:
             return None
         if self._batch_bytes < _WORTH_THREAD and self._data_source._is_filled:
             return None
-        return self._reader.submit(self._batches.read)
+        return self._reader.submit(_read, self._batches, self._pins)
 
     def _taken_ahead(self, ahead: Future[Batch]) -> Batch:
         # Waits. If that is interrupted, the batch is still there for the next call.
@@ -270,12 +279,13 @@ class DataIterator:
             from_present_epoch=use_cache,
         )
         workers = self._workers or 0
+        options: dict[str, Any] = {"use_thread": self._use_thread, "num_workers": workers, "pin_memory": self._pins}
         if not use_cache:
-            return DataIterator(source, self._batch_size, use_thread=self._use_thread, num_workers=workers)
+            return DataIterator(source, self._batch_size, **options)
         prefix = f"cache_sliced_{slice_start:08}_{slice_end:08}"
         files = DataSourceWithFileCache(source, cache_dir, prefix, shuffle=source.shuffle, num_workers=workers)
         cached = DataSourceWithMemoryCache(files, shuffle=source.shuffle, num_workers=workers)
-        return DataIterator(cached, self._batch_size, use_thread=self._use_thread, num_workers=workers)
+        return DataIterator(cached, self._batch_size, **options)
 
     def register_epoch_end_callback(self, callback: EpochCallback) -> None:
         """Call `callback` with the number of every epoch that ends from now on."""
@@ -295,6 +305,12 @@ class DataIterator:
             self._reader.shutdown(cancel_futures=True)
         self._batches.close()
         self._data_source.close()
+
+
+def _read(batches: BatchReader | WorkerReader, pins: bool) -> Batch:
+    """The next batch, in pinned memory if asked for."""
+    batch = batches.read()
+    return batch._replace(arrays=tuple(map(pinned, batch.arrays))) if pins else batch
 
 
 def _part(size: int, parts: int, number: int, drop_last: bool) -> tuple[int, int]:

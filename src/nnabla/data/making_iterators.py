@@ -39,6 +39,7 @@ def data_iterator(
     stop_exhausted: bool = False,
     *,
     num_workers: int | Workers = 0,
+    pin_memory: bool | None = None,
 ) -> DataIterator:
     """Minibatches from a data source.
 
@@ -56,6 +57,8 @@ def data_iterator(
         num_workers: how many processes read samples beside the program: batches, or, where a cache is to be filled,
             what goes into it. They are not started for samples that lie in memory. `Workers` is for threads and more
             settings.
+        pin_memory: put batches into memory that a GPU reads by itself; default: if the iterator is made in the context
+            of a GPU. See `DataIterator`.
 
     Raises:
         TypeError: `data_source` is not a DataSource; `batch_size` is not an integer.
@@ -79,6 +82,7 @@ def data_iterator(
         epoch_end_callbacks=epoch_end_callbacks,
         stop_exhausted=stop_exhausted,
         num_workers=num_workers,
+        pin_memory=pin_memory,
     )
 
 
@@ -97,6 +101,7 @@ def data_iterator_simple(
     stop_exhausted: bool = False,
     *,
     num_workers: int | Workers = 0,
+    pin_memory: bool | None = None,
 ) -> DataIterator:
     """Minibatches of samples that a function returns by number.
 
@@ -128,6 +133,7 @@ def data_iterator_simple(
         epoch_end_callbacks=epoch_end_callbacks,
         stop_exhausted=stop_exhausted,
         num_workers=num_workers,
+        pin_memory=pin_memory,
     )
 
 
@@ -145,6 +151,7 @@ def data_iterator_concat_datasets(
     stop_exhausted: bool = False,
     *,
     num_workers: int | Workers = 0,
+    pin_memory: bool | None = None,
 ) -> DataIterator:
     """Minibatches from several data sources as if they were one; see `ConcatDataSource`.
 
@@ -168,6 +175,7 @@ def data_iterator_concat_datasets(
         epoch_end_callbacks=epoch_end_callbacks,
         stop_exhausted=stop_exhausted,
         num_workers=num_workers,
+        pin_memory=pin_memory,
     )
 
 
@@ -186,6 +194,7 @@ def data_iterator_csv_dataset(
     stop_exhausted: bool = False,
     *,
     num_workers: int | Workers = 0,
+    pin_memory: bool | None = None,
 ) -> DataIterator:
     """Minibatches of the rows of a CSV file; see `CsvDataSource` for what cells can be.
 
@@ -228,6 +237,7 @@ def data_iterator_csv_dataset(
         epoch_end_callbacks=epoch_end_callbacks,
         stop_exhausted=stop_exhausted,
         num_workers=num_workers,
+        pin_memory=pin_memory,
     )
 
 
@@ -244,6 +254,7 @@ def data_iterator_cache(
     stop_exhausted: bool = False,
     *,
     num_workers: int | Workers = 0,
+    pin_memory: bool | None = None,
 ) -> DataIterator:
     """Minibatches of the samples of a cache, as `CreateCache` or the command ``conv_dataset`` writes it.
 
@@ -269,4 +280,5 @@ def data_iterator_cache(
         epoch_end_callbacks=epoch_end_callbacks,
         stop_exhausted=stop_exhausted,
         num_workers=num_workers,
+        pin_memory=pin_memory,
     )

@@ -14,13 +14,14 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from math import inf, prod
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import cuda
 
 from .._array_view import ArrayView, shown_by
 from .._nd_array import NdArray
+from .._transfers import copy_stream
 from ..graph.callback import Callback
 from ..graph.function import Function
 from ..graph.variable import Buffers
@@ -82,18 +83,6 @@ class GpuMemory:
         block.record_stream(stream)
         event = stream.record_event()
         return block, lambda: cuda.current_stream(self._device).wait_event(event)
-
-
-# The queue of copies of each GPU.
-_streams: dict[torch.device, Any] = {}
-
-
-def copy_stream(device: torch.device) -> Any:
-    """The queue in which values are copied from a GPU and back, beside what it computes."""
-    stream = _streams.get(device)
-    if stream is None:
-        stream = _streams[device] = cuda.Stream(device)
-    return stream
 
 
 def _block_of(tensor: torch.Tensor) -> int:
