@@ -140,8 +140,10 @@ def _meeting(place: Place) -> dict[str, Any]:
         return {"init_method": "env://"}
     # torchrun keeps the store, the same one when it starts processes again. They would read there where those before
     # them could be reached (seen with torch 2.13).
-    store = dist.TCPStore(place.address, place.port, place.size, is_master=False, timeout=timeout())
-    return {"store": dist.PrefixStore(f"nnabla/start{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)}
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    stores: Any = dist  # Types are known of its submodules only.
+    store = stores.TCPStore(place.address, place.port, place.size, is_master=False, timeout=timeout())
+    return {"store": stores.PrefixStore(f"nnabla/start{attempt}", store)}
 
 
 def _introduce(everyone: Group, rank: int) -> None:
