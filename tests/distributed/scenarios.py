@@ -471,6 +471,17 @@ def checkpoints(folder):
     raises(ValueError, f"is of {comm.size} processes, not of 1", nn.load_checkpoint, path, solver)
 
 
+HELD = []
+
+
+def held(folder):
+    """A communicator is there until the end of the program, as in a script of a few lines."""
+    comm = connected()
+    HELD.append(comm)
+    comm.all_reduce(array(np.ones(2)))
+    comm.barrier()
+
+
 # ---- failures ------------------------------------------------------------------------------------------------------
 
 

@@ -51,6 +51,12 @@ def test_variables_of_launchers(processes, launcher):
     processes(3, "meeting", launcher=launcher)
 
 
+def test_programs_that_hold_a_communicator_end_well(processes):
+    """torch aborts some of those that hold a group of its own."""
+    for _ in range(5):
+        processes(2, "held")
+
+
 def test_wrapper_of_example_scripts(processes):
     processes(2, "wrapped")
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 import torch
 from torch import Tensor
@@ -27,6 +28,8 @@ from .launchers import Place
 _SLICE = timedelta(milliseconds=200)
 # What was started and not waited for, by address.
 _under_way: dict[int, Work] = {}
+# All groups that somebody holds.
+_groups: WeakSet[Group] = WeakSet()
 # Seconds after which a program ends although something is under way.
 _PATIENCE = 0.5
 
@@ -44,6 +47,7 @@ class Group:
         self.handle = handle
         # torch sorts members: the place in `ranks` of each.
         self.order = [self.ranks.index(rank) for rank in sorted(self.ranks)]
+        _groups.add(self)
 
     @property
     def is_active(self) -> bool:
@@ -165,7 +169,8 @@ def new_group(ranks: Sequence[int]) -> Group:
 def disconnect() -> None:
     """End the connections; called when the program ends.
 
-    Without this, some programs abort at their end. With it, torch waits for what is under way, which never ends where
+    Without this, some programs abort at their end, and so do those in which somebody holds a group of torch's, as a
+    communicator does that is a global variable. With it, torch waits for what is under way, which never ends where
     others wait as well, after Ctrl-C: then the process is cut off.
     """
     import torch.distributed as dist
@@ -181,6 +186,8 @@ def disconnect() -> None:
             os._exit(1)
         time.sleep(0.01)
     _under_way.clear()
+    for group in _groups:
+        group.handle = None
     dist.destroy_process_group()
 
 
