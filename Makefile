@@ -39,9 +39,9 @@ sweep: $(VENV)/.test
 docs: $(VENV)/.docs
 	$(BIN)/python tools/make_docs.py
 
-# The sdist and the wheel, which is tried in an environment of its own.
+# The sdist and the wheel, which is tried with every Python that is there; DIST_ARGS="--pythons 3.12" for one.
 dist: $(VENV)/.dist
-	$(BIN)/python tools/make_dist.py
+	$(BIN)/python tools/make_dist.py $(DIST_ARGS)
 
 format: $(VENV)/.lint
 	$(BIN)/ruff format .

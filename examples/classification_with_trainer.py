@@ -85,8 +85,8 @@ def main(argv: list[str] | None = None) -> dict[str, float | str | bool]:
         rows = list(csv.DictReader(file))
     save_figure(result.losses, rows, result.best_iteration, args.output / "classification_with_trainer.png")
     ended = {"patience": "nothing better for eight evaluations", "iterations": "all updates done"}[result.stopped]
-    print(f"{ended} after {trainer.iteration} updates; best after {result.best_iteration}: {error:.2f} % wrong")
     print(f"files in {folder}/: {', '.join(sorted(path.name for path in folder.iterdir()))}")
+    print(f"result: {error:.2f} % wrong after {result.best_iteration} updates; {ended} after {trainer.iteration}")
     return {
         "error": error,
         "stopped": result.stopped,

@@ -191,8 +191,7 @@ def main(argv: list[str] | None = None) -> dict[str, float | bool]:
     result = {"network": signal_to_noise(images, truth), "mean_view": signal_to_noise(mean, truth)}
     result |= {"initial_loss": losses[0], "final_loss": float(np.mean(losses[-10:]))}
     save_figure(losses, truth, images, depths, args.output / "coordinate_network.png")
-    print(f"views that were not seen: {result['network']:.2f} dB, the mean view {result['mean_view']:.2f} dB; ", end="")
-    print(args.output / "coordinate_network.png")
+    print(f"result: unseen views drawn with {result['network']:.2f} dB, by their mean {result['mean_view']:.2f} dB")
     return {**result, "passed": result["network"] > result["mean_view"] + 6}
 
 

@@ -161,6 +161,8 @@ def main(argv: list[str] | None = None) -> dict[str, float | bool]:
         print(f"{name:12s}{result[name]:6.2f} % wrong, scores differ by {result[f'{name}_difference']:.2g} at most")
     save_figure(images, split.test_labels, scores, args.output / "deployment.png")
     print(f"files in {folder}/")
+    largest = max(result[f"{name}_difference"] for name in scores)
+    print(f"result: {result['nnabla']:.2f} % wrong; {' and '.join(list(scores)[1:])} differ by {largest:.1g} at most")
     return {**result, "passed": passed}
 
 

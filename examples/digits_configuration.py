@@ -108,6 +108,7 @@ def main(arguments: list[str] | None = None) -> None:
     write_csv(args.output / "valid.csv", images[:VALID], labels[:VALID])
     images[0].tofile(args.output / "digit.bin")
     write_configuration(args.output / "digits.nntxt", args.epochs)
+    print(f"result: {len(images) - VALID} digits to train with, {VALID} to validate, {args.epochs} epochs")
 
 
 if __name__ == "__main__":

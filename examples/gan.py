@@ -125,8 +125,8 @@ def main(argv: list[str] | None = None) -> dict[str, float | bool]:
     means = {"distance": distance, "real_distance": real_distance, "noise_distance": noise_distance}
     result = {name: float(values.mean()) for name, values in means.items()}
     others = f"of digits {result['real_distance']:.2f}, of noise {result['noise_distance']:.2f}"
-    print(f"distance to the nearest digit {result['distance']:.2f}, {others}")
-    print(f"{classes} of 10 digits among {JUDGED} images; {args.output / 'gan.png'}")
+    nearer = f"{result['distance']:.2f} from the nearest digit ({others})"
+    print(f"result: {nearer}; {classes} of 10 digits among {JUDGED} images")
     halfway = (result["real_distance"] + result["noise_distance"]) / 2
     return {**result, "classes": classes, "passed": result["distance"] < halfway and classes == 10}
 

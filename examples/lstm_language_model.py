@@ -158,9 +158,7 @@ def main(argv: list[str] | None = None) -> dict[str, float | str | bool]:
     written = draw_text(random, args.width, 700)
     save_figure(bits, result["bits_by_counts"], written, args.output / "lstm_language_model.png")
     print(written)
-    print(
-        f"\n{result['bits']:.3f} bits per character, by counts {result['bits_by_counts']:.3f}; files in {args.output}/"
-    )
+    print(f"\nresult: {result['bits']:.3f} bits per character, by counts {result['bits_by_counts']:.3f}")
     return {**result, "text": written, "passed": result["bits"] < result["bits_by_counts"]}
 
 

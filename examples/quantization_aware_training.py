@@ -187,6 +187,7 @@ def main(argv: list[str] | None = None) -> dict[str, float | bool]:
         print(f"{name:12s}{error:6.2f} % of {len(split.test_labels)} digits wrong")
     passed = all(error <= found["float"] + 1 for error in found.values())
     print(f"files in {args.output}/; {'at most' if passed else 'FAILED: more than'} 1 % above the network in float32")
+    print(f"result: {', '.join(f'{name} {error:.2f} %' for name, error in found.items())} wrong")
     return {**found, "passed": passed}
 
 

@@ -133,8 +133,7 @@ def main(argv: list[str] | None = None) -> dict[str, float | bool]:
         "truth": truth[detail],
     }
     save_figure(losses, pictures, args.output / "super_resolution.png")
-    print(f"network {result['network']:.2f} dB, bicubic {result['bicubic']:.2f} dB; ", end="")
-    print(args.output / "super_resolution.png")
+    print(f"result: network {result['network']:.2f} dB, bicubic {result['bicubic']:.2f} dB")
     return {**result, "passed": result["network"] > result["bicubic"]}
 
 

@@ -298,6 +298,7 @@ def main(argv: list[str] | None = None) -> dict[str, float | bool]:
         print("FAILED: the reloaded network does not answer as the saved one did")
     verdict = "at most" if largest <= args.max_error else "FAILED: above"
     print(f"Largest test error {largest:.2f} %, {verdict} the {args.max_error:g} % allowed; {seconds:.1f} s in all")
+    print(f"result: {', '.join(f'{name} {error:.2f} %' for name, error in errors.items())} wrong")
     return {
         **{f"{name}_error": error for name, error in errors.items()},
         "initial_loss": histories["static"].loss[0],

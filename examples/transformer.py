@@ -157,7 +157,7 @@ def main(argv: list[str] | None = None) -> dict[str, float | bool]:
     longest = max(range(len(texts)), key=lambda i: len(texts[i]))
     looks = weights[longest].max(axis=0)[READ - 1 :, : len(texts[longest])]
     save_figure(losses, texts[longest], dates[longest], looks, args.output / "transformer.png")
-    print(f"{right:.1%} of {len(texts)} dates right; {args.output / 'transformer.png'}")
+    print(f"result: {right:.1%} of {len(texts)} dates right")
     return {
         "initial_loss": losses[0],
         "final_loss": float(np.mean(losses[-20:])),

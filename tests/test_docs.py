@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import io
 import re
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import nnabla.functions as F
 import nnabla.operators
@@ -258,6 +262,64 @@ def test_all_pages_are_written(tmp_path):
     assert {path.stem for path in written if path.parent.name == "source"} <= {*listed, "index"}
 
 
+def test_pictures_are_drawn(tmp_path, entries):
+    """Curves, schemes and images, of functions, parametric functions and schedulers that have an entry."""
+    found = tool("doc_pictures").draw_all(tmp_path)
+    names = {path.rpartition(".")[2] for path in found}
+    assert {
+        "relu",
+        "gelu",
+        "huber_loss",
+        "layer_normalization",
+        "convolution",
+        "random_erase",
+        "CosineScheduler",
+    } <= names
+    assert {path.rpartition(".")[2] for path in found if path.startswith("nnabla.functions.")} <= set(entries)
+    assert {"convolution", "group_normalization"} <= {
+        p[29:] for p in found if p.startswith("nnabla.parametric_functions.")
+    }
+    for file in found.values():
+        data = (tmp_path / file).read_bytes()
+        if file.endswith(".svg"):
+            drawn = [element.tag.rpartition("}")[2] for element in ElementTree.fromstring(data)]
+            assert max(drawn.count("polyline"), drawn.count("rect")) > 5, file
+        else:
+            pixels = np.asarray(Image.open(io.BytesIO(data)))
+            assert pixels.shape[0] == 128 and pixels[:, 136:].std() > 20, file
+
+
+def test_what_pictures_show():
+    pictures = tool("doc_pictures")
+    x, y, slope = pictures.value_and_slope(lambda x: F.leaky_relu(x, 0.5))
+    assert np.allclose(y, np.where(x > 0, x, x / 2)) and np.allclose(slope[x != 0], np.where(x > 0, 1, 0.5)[x != 0])
+    assert pictures.ticks(-4, 4) == [-4, -2, 0, 2, 4] and pictures.ticks(-0.05, 1.05) == [0, 0.5, 1]
+    assert pictures.outputs(7, 3, 1, 2, 1) == 4 and pictures.outputs(7, 3, 0, 1, 2) == 3
+    entry = tool("doc_pages").function_entries()["relu"]
+    text = tool("doc_rst").Writer([], {"nnabla.functions.relu": "relu.svg"}).entry(entry)
+    assert ".. image:: /pictures/relu.svg\n      :alt: relu\n" in text
+
+
+def test_the_page_on_performance_has_the_last_table():
+    page = tool("make_docs").with_results((ROOT / "docs" / "performance.md").read_text(encoding="utf-8"))
+    assert "| LeNet, 64x1x28x28, Adam (ms) |" in page and "<!--" not in page
+
+
 def test_links_in_hand_written_pages():
-    text = "[a](docs/a.md), [b](../src/b.py), [c](https://c.org), [d](#d)"
-    assert tool("make_docs").in_place(text, {"a.md"}) == "[a](a.md), b, [c](https://c.org), [d](#d)"
+    text = "[a](docs/a.md), [b](../src/b.py), [c](https://c.org), [d](#d), [e](../examples/tutorials/e.py)"
+    expected = "[a](a.md), b, [c](https://c.org), [d](#d), [e](examples/e.md)"
+    assert tool("make_docs").in_place(text, {"a.md"}) == expected
+
+
+def test_pages_of_examples():
+    examples = tool("doc_examples")
+    table = (ROOT / "docs" / "examples.md").read_text(encoding="utf-8")
+    assert {script.name for script in examples.scripts()} >= {"gan.py", "fine_tuning.py", "train_digits.py"}
+    for script in examples.scripts():
+        page = examples.example_page(script, table)
+        assert (
+            page.startswith("# ")
+            and "\n```python\n" in page
+            and '"""' not in page.split("```python\nfrom __future__")[0]
+        )
+        assert "def main(" in page.split("```python\n")[-1], script

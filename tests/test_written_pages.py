@@ -132,12 +132,22 @@ def test_the_citation_says_what_is_cited():
     assert all(set(author) == {"name"} for author in cited["authors"])
 
 
-def test_what_the_dockerfile_copies_is_there():
-    """It was not built; at least its sources, extras and options are those of this repository."""
+def test_what_the_dockerfile_copies_is_there(monkeypatch):
+    """It was not built; its steps are followed by tools/try_dockerfile.py, which takes minutes."""
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     copied = [word for line in re.findall(r"^COPY (?!--from)(.+)$", text, re.MULTILINE) for word in line.split()[:-1]]
     assert copied and [name for name in copied if not (ROOT / name).exists()] == []
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     (extras,) = re.findall(r"\$\{wheel\}\[([\w,]+)\]", text)
     assert all(re.search(rf"^{extra} = ", project, re.MULTILINE) for extra in extras.split(","))
+    # What the tool that follows its steps without Docker knows.
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    tool = importlib.import_module("try_dockerfile")
+    steps = tool.instructions(text)
+    names = {"FROM", "ARG", "WORKDIR", "COPY", "RUN", "USER", "ENTRYPOINT", "CMD"}
+    assert {name for name, _ in steps} == names and [name for name, _ in steps].count("FROM") == 2
+    programs = [rest.split()[0] for name, rest in steps if name == "RUN"]
+    assert [p for p in programs if p not in (*tool.SYSTEM, "python") and not p.startswith("wheel=")] == []
+    moved = tool.ABSOLUTE.sub("ROOT/", "ls /wheels/a > /tmp/b; c ./wheels d/tmp --url https://e.org/whl/cpu")
+    assert moved == "ls ROOT/wheels/a > ROOT/tmp/b; c ./wheels d/tmp --url https://e.org/whl/cpu"
     assert 'nnabla_cli = "nnabla_cli:main"' in project and 'ENTRYPOINT ["nnabla_cli"]' in text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from doc_pages import Entry, documented, is_wrapper
@@ -30,10 +30,12 @@ class Writer:
 
     Args:
         paths: full names of everything that has an entry on some page.
+        pictures: files of pictures in the folder of that name, by full names of what they show.
     """
 
-    def __init__(self, paths: Iterable[str]) -> None:
+    def __init__(self, paths: Iterable[str], pictures: Mapping[str, str] | None = None) -> None:
         self.paths = set(paths)
+        self.pictures = pictures or {}
 
     def entry(self, entry: Entry) -> str:
         """A function or class with all its sections."""
@@ -93,7 +95,9 @@ class Writer:
         def link(text: str) -> str:
             return self.linked(text, path, own)
 
-        parts = [link(doc.text), link(doc.notes)]
+        picture = self.pictures.get(path)
+        shown = f".. image:: /pictures/{picture}\n   :alt: {path.rpartition('.')[2]}" if picture else ""
+        parts = [link(doc.text), link(doc.notes), shown]
         fields = []
         for heading, entries in (("Inputs", doc.inputs), ("Arguments", doc.args), ("Attributes", doc.attributes)):
             if entries:

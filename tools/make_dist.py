@@ -1,20 +1,26 @@
-"""Builds the sdist and the wheel, and checks the wheel in an environment of its own: `python tools/make_dist.py`.
+"""Builds the sdist and the wheel, and checks the wheel in environments of its own: `python tools/make_dist.py`.
 
-The wheel must hold every file of the package. It is installed into a fresh virtual environment, with the versions of
-constraints.txt, where a network is trained, saved and loaded again from an empty folder outside of the repository.
+The wheel must hold every file of the package. For every Python from 3.10 to 3.14 that is there, on the PATH or in
+pyenv, it is installed into a fresh virtual environment, with the versions of constraints.txt. There, in an empty folder
+outside of the repository, a network is trained, saved, loaded again and run by the command line, the quick start is
+followed, and the examples in the docstrings of installed modules run under pytest.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
-import venv
+import time
 import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+VERSIONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
+DOCTESTS = ("nnabla.graph", "nnabla.solvers", "nnabla.parametric_functions", "nnabla.models", "nnabla.training")
 
 SMOKE = """
 import numpy as np
@@ -71,34 +77,68 @@ def missing_files(wheel: Path) -> list[str]:
     return sorted(wanted - held)
 
 
-def check(wheel: Path) -> None:
-    """Install the wheel and use it.
+def interpreters() -> dict[str, str]:
+    """The programs of the Pythons that are there, by their versions, such as ``"3.10"``."""
+    found = {}
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    for version in VERSIONS:
+        inside = map(str, sorted(pyenv.glob(f"{version}.*/bin/python")))
+        for program in (*inside, shutil.which(f"python{version}"), sys.executable):
+            # What is on the PATH may be a shim of a version that is not installed.
+            if program is not None and version_of(program) == version:
+                found[version] = program
+                break
+    return found
+
+
+def version_of(program: str) -> str | None:
+    """Major and minor version of a Python; None if it cannot make environments."""
+    code = "import ensurepip, sys, venv; print('{}.{}'.format(*sys.version_info))"
+    done = subprocess.run([program, "-c", code], capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def check(wheel: Path, python: str) -> None:
+    """Install the wheel for a Python and use it.
 
     Raises:
         subprocess.CalledProcessError: something does not work there.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        venv.create(folder / "venv", with_pip=True)
+        subprocess.run([python, "-m", "venv", folder / "venv"], check=True)
         binaries = folder / "venv" / ("Scripts" if sys.platform == "win32" else "bin")
         empty = folder / "empty"
         empty.mkdir()
-        pip = [binaries / "python", "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt", wheel]
+        (empty / "x.bin").write_bytes(bytes(4 * 4))  # one sample
+        # The quick start and the test that follows it, away from the repository.
+        for file in ("docs/quick_start.md", "tests/test_quick_start.py"):
+            (folder / file).parent.mkdir()
+            shutil.copy(ROOT / file, folder / file)
+        here = binaries / "python"
+        pip = [here, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "-c", ROOT / "constraints.txt"]
+        pytest = [here, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib"]
+        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
         for command in (
-            pip,
-            [binaries / "python", "-c", SMOKE],
-            [binaries / "python", "-m", "nnabla", "version"],
+            [*pip, wheel],
+            [here, "-c", SMOKE],
+            [here, "-m", "nnabla", "version"],
             [binaries / "nnabla_cli", "infer", "-c", "net.nnp", "-o", "out", "x.bin"],
+            [*pip, f"{wheel}[onnx]", "pytest"],
+            [*pytest, "--doctest-modules", "--pyargs", *DOCTESTS],
+            [*pytest, folder / "tests" / "test_quick_start.py"],
         ):
-            if "infer" in command:
-                (empty / "x.bin").write_bytes(bytes(4 * 4))  # one sample
-            subprocess.run(command, check=True, cwd=empty)
+            subprocess.run(command, check=True, cwd=empty, env=environment)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--output", type=Path, default=ROOT / "dist", help="folder of the packages (default: dist)")
-    folder = parser.parse_args().output
+    parser.add_argument(
+        "--pythons", nargs="+", metavar="3.N", help="check with these only (default: all that are there)"
+    )
+    args = parser.parse_args()
+    folder = args.output
     folder.mkdir(parents=True, exist_ok=True)
     for old in [*folder.glob("nnabla-*.whl"), *folder.glob("nnabla-*.tar.gz")]:
         old.unlink()
@@ -106,9 +146,15 @@ def main() -> int:
     if missing := missing_files(wheel):
         print(f"{wheel.name} lacks {', '.join(missing)}", file=sys.stderr)
         return 1
-    check(wheel)
-    print(f"{wheel.name} works")
-    return 0
+    programs = interpreters()
+    for version in args.pythons or VERSIONS:
+        if version not in programs:
+            print(f"Python {version}: there is none, not checked", flush=True)
+            continue
+        started = time.perf_counter()
+        check(wheel, programs[version])
+        print(f"Python {version}: {wheel.name} works ({time.perf_counter() - started:.0f} s)", flush=True)
+    return int(any(version not in programs for version in args.pythons or ()))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Make the documentation: pages from the declarations and docstrings, built to HTML.
 
-The functions have one page for each category, each module that users import has a page, and the commands have one; the
-hand-written pages are README.md, as the first one, and docs/*.md. Warnings are errors.
+The functions have one page for each category, each module that users import has a page, each example, and the commands
+have one; the hand-written pages are README.md, as the first one, and docs/*.md. Warnings are errors.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from doc_commands import command_page
+from doc_examples import example_page, scripts
 from doc_pages import (
     FUNCTION_PAGES,
     MODULE_PAGES,
@@ -22,6 +23,7 @@ from doc_pages import (
     module_entries,
     page_entries,
 )
+from doc_pictures import draw_all
 from doc_rst import Writer
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -58,6 +60,13 @@ INDEX = """
 
 ```{{toctree}}
 :hidden:
+:caption: Examples
+
+{examples}
+```
+
+```{{toctree}}
+:hidden:
 :caption: Reference
 
 functions/index
@@ -87,6 +96,7 @@ GUIDE = (
     "files",
     "inspection",
     "graph_converters",
+    "models",
     "digits_on_the_command_line",
     "nnabla_cli",
     "dataset_commands",
@@ -94,6 +104,9 @@ GUIDE = (
     "tflite",
     "tensorflow",
     "nnb",
+    "tflite",
+    "support",
+    "performance",
     "clients",
     "faq",
 )
@@ -102,6 +115,13 @@ GUIDE = (
 def title(text: str) -> str:
     """A heading in reStructuredText."""
     return f"{text}\n{'=' * len(text)}\n\n"
+
+
+def with_results(markdown: str) -> str:
+    """The page on performance with the last table of benchmarks/README.md."""
+    results = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    found = re.search(r"<!-- results: begin.*?-->\n(.*?)<!-- results: end -->", results, re.DOTALL)
+    return markdown.replace("<!-- results of benchmarks/README.md -->", found[1].strip() if found else "")
 
 
 def module_stem(name: str) -> str:
@@ -117,6 +137,8 @@ def in_place(markdown: str, pages: set[str]) -> str:
         if "://" in target or target.startswith("#"):
             return match[0]
         name = target.rpartition("/")[2]
+        if "examples/" in target and name.endswith(".py"):
+            return f"[{text}](examples/{name.removesuffix('.py')}.md)"
         return f"[{text}]({name})" if name in pages else text
 
     return re.sub(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)", link, markdown)
@@ -135,7 +157,10 @@ def write_sources(folder: Path) -> tuple[int, int]:
     seen = {id(entry.thing) for entry in functions.values()}
     for name, _ in MODULE_PAGES:
         modules[name] = module_entries(imported(name), seen)
-    writer = Writer(e.path for entries in (functions.values(), *modules.values()) for e in entries)
+    if (ROOT / "docs" / "pictures").exists():
+        shutil.copytree(ROOT / "docs" / "pictures", folder / "pictures")
+    entries_of_all = [entry for entries in (functions.values(), *modules.values()) for entry in entries]
+    writer = Writer([entry.path for entry in entries_of_all], draw_all(folder / "pictures"))
 
     for page in FUNCTION_PAGES:
         entries = page_entries(page, functions)
@@ -156,18 +181,22 @@ def write_sources(folder: Path) -> tuple[int, int]:
     written = sorted(docs.glob("*.md")) + sorted(p for p in docs.glob("design/*.md") if p.name != "README.md")
     pages = {path.name for path in written}
     for path in written:
-        (folder / path.name).write_text(in_place(path.read_text(encoding="utf-8"), pages), encoding="utf-8")
-    if (docs / "pictures").exists():
-        shutil.copytree(docs / "pictures", folder / "pictures")
+        text = with_results(in_place(path.read_text(encoding="utf-8"), pages))
+        (folder / path.name).write_text(text, encoding="utf-8")
+    table = (docs / "examples.md").read_text(encoding="utf-8")
+    (folder / "examples").mkdir()
+    for script in scripts():
+        (folder / "examples" / f"{script.stem}.md").write_text(example_page(script, table), encoding="utf-8")
     (folder / "all_commands.md").write_text(command_page(), encoding="utf-8")
     index = INDEX.format(
         guide="\n".join(GUIDE),
+        examples="\n".join(f"examples/{script.stem}" for script in scripts()),
         modules="\n".join(module_stem(name) for name, _ in MODULE_PAGES),
         written="\n".join(path.stem for path in written if path.stem not in GUIDE),
     )
     readme = in_place((ROOT / "README.md").read_text(encoding="utf-8"), pages)
     (folder / "index.md").write_text(readme + index, encoding="utf-8")
-    return len(FUNCTION_PAGES) + 1 + len(MODULE_PAGES) + len(written) + 2, len(functions)
+    return len(FUNCTION_PAGES) + 1 + len(MODULE_PAGES) + len(written) + len(scripts()) + 2, len(functions)
 
 
 def main() -> int:

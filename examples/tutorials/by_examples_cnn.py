@@ -107,7 +107,8 @@ def main(argv: list[str] | None = None) -> dict[str, float | str]:
     parameter_path = args.output / PARAMETER_FILE
     nn.save_parameters(str(parameter_path))
     error = classification_error(lambda images: digit_cnn(images, test=True)[0], digits)
-    print(f"  error on the training images {error:.2%}; parameters are in {parameter_path}")
+    print(f"  parameters are in {parameter_path}")
+    print(f"result: error on the training images {error:.2%}")
     return {
         "initial_loss": losses[0],
         "final_loss": float(np.mean(losses[-20:])),

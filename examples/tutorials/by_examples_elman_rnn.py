@@ -113,7 +113,8 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
         return elman(quarters(all_images), F.constant(0, (len(digits), HIDDEN)))[0]
 
     error = classification_error(read, digits)
-    print(f"  error on the training images {error:.2%}; figures are in {args.output}")
+    print(f"  figures are in {args.output}")
+    print(f"result: error on the training images {error:.2%}")
     return {
         "initial_loss": losses[0],
         "final_loss": float(np.mean(losses[-20:])),

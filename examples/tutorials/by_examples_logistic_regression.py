@@ -110,6 +110,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     dynamic_loss.backward()
     gradient_norm = float(np.sqrt(sum(np.sum(p.g**2) for p in parameters.values())))
     print(f"  loss {float(dynamic_loss.d):.4f}, norm of all gradients {gradient_norm:.4f}")
+    print(f"result: error on the training images {error:.2%}")
     return {
         "initial_loss": initial_loss,
         "final_loss": float(np.mean(losses[-20:])),

@@ -90,7 +90,8 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     save_responses(rows, args.output / "mlp_responses.png")
 
     error = classification_error(lambda images: perceptron(images)[0], digits)
-    print(f"  error on the training images {error:.2%}; figures are in {args.output}")
+    print(f"  figures are in {args.output}")
+    print(f"result: error on the training images {error:.2%}")
     return {"initial_loss": losses[0], "final_loss": float(np.mean(losses[-20:])), "error": error}
 
 

@@ -171,7 +171,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
         points = embed(shown, test=True).d.copy()
     save_map(points, shown_labels, args.output / "siamese_embedding.png")
     before, after = class_separation(untrained, shown_labels), class_separation(points, shown_labels)
-    print(f"  distance between classes over distance within: {before:.2f} before, {after:.2f} after training")
+    print(f"result: distance between classes over distance within {before:.2f} before, {after:.2f} after training")
     return {
         "initial_loss": float(np.mean(losses[:20])),
         "final_loss": float(np.mean(losses[-20:])),

@@ -17,7 +17,7 @@ import os
 from typing import Any
 
 import numpy as np
-from digits import load_digits
+from digits import load_digits, save_loss_curve
 from tutorial_options import add_device_options, positive_int, tutorial_parser
 
 import nnabla as nn
@@ -144,7 +144,9 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         scores = network(nn.Variable.from_numpy_array(images[~train]), comm, test=True)
     scores.forward()
     errors = float(np.mean(scores.d.argmax(1) != labels[~train].ravel()))
-    wrapper.say(f"test error {errors:.1%}")
+    if losses and wrapper.rank == 0:
+        save_loss_curve(losses, options.output / "data_parallel.png", f"{wrapper.n_procs} processes")
+    wrapper.say(f"result: test error {errors:.1%}, {wrapper.n_procs} processes")
     return {"gradients": gradients, "losses": losses, "errors": errors, "parameters": everyone}
 
 

@@ -142,6 +142,8 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     x.d[0, 0, 0, 0] = np.nan
     dirty = find_nan(loss)
     print(dirty)
+    culprit = dirty.split("'")[1]
+    print(f"result: {len(lines)} functions listed and profiled; the first NaN comes from {culprit}")
     return {
         "functions": lines,
         "parameters": nn.summary(y).parameters,

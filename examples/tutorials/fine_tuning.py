@@ -208,6 +208,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     panels[2].set(ylabel="percent wrong", title=f"{len(test[0])} new pictures, by chance 75 %")
     figure.savefig(args.output / "fine_tuning.png", dpi=110)
     plt.close(figure)
+    print(f"result: {', '.join(f'{name} {result[name]:.1%}' for name in curves)} of {len(test[0])} pictures wrong")
     return result
 
 

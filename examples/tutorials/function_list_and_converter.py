@@ -112,6 +112,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     command("convert", model, str(folder / "lenet.onnx"))
     result["onnx_bytes"] = (folder / "lenet.onnx").stat().st_size
     print(f"  {result['onnx_bytes']} bytes")
+    print(f"result: {len(pieces)} pieces, which differ from the whole by {result['difference']:.1e}")
     return result
 
 

@@ -127,6 +127,8 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     panels[1].set(xlabel="iteration", ylabel="scale of the loss", title="The dynamic scale")
     figure.savefig(args.output / "mixed_precision.png", dpi=120)
     plt.close(figure)
+    errors = ", ".join(f"{mode} {result[f'{mode} error']:.2%}" for mode in curves)
+    print(f"result: error on the training images {errors}")
     return result
 
 

@@ -297,6 +297,7 @@ def main(argv: list[str] | None = None) -> dict[str, float | int | bool]:
     results |= show_parameter_scopes()
     results |= show_training_by_hand(random)
     results |= train_length_network(args.iterations, random, args.output)
+    print(f"result: lengths learned with a mean error of {results['mean_error']:.4f}")
     return results
 
 

@@ -173,7 +173,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
             f"{losses[mode][0]:12.4f}{losses[mode][-1]:12.4f}"
         )
     ratio = float(np.median(milliseconds["dynamic"]) / np.median(milliseconds["static"]))
-    print(f"A dynamic step takes {ratio:.2f} times as long as a static one.")
+    print(f"result: a dynamic step takes {ratio:.2f} times as long as a static one")
     return {
         "static_ms": float(np.median(milliseconds["static"])),
         "dynamic_ms": float(np.median(milliseconds["dynamic"])),
