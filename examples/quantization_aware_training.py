@@ -95,7 +95,8 @@ def save_figure(
     panels[0].semilogy(np.convolve(losses, np.full(20, 1 / 20), mode="valid"), color="#0072B2")
     for name, start in starts.items():
         panels[0].axvline(start, color="#D55E00", linestyle=":")
-        panels[0].text(start, max(losses), f" {name}", color="#D55E00", va="top")
+        inside = panels[0].get_xaxis_transform()
+        panels[0].text(start, 0.97, f" {name}", color="#D55E00", va="top", transform=inside)
     panels[0].set(xlabel="update", ylabel="loss (mean of 20)", title="Float, recording, 8 bits")
     panels[1].hist(weights.ravel(), bins=200, color="#0072B2", alpha=0.5, label="as trained")
     panels[1].hist(rounded.ravel(), bins=200, color="#D55E00", alpha=0.6, label="rounded to 8 bits")
