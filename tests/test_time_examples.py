@@ -54,7 +54,8 @@ def test_the_page_has_rows_that_the_tool_finds(tool):
 
 def test_a_run(tool, tmp_path):
     """Seconds, result and pictures of a script that writes into the folder it runs in."""
-    program = "import os, sys\nopen(sys.argv[1] + '.png', 'wb').write(b'x')\nprint('result: first')\nprint('result:', os.listdir())\n"
+    lines = ["import os, sys", "open(sys.argv[1] + '.png', 'wb').write(b'x')", "print('result: first')"]
+    program = "\n".join([*lines, "print('result:', os.listdir())"])
     (tmp_path / "examples" / "a.py").write_text(program, encoding="utf-8")
     outcome = tool.run("python examples/a.py one")
     assert outcome.seconds > 0

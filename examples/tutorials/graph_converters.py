@@ -125,10 +125,8 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     axes.set_title("ResNet-50, rewritten")
     figure.savefig(args.output / "graph_converters.png", dpi=120)
     plt.close(figure)
-    shown = [
-        f"{name} {result[name]['ms']:.1f} ms" for name in ("original", "folded", "channels last") if name in result
-    ]
-    print(f"result: {', '.join(shown)} for 16 images")
+    times = [f"{name} {result[name]['ms']:.1f} ms" for name in ("as built", "folded", "channels last")]
+    print(f"result: {', '.join(times)} for {args.batch} images")
     return result
 
 
