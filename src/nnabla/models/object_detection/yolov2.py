@@ -94,21 +94,21 @@ class YoloV2(ObjectDetection):
         rows, columns = (length // CELL for length in new)
         shares = [a / b for a, b in zip((old[1] // CELL, old[0] // CELL), (columns, rows), strict=True)]
 
-        def on(name: str, change: Callable[[Any], object]) -> None:
+        def on(name: str, change: Callable[..., object], *given: Any) -> None:
             @callback.on_generate_function_by_name(name)
             def changed(f: Any) -> Any:
-                change(f)
+                change(f, *given)
                 return f
 
         for name, shape in _SHAPES.items():
-            on(name, lambda f, shape=shape: _set(f.proto.reshape_param.shape.dim, f, shape))
+            on(name, lambda f, shape: _set(f.proto.reshape_param.shape.dim, f, shape), shape)
         for name, stop in _STOPS.items():
-            on(name, lambda f, stop=stop: _set(f.proto.slice_param.stop, f, stop))
+            on(name, lambda f, stop: _set(f.proto.slice_param.stop, f, stop), stop)
         # Numbers of the cells along both axes, and the size of a cell as a share of the image.
         for name, cells in (("Arange", columns), ("Arange_2", rows)):
-            on(name, lambda f, cells=cells: setattr(f.proto.arange_param, "stop", cells))
+            on(name, lambda f, cells: setattr(f.proto.arange_param, "stop", cells), cells)
         for name, share in zip(("MulScalar_2", "MulScalar_3"), shares, strict=True):
-            on(name, lambda f, share=share: _scale(f.proto.mul_scalar_param, share))
+            on(name, lambda f, share: _scale(f.proto.mul_scalar_param, share), share)
         if old != new:
             on("Mul2", lambda f: _scale_anchors(f.inputs[1], shares))
 
