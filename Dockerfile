@@ -1,6 +1,6 @@
-# NNabla in Python, with its converters and command line; for a CPU, or a GPU by TORCH_INDEX:
-#   docker build -t nnabla .
-#   docker build -t nnabla:cuda --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu130 .
+# NNabla in Python, with its converters and command line. TORCH_INDEX is the address of an index of PyTorch's builds:
+# PyTorch's page "Get started" has those for a CPU and for each CUDA. Without it, pip's usual build comes.
+#   docker build -t nnabla --build-arg TORCH_INDEX=ADDRESS .
 ARG PYTHON=3.12
 FROM python:${PYTHON}-slim AS build
 WORKDIR /source
@@ -14,10 +14,9 @@ FROM python:${PYTHON}-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends gcc libc6-dev make \
     && rm -rf /var/lib/apt/lists/*
-# Where PyTorch comes from: the CPU build unless said otherwise.
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+ARG TORCH_INDEX=
 COPY constraints.txt /tmp/constraints.txt
-RUN python -m pip install --no-cache-dir --index-url ${TORCH_INDEX} "torch>=2.13"
+RUN python -m pip install --no-cache-dir ${TORCH_INDEX:+--index-url "${TORCH_INDEX}"} "torch>=2.13"
 COPY --from=build /wheels /wheels
 RUN wheel=$(ls /wheels/nnabla-*.whl) \
     && grep -v '^torch==' /tmp/constraints.txt > /tmp/others.txt \

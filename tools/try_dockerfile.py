@@ -103,8 +103,6 @@ def follow(text: str, folder: Path, torch_index: str | None) -> tuple[Stage, lis
         elif name == "RUN" and rest.split()[0] in SYSTEM:
             print(f"left out: RUN {rest}", flush=True)
         elif name == "RUN":
-            if torch_index is None:
-                rest = rest.replace("--index-url ${TORCH_INDEX} ", "")
             print(f"RUN {rest}", flush=True)
             stage.run(rest, **{**arguments, **({"TORCH_INDEX": torch_index} if torch_index else {})})
         elif name == "ENTRYPOINT":

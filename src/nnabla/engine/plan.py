@@ -224,9 +224,11 @@ def take_up(read: Sequence[Read]) -> None:
         if maker is None or isinstance(maker._operator, Callback):
             continue
         operator = maker._operator
-        wanted = operator.compute_dtype
-        if tensor.dtype is not wanted and not (operator.output_types or operator.whole or operator.as_is):
-            array._set(array._realize().to(wanted))
+        keeps_type = operator.output_types or operator.whole or operator.as_is
+        wanted = tensor.dtype if keeps_type else operator.compute_dtype
+        # Reading .d brings an array to the host.
+        if tensor.dtype is not wanted or tensor.device != operator.device:
+            array._set(array._realize().to(operator.device, wanted))
 
 
 def _tell_freed(function: Function | None) -> None:
