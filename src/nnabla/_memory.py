@@ -90,7 +90,7 @@ def large_blocks_apart() -> Iterator[None]:
 
 @contextmanager
 def collector_resting() -> Iterator[None]:
-    """Context, or decorator, without garbage collection: for code that makes many small objects which all stay."""
+    """Context without garbage collection: for code that makes many small objects which all stay."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ..files.stored import StoredParameter
 
 
-@collector_resting()
 def load(
     filename: Any,
     batch_size: int | None = None,
@@ -58,8 +57,11 @@ def load(
         >>> nn.graph_def.load(file, extension=".nntxt")(nn.Variable((2, 3))).shape
         (2, 3)
     """
-    found = read_files(filename, extension, "graph_def.load")
-    return graph_of(found.model, found.parameters, batch_size, exclude_parameter, parameter_only, parameter_scope, rng)
+    with collector_resting():
+        found = read_files(filename, extension, "graph_def.load")
+        return graph_of(
+            found.model, found.parameters, batch_size, exclude_parameter, parameter_only, parameter_scope, rng
+        )
 
 
 def read_files(filename: Any, extension: str, function: str) -> Contents:

@@ -26,7 +26,6 @@ class NnpNetwork:
         proto_network: as it was built.
     """
 
-    @collector_resting()
     def __init__(
         self, proto_network: ProtoNetwork, batch_size: int | None, callback: NnpNetworkPass | None = None
     ) -> None:
@@ -37,7 +36,7 @@ class NnpNetwork:
         described = Network(network)
         passes.change(described, network.owner.parameter_scope)
         self._variables: dict[str, Variable] = {}
-        with context_scope(network.current_context), InitialValues(network.owner) as initial:
+        with collector_resting(), context_scope(network.current_context), InitialValues(network.owner) as initial:
             self._build(described, passes, initial)
         self._inputs = {name: self._variables[name] for name in network.inputs}
         self._outputs = {name: self._variables[name] for name in network.outputs}
@@ -57,8 +56,9 @@ class NnpNetwork:
             passes.function(f).settle()
             for v in f.inputs:
                 # The callback may have put another one in the place of a parameter.
-                if v.variable is not None and v.variable is not self._variables[v.name]:
-                    self._set(v, v.variable)
+                given = v.variable if v.name in network.parameters else None
+                if given is not None and given is not self._variables[v.name]:
+                    self._set(v, given)
             for v, variable in zip(f.outputs, f.pf.graph_call(batch_size=self._batch), strict=True):
                 self._set(v, variable)
 
