@@ -21,7 +21,7 @@ def copy(tmp_path_factory):
     """A copy in which the page was followed."""
     root = tmp_path_factory.mktemp("copy")
     hidden = shutil.ignore_patterns("__pycache__", "_build")
-    for folder in ("src", "tests", "tools", "docs"):
+    for folder in ("src", "tests", "tools", "docs", "benchmarks", "examples"):
         shutil.copytree(ROOT / folder, root / folder, ignore=hidden)
     for file in ("conftest.py", "pyproject.toml", "README.md"):
         shutil.copy(ROOT / file, root / file)
