@@ -104,7 +104,6 @@ GUIDE = (
     "tflite",
     "tensorflow",
     "nnb",
-    "tflite",
     "support",
     "performance",
     "clients",

@@ -84,6 +84,7 @@ print("rank", os.environ["RANK"], "made", len(found["losses"]))
 """
 
 
+@pytest.mark.heavy
 def test_torchrun_starts_again_from_the_checkpoint(whole, tmp_path):
     """A process kills itself once; the parameters in the end are those of the run without that, bit for bit."""
     script = tmp_path / "killed_once.py"

@@ -1,4 +1,4 @@
-"""TensorFlow, where it is installed, and what its models compute. Elsewhere the tests that import this are skipped."""
+"""What models of TensorFlow compute, where it is installed."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ import warnings
 import numpy as np
 import pytest
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    tf = pytest.importorskip("tensorflow", reason="the extra `tensorflow` is not installed")
+
+def tensorflow():
+    """The module; a test that asks for it without the package is skipped."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pytest.importorskip("tensorflow", reason="the extra `tensorflow` is not installed")
 
 
 def of_frozen_graph(path, inputs, names, outputs):
     """What the nodes `outputs` of a ``.pb`` file compute of arrays for the nodes `names`."""
+    tf = tensorflow()
     message = tf.compat.v1.GraphDef()
     message.ParseFromString(path.read_bytes())
     whole = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(message, name=""), [])
@@ -25,6 +29,7 @@ def of_frozen_graph(path, inputs, names, outputs):
 
 def of_saved_model(path, **inputs):
     """What the signature of a SavedModel computes, by names of outputs."""
+    tf = tensorflow()
     function = tf.saved_model.load(str(path)).signatures["serving_default"]
     return {
         name: y.numpy()

@@ -19,8 +19,9 @@ from nnabla.errors import FormatError
 
 from ..case_networks import close
 from ..tflite.written_cases import BY_FUNCTION, excepted, written_network
-from .running import of_frozen_graph, of_saved_model, tf
+from .running import of_frozen_graph, of_saved_model, tensorflow
 
+tf = tensorflow()
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 

@@ -18,8 +18,9 @@ from nnabla.converters.tensorflow import (
 )
 from nnabla.errors import ArgumentError, FormatError
 
-from .running import of_frozen_graph, tf
+from .running import of_frozen_graph, tensorflow
 
+tf = tensorflow()
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 rng = np.random.RandomState(0)
