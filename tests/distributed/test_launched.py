@@ -126,7 +126,16 @@ def test_the_wrapper_of_the_tutorial(monkeypatch):
     assert wrapper.ctx.backend == ["cudnn:float"]
 
 
-def test_tutorial_alone(tmp_path, capsys, monkeypatch):
+@pytest.fixture
+def one_thread():
+    """The last bits of sums depend on the number of threads, which plans choose by the clock."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_tutorial_alone(tmp_path, capsys, monkeypatch, one_thread):
     """A process without a launcher does it all by itself, and goes on where it stopped."""
     for variable in VARIABLES:
         monkeypatch.delenv(variable, raising=False)
