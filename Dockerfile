@@ -16,7 +16,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 ARG TORCH_INDEX=
 COPY constraints.txt /tmp/constraints.txt
-RUN python -m pip install --no-cache-dir ${TORCH_INDEX:+--index-url "${TORCH_INDEX}"} "torch>=2.13"
+RUN python -m pip install --no-cache-dir ${TORCH_INDEX:+--index-url "${TORCH_INDEX}"} $(grep '^torch==' /tmp/constraints.txt)
 COPY --from=build /wheels /wheels
 RUN wheel=$(ls /wheels/nnabla-*.whl) \
     && grep -v '^torch==' /tmp/constraints.txt > /tmp/others.txt \
