@@ -15,9 +15,8 @@ import nnabla.functions as F
 import nnabla.parametric_functions as PF
 from nnabla.converters.nnp.release_table import LACKING
 from nnabla.files.model_messages import MODEL
-from nnabla.utils.save import save as save_nnp
 
-from .running import run
+from .running import run, save_networks
 
 REFERENCE = Path(__file__).resolve().parents[1] / "reference"
 rng = np.random.RandomState(0)
@@ -33,17 +32,7 @@ def archive(tmp_path):
     z = F.tanh(PF.affine(x, 3, name="b"))
     x.d = rng.randn(*x.shape)
     y.forward()
-    content = {
-        "networks": [
-            {"name": "net", "batch_size": 4, "outputs": {"y": y}, "names": {"x": x}},
-            {"name": "other", "batch_size": 4, "outputs": {"z": z}, "names": {"x": x}},
-        ],
-        "executors": [
-            {"name": "run", "network": "net", "data": ["x"], "output": ["y"]},
-            {"name": "more", "network": "other", "data": ["x"], "output": ["z"]},
-        ],
-    }
-    save_nnp(str(tmp_path / "m.nnp"), content)
+    save_networks(tmp_path / "m.nnp", x, ("net", "run", {"y": y}), ("other", "more", {"z": z}))
     return tmp_path / "m.nnp", x.d.copy(), y.d.copy()
 
 

@@ -17,7 +17,7 @@ from nnabla.converters.nnb import run as compute
 from nnabla.converters.nnb.model import DataType
 from nnabla.utils.save import save as save_nnp
 
-from .running import run
+from .running import run, save_networks
 
 
 @pytest.fixture
@@ -278,17 +278,7 @@ def test_functions_of_loops(tmp_path, capsys):
 def two_executors(path):
     x = nn.Variable((4, 3))
     y, z = F.relu(x), F.tanh(F.sigmoid(x))
-    content = {
-        "networks": [
-            {"name": "net", "batch_size": 4, "outputs": {"y": y}, "names": {"x": x}},
-            {"name": "other", "batch_size": 4, "outputs": {"z": z}, "names": {"x": x}},
-        ],
-        "executors": [
-            {"name": "run", "network": "net", "data": ["x"], "output": ["y"]},
-            {"name": "more", "network": "other", "data": ["x"], "output": ["z"]},
-        ],
-    }
-    save_nnp(str(path), content)
+    save_networks(path, x, ("net", "run", {"y": y}), ("other", "more", {"z": z}))
 
 
 def test_the_network_of_another_executor(tmp_path):

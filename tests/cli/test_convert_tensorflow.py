@@ -10,9 +10,8 @@ import pytest
 import nnabla as nn
 import nnabla.functions as F
 import nnabla.parametric_functions as PF
-from nnabla.utils.save import save as save_nnp
 
-from .running import run
+from .running import run, save_networks
 
 needs = pytest.mark.skipif(
     importlib.util.find_spec("tensorflow") is None, reason="the extra `tensorflow` is not installed"
@@ -28,11 +27,7 @@ def archive(tmp_path):
     y = F.softmax(PF.affine(F.max_pooling(F.relu(PF.convolution(x, 2, (3, 3), name="c")), (2, 2)), 5, name="a"))
     x.d = np.random.RandomState(0).standard_normal(x.shape)
     y.forward()
-    content = {
-        "networks": [{"name": "net", "batch_size": 4, "outputs": {"y": y}, "names": {"x": x}}],
-        "executors": [{"name": "run", "network": "net", "data": ["x"], "output": ["y"]}],
-    }
-    save_nnp(str(tmp_path / "m.nnp"), content)
+    save_networks(tmp_path / "m.nnp", x, ("net", "run", {"y": y}))
     nn.clear_parameters()
     return tmp_path / "m.nnp", x.d.astype(np.float32), y.d.copy()
 

@@ -104,7 +104,5 @@ def test_killed_training_leaves_whole_results_or_none(trainer):
 
 
 @pytest.mark.heavy
-def test_killed_very_often(trainer, request):
-    if "heavy" not in request.config.option.markexpr:
-        pytest.skip("some minutes; runs with -m heavy")
+def test_killed_very_often(trainer):
     assert kill_and_look(trainer, ALL_KILLS, 2) >= ALL_KILLS // 2

@@ -49,9 +49,7 @@ def test_random_graphs_are_right() -> None:
 
 
 @pytest.mark.heavy
-def test_many_random_graphs_are_right(request) -> None:
-    if "heavy" not in request.config.option.markexpr:
-        pytest.skip("half a minute; runs with -m heavy")
+def test_many_random_graphs_are_right() -> None:
     for seed in range(MANY):
         check_graph(seed)
 

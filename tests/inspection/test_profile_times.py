@@ -16,12 +16,6 @@ from .networks import lenet_loss
 pytestmark = pytest.mark.heavy
 
 
-@pytest.fixture(autouse=True)
-def idle(request):
-    if "heavy" not in request.config.option.markexpr:
-        pytest.skip("needs an idle machine; runs with -m heavy")
-
-
 def test_totals_of_a_step():
     """Functions and the solver, with steps in between that nobody measures: within 10 %, the median of nine."""
     loss, solver = lenet_loss(batch=64)
