@@ -218,6 +218,8 @@ def compile_backward(order: Sequence[Function], root: Variable, clear_buffer: bo
     plan = BackwardPlan(lower(program), order)
     (plan.seed,) = program.roots
     plan.read = [number for number, value in enumerate(program.values) if value.source in (ARRAY, INPUT_ARRAY)]
+    plan.reads += [*plan.read, plan.seed]
+    plan.reads_kept = True
     maker = order[-1]
     outputs = [b.data for b in maker._outputs]
     # A variable whose parent the user has set is not among them. Its gradient is not propagated further.

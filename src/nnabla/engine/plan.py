@@ -17,6 +17,7 @@ from ..graph.function import Function
 from ..graph.hooks import function_freed_hooks
 from ..graph.lines import line_of
 from ..graph.setup import described
+from .capture import capture_for
 from .frame import make_frame
 from .lowering import Lowered
 from .steps import LeafSlot, Step
@@ -53,6 +54,10 @@ class Plan:
         # All graphs of the form run on as many threads.
         self.threads = choice_for([*put_out, *[v.size for function in computed for v in function._inputs]])
 
+        # Numbers of the values that runs read before they write them; and whether what forward left in operators, too.
+        self.reads = list(self.leaves)
+        self.reads_kept = False
+
     def bind(self, order: Sequence[Function]) -> BoundPlan:
         """What runs it in the graph of these functions."""
         return BoundPlan(self, order)
@@ -66,7 +71,7 @@ class BoundPlan:
         order: the functions of the graph.
     """
 
-    __slots__ = ("_is_new", "_short", "_threads", "frame", "functions", "leaves", "plan", "steps")
+    __slots__ = ("_capture", "_is_new", "_short", "_threads", "frame", "functions", "leaves", "plan", "steps")
 
     # Number of elements of all outputs of the largest plan that has run.
     _largest: ClassVar[int] = 0
@@ -81,7 +86,8 @@ class BoundPlan:
         for i in plan.freed:
             self.frame[i]._cleared = FREED
         self._is_new = plan.extent > 0
-        self._short = plan.short
+        self._capture = capture_for(order, plan.reads, plan.reads_kept)
+        self._short = plan.short and self._capture is None
         self._threads = plan.threads
 
     def run(self) -> None:
@@ -101,7 +107,7 @@ class BoundPlan:
             if self._short:
                 for step in self.steps:
                     step(frame)
-            else:
+            elif self._capture is None or not self._capture.run(self):
                 with below_autograd():
                     for step in self.steps:
                         step(frame)

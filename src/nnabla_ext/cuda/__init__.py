@@ -9,6 +9,7 @@ import torch
 
 from nnabla._memory import size_text
 from nnabla.context import TYPE_CONFIGS, Context
+from nnabla.engine.capture import option
 from nnabla.errors import ArgumentError, ExtensionError
 from nnabla.logger import logger
 
@@ -20,6 +21,7 @@ __all__ = [
     "get_device_count",
     "get_devices",
     "print_memory_cache_map",
+    "set_graph_capture",
     "synchronize",
 ]
 
@@ -88,3 +90,12 @@ def print_memory_cache_map(device_id: str | int = "0") -> None:
     used = torch.cuda.memory_allocated(device)
     free = torch.cuda.memory_reserved(device) - used
     print(f"cache_map(device_id: {device}, mem_type: cuda, used: {size_text(used)}, free: {size_text(free)})")
+
+
+def set_graph_capture(is_on: bool) -> None:
+    """Say whether settled runs of static graphs are repeated by the GPU itself, as CUDA graphs; see `docs/graphs.md`.
+
+    Args:
+        is_on: at first it is off, unless the environment variable ``NNABLA_CUDA_GRAPHS`` is 1.
+    """
+    option.is_on = bool(is_on)

@@ -15,6 +15,7 @@ from ..cuda import (
     get_devices,
     gpu_context,
     print_memory_cache_map,
+    set_graph_capture,
     synchronize,
 )
 
@@ -26,6 +27,7 @@ __all__ = [
     "get_device_count",
     "get_devices",
     "print_memory_cache_map",
+    "set_graph_capture",
     "synchronize",
 ]
 
