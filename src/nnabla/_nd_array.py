@@ -318,9 +318,7 @@ class NdArray:
         if tensor.device.type != "cpu":
             tensor = moved(tensor, _HOST)
             self._set(tensor)
-        if not tensor.is_contiguous():
-            tensor = tensor.contiguous()
-            self._set(tensor)
+        tensor = self._contiguous()
         if mode == "r":
             view = tensor.numpy()
             view.flags.writeable = False
@@ -464,11 +462,8 @@ class NdArray:
 
         The address is valid until the array is next written by something else.
         """
-        tensor = self._own(torch_dtype(dtype), (ctx or current.context).device)
-        if not tensor.is_contiguous():
-            tensor = tensor.contiguous()
-            self._set(tensor)
-        return tensor.data_ptr()
+        self._own(torch_dtype(dtype), (ctx or current.context).device)
+        return self._contiguous().data_ptr()
 
     def copy_from(self, arr: NdArray, use_current_context: bool = True) -> NdArray:
         """Copy the values of `arr`, which has the same shape.
@@ -500,8 +495,8 @@ class NdArray:
     def _contiguous(self) -> torch.Tensor:
         tensor = self._realize()
         if not tensor.is_contiguous():
-            tensor = tensor.contiguous()
-            self._set(tensor)
+            # Not counted in `moves`: type and values stay, and plans do this, too.
+            tensor = self._tensor = tensor.contiguous()
         return tensor
 
     def view(self, shape: Iterable[int]) -> NdArray:

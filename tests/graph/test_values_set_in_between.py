@@ -7,6 +7,8 @@ import pytest
 
 import nnabla as nn
 import nnabla.functions as F
+import nnabla.parametric_functions as PF
+from nnabla._nd_array import moves
 from nnabla.function import PythonFunction
 
 NEW = np.array([[0.5, -0.25, 0.125], [0.75, 0.0, -0.5]])
@@ -113,3 +115,17 @@ def test_no_step_runs_twice():
     with pytest.raises(RuntimeError, match="no"):
         y.forward()
     assert failing.calls == 1
+
+
+def test_a_settled_step_moves_nothing():
+    """A result that is not contiguous becomes so for a view. Backward must not look at all that it reads for that."""
+    x = nn.Variable((2, 4, 6))
+    h = F.transpose(PF.affine(x, 5, base_axis=2, name="a"), (1, 0, 2))
+    loss = F.mean(PF.affine(F.reshape(h, (4, 10)), 3, name="b"))
+    counts = []
+    for step in range(4):
+        x.d = np.full(x.shape, step)
+        loss.forward(clear_no_need_grad=True)
+        loss.backward(clear_buffer=True)
+        counts.append(moves.value)
+    assert len(set(counts[1:])) == 1

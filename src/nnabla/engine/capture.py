@@ -2,13 +2,13 @@
 
 Telling it costs some microseconds for each kernel, more than many kernels of small networks take. A graph repeats the
 same kernels on the same addresses, whatever Python would do meanwhile. So it stands for a run only where all that the
-run would read is where it was at the capture: the tensors of inputs, of parameters, of what forward has left behind, and
-whether gradients are to be added to. Else the plan runs as usual. A plan is captured when a few runs were alike.
+run would read is where it was at the capture: the tensors of inputs, of parameters, of what forward has left behind,
+and whether gradients are to be added to. Else the plan runs as usual. A plan is captured when a few runs were alike.
 
-What could not be repeated is never captured: functions of users, functions that draw random numbers, those whose shapes
-depend on data, those whose gradient autograd derives. What the GPU refuses to capture (a kernel that waits for a result)
-runs as usual for good. After a replay, arrays hold the tensors that they held after the capture: tensors of the graph,
-whose values change with the next replay.
+What could not be repeated is never captured: functions of users, functions that draw random numbers, those whose
+shapes depend on data, those whose gradient autograd derives. What the GPU refuses to capture (a kernel that waits for
+a result) runs as usual for good. After a replay, arrays hold the tensors that they held after the capture: tensors of
+the graph, whose values change with the next replay.
 
 Switched on by `nnabla_ext.cuda.set_graph_capture`, or by the environment variable ``NNABLA_CUDA_GRAPHS=1``. So far
 nobody has run it on a GPU: tests put a recorder of calls in the place of one.
@@ -158,7 +158,7 @@ class Capture:
             found += [function._operator.kept for function in plan.functions if function is not None]
         for entry in frame:
             if type(entry) is Buffers:
-                grad = entry._grad
+                grad = entry.grad
                 # Added to, or written where nothing or zero is promised; another promise is a number that may change.
                 found += [grad, grad._tensor, object() if grad._fill else None]
         return found
@@ -181,7 +181,7 @@ def _state(plan: Any) -> _State:
         elif isinstance(entry, (NdArray, CastSlot)):
             state.append((entry, "_tensor", entry._tensor))
         elif type(entry) is Buffers:
-            state += [(entry._grad, "_tensor", entry._grad._tensor), (entry._grad, "_fill", entry._grad._fill)]
+            state += [(entry.grad, "_tensor", entry.grad._tensor), (entry.grad, "_fill", entry.grad._fill)]
     return state + [(f._operator, "kept", f._operator.kept) for f in plan.functions if f is not None]
 
 
