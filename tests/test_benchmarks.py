@@ -1,6 +1,7 @@
 """What `make bench` says of its figures: regressions, noise, and how much arithmetic a step takes."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -146,3 +147,32 @@ def test_an_interrupted_run_keeps_its_rows(modules, monkeypatch, tmp_path, capsy
     )
     assert len(run.measure(["mlp", "lenet"], pool, columns, options, run.QUICK).rows) == 1
     assert "for want of the baseline" in capsys.readouterr().err
+
+
+COUNTS = """#!{python}
+# Stands for Valgrind: a start of 1000 instructions, and 7,500 for each step of the checkout "before", 8,000 of another.
+import json, os, sys
+steps = [json.loads(line) for line in sys.stdin][1]["steps"]
+each = 7500 if "before" in os.environ["PYTHONPATH"] else 8000
+print(json.dumps({{"values": [1.0]}}))
+print(f"==1== I   refs:      {{1000 + each * steps:,}}", file=sys.stderr)
+"""
+
+
+def test_instructions_of_a_step(modules, monkeypatch, tmp_path, capsys):
+    import instructions
+
+    valgrind = tmp_path / "valgrind"
+    valgrind.write_text(COUNTS.format(python=sys.executable))
+    valgrind.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(sys, "argv", ["instructions.py", "mlp", "--before", str(tmp_path / "before")])
+    assert instructions.main() == 1
+    assert capsys.readouterr().out == "mlp: 7,500 before, 8,000 now, 1.067 (more)\n"
+
+
+def test_instructions_of_a_worker_that_fails(modules):
+    import instructions
+
+    with pytest.raises(RuntimeError, match="no instructions were counted: KeyError: 'no such case'"):
+        instructions.counted("==1== I refs: 1,000\nKeyError: 'no such case'\n==1==", "")
