@@ -221,6 +221,9 @@ def _prepare(case: Case, pool: Pool, folder: Path, row: Row) -> list[str]:
     ready = []
     parameters = folder / "parameters.npz"
     for name, worker in pool.workers.items():
+        cases = worker.implementation.cases
+        if cases is not None and (case.program or case.name) not in cases:
+            continue
         if worker.implementation.worker != "nnabla" and not parameters.exists():
             row.failures[name] = "no NNabla made the parameters to start from"
             continue

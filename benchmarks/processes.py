@@ -17,7 +17,25 @@ SOURCE = HERE.parent / "src"
 NNABLA139_ENVIRONMENT = HERE / ".nnabla139"
 # Environment variables that set the number of threads.
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-BEFORE, ONE_THREAD, ALL_THREADS = "before", "ours_one", "ours_all"
+BEFORE, ONE_THREAD, ALL_THREADS, COMPILED = "before", "ours_one", "ours_all", "ours_compiled"
+# What `nn.compile` is measured on: training steps and inference on a graph that is built once.
+COMPILED_CASES = frozenset(
+    {
+        "mlp",
+        "lenet",
+        "cnn12_static",
+        "resnet18",
+        "elman_rnn",
+        "lstm",
+        "transformer",
+        "transformer_small",
+        "bert",
+        "gru",
+        "wgan_gp",
+        "resnet18_infer_1",
+        "resnet18_infer_8",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -37,6 +55,8 @@ class Implementation:
     """Environment variables, in the place of those that hold for all."""
     default: bool = True
     """Whether it is measured where nobody asks for it."""
+    cases: frozenset[str] | None = None
+    """Names of those that it is measured on; None for all that it has."""
 
     def environment(self, threads: int) -> dict[str, str]:
         # Without byte code on disk an import would be timed that compiles, unlike that of an installed package.
@@ -64,6 +84,14 @@ def implementations(nnabla139: str | None, before: Path | None = None) -> dict[s
     columns = (
         Implementation("ours", "ours", "nnabla", source=SOURCE, module="nnabla"),
         Implementation("nnabla139", "NNabla 1.39", "nnabla", python=original, module="nnabla"),
+        Implementation(
+            COMPILED,
+            "ours, nn.compile",
+            "nnabla",
+            source=SOURCE,
+            settings={"NNABLA_COMPILE": "1"},
+            cases=COMPILED_CASES,
+        ),
         Implementation("torch", "PyTorch", "torch", module="torch"),
         Implementation("torch_tuned", "PyTorch, tuned", "torch_tuned"),
         Implementation("torch_compile", "torch.compile", "torch_compile"),

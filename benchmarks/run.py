@@ -60,7 +60,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument(
         "--baseline",
         default="ours",
-        choices=columns[:2],
+        choices=columns[:3],
         help="whose figures the ratios compare (default: ours)",
     )
     parser.add_argument(

@@ -332,6 +332,10 @@ print("loaded", *(set(sys.modules) - before))
     rooms = {name.split(".")[1] for name in loaded if name.startswith("nnabla.")}
     assert rooms & LOADED_WHEN_USED == set()
     assert {name.split(".")[0] for name in loaded} & OTHERS_LOADED_WHEN_USED == set()
+    # Nothing of what compiles graphs.
+    assert "nnabla.engine.compiling" in loaded
+    assert not [name for name in loaded if name.startswith(("torch._inductor", "torch._dynamo", "torch._functorch"))]
+    assert not {"nnabla.engine.compiled_plan", "nnabla.engine.inductor", "nnabla.engine.joint_step"} & set(loaded)
 
 
 def test_modules_that_nnabla_has_without_import():

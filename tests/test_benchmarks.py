@@ -87,7 +87,7 @@ class _Pool:
         seconds = next(self._pace)
 
         class Worker:
-            implementation = SimpleNamespace(worker="nnabla")
+            implementation = SimpleNamespace(worker="nnabla", cases=None)
 
             def ask(self, do, steps=1, **arguments):
                 return {"seconds": steps * seconds, "supported": True, "operations": 1}
@@ -107,6 +107,29 @@ def test_rounds_of_several_processes(modules, of_process, figures):
     found = measure_case(find_case("mlp"), pool, Effort(7, 0.5, of_process))
     assert found.figures == {"ours": figures}
     assert pool.started == len(set(figures))
+
+
+def test_compiled_graphs_are_a_column_on_the_rows_that_they_are_for(modules):
+    from cases import CASES, find_case
+    from measure import Effort, measure_case
+    from processes import COMPILED, COMPILED_CASES, implementations
+    from run import parse_arguments
+
+    columns = implementations(None)
+    compiled = columns[COMPILED]
+    assert compiled.default
+    assert compiled.environment(2)["NNABLA_COMPILE"] == "1"
+    assert CASES.keys() >= COMPILED_CASES
+    assert parse_arguments(["--baseline", COMPILED, "--peers", "jax"]).baseline == COMPILED
+    # All parameters come from the first column, which must be a program of NNabla.
+    names = list(columns)
+    assert names.index(COMPILED) < min(i for i, name in enumerate(names) if columns[name].worker != "nnabla")
+    pool = _Pool([1.0, 2.0])
+    pool.restart(COMPILED)
+    pool.workers[COMPILED].implementation = compiled
+    effort = Effort(1, 0.5)
+    assert measure_case(find_case("mlp"), pool, effort).figures == {"ours": [1e3], COMPILED: [2e3]}
+    assert measure_case(find_case("build"), pool, effort).figures == {"ours": [1e3]}
 
 
 def test_operations_of_a_step(modules):

@@ -90,6 +90,7 @@ GUIDE = (
     "migration",
     "graphs",
     "training",
+    "compile",
     "distributed",
     "scaling",
     "data",

@@ -29,6 +29,7 @@ from .callback import (
     unset_solver_pre_hook,
 )
 from .context import Context, context_scope, get_current_context, set_default_context
+from .engine.compiling import compile
 from .engine.forward import forward_all
 from .graph.lines import record_lines, set_record_lines
 from .graph.modes import no_grad

@@ -10,6 +10,8 @@ costs what it costs in torch. ``xs`` below is a list of tensors; an underscore a
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from operator import attrgetter
 from typing import Any
 
@@ -97,3 +99,53 @@ set_mkldnn_enabled = _C._set_mkldnn_enabled  # torch.backends.mkldnn.flags
 
 # How often a tensor's memory was written to in place.
 version_of = attrgetter("_version")  # a copy, and torch.equal
+
+
+def without_values(examples: Sequence[torch.Tensor], **options: Any) -> tuple[Any, list[torch.Tensor]]:
+    """Tensors that have all of others but values, and the mode that they were made in.
+
+    Each has memory of its own, whatever the others have in common: what is found out about them must hold when they
+    have not. The public way is ``device="meta"``, on which operators do not check devices.
+    """
+    from torch._subclasses import FakeTensorMode
+
+    mode = FakeTensorMode(allow_non_fake_inputs=True, **options)
+    with mode:
+        return mode, [torch.empty_strided(x.shape, x.stride(), dtype=x.dtype, device=x.device) for x in examples]
+
+
+def inductor() -> Any:
+    """The compiler, which takes a second to import. The public way is torch.compile, which looks at all arguments of
+    every call."""
+    import torch._inductor.compile_fx as module
+
+    return module
+
+
+def functorch_settings(**settings: Any) -> Any:
+    """Context in which settings of torch's tracer for graphs have other values."""
+    import torch._functorch.config as module
+
+    return module.patch(**settings)
+
+
+@contextmanager
+def fixed_shapes(examples: Sequence[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
+    """Context in which a graph for `examples` may be given to the compiler; gives tensors that stand for them.
+
+    With real tensors the compiler keeps nothing on disk: it asks an environment of shapes what it took for granted.
+    """
+    from torch._guards import TracingContext, tracing
+    from torch.fx.experimental.symbolic_shapes import ShapeEnv
+
+    mode, tensors = without_values(examples, shape_env=ShapeEnv(), static_shapes=True)
+    with tracing(TracingContext(mode)):
+        yield tensors
+
+
+def traced_metadata() -> Any:
+    """What is known of the graph that is being compiled; None outside."""
+    from torch._guards import TracingContext
+
+    context = TracingContext.try_get()
+    return None if context is None else context.fw_metadata

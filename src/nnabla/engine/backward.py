@@ -16,6 +16,7 @@ from ..graph.function import Function
 from ..graph.hooks import combined, function_post_hooks, function_pre_hooks
 from ..graph.setup import with_gaps
 from ..graph.variable import Hook, Variable
+from .compiling import is_compiled
 from .frame import ARRAY, INPUT_ARRAY
 from .immediate import given_tensors
 from .lowering import lower
@@ -214,8 +215,13 @@ def _seed(root: Variable, grad: Any) -> torch.Tensor:
 
 def compile_backward(order: Sequence[Function], root: Variable, clear_buffer: bool) -> BackwardPlan:
     """Make one step for each function that has a gradient, and free what the options allow."""
-    program = improved(record_backward(order, root, clear_buffer))
+    recorded = record_backward(order, root, clear_buffer)
+    program = improved(recorded)
     plan = BackwardPlan(lower(program), order)
+    if is_compiled((root,)):
+        from .compiled_plan import prepare
+
+        prepare(plan, program, recorded)
     (plan.seed,) = program.roots
     plan.read = [number for number, value in enumerate(program.values) if value.source in (ARRAY, INPUT_ARRAY)]
     plan.reads += [*plan.read, plan.seed]

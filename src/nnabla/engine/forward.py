@@ -9,6 +9,7 @@ from ..graph.epoch import epoch
 from ..graph.function import Function
 from ..graph.hooks import combined, function_post_hooks, function_pre_hooks
 from ..graph.variable import Hook, Variable
+from .compiling import is_compiled
 from .lowering import lower
 from .passes import improved
 from .plan import Plan
@@ -73,4 +74,11 @@ def compile_forward(
     order: Sequence[Function], roots: Sequence[Variable], clear_buffer: bool, clear_no_need_grad: bool
 ) -> Plan:
     """Make one step for each function, and free what the options allow."""
-    return Plan(lower(improved(record_forward(order, roots, clear_buffer, clear_no_need_grad))), order)
+    program = record_forward(order, roots, clear_buffer, clear_no_need_grad)
+    better = improved(program)
+    plan = Plan(lower(better), order)
+    if is_compiled(roots):
+        from .compiled_plan import prepare
+
+        prepare(plan, better, program)
+    return plan

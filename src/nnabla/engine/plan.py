@@ -51,6 +51,11 @@ class Plan:
         self.extent = sum(put_out)
         if self.extent < _WORTH_CARE:
             self.extent = 0
+        # Whether it is to be compiled, see `compiled_plan`; by what, for the first graph that it is bound to; and what
+        # came of that.
+        self.compiles = False
+        self.pending: Callable[[BoundPlan], tuple[bool, Any]] | None = None
+        self.compiled: Any = None
         # All graphs of the form run on as many threads.
         self.threads = choice_for([*put_out, *[v.size for function in computed for v in function._inputs]])
 
@@ -71,7 +76,18 @@ class BoundPlan:
         order: the functions of the graph.
     """
 
-    __slots__ = ("_capture", "_is_new", "_short", "_threads", "frame", "functions", "leaves", "plan", "steps")
+    __slots__ = (
+        "_capture",
+        "_is_usual",
+        "_short",
+        "_threads",
+        "frame",
+        "functions",
+        "leaves",
+        "pending",
+        "plan",
+        "steps",
+    )
 
     # Number of elements of all outputs of the largest plan that has run.
     _largest: ClassVar[int] = 0
@@ -85,15 +101,17 @@ class BoundPlan:
         # Only a read without values asks whether an array was cleared, so this can be said in advance.
         for i in plan.freed:
             self.frame[i]._cleared = FREED
-        self._is_new = plan.extent > 0
         self._capture = capture_for(order, plan.reads, plan.reads_kept)
         self._short = plan.short and self._capture is None
         self._threads = plan.threads
+        self.pending, plan.pending = plan.pending, None
+        # Whether the next run carries out the steps one after the other, and nothing else.
+        self._is_usual = not plan.extent and not plan.compiles
 
     def run(self) -> None:
         """Replay."""
-        if self._is_new:
-            self._run_first(self.run)
+        if not self._is_usual:
+            self._run_unusually()
             return
         frame = self.frame
         step: Step | None = None
@@ -117,6 +135,44 @@ class BoundPlan:
             if threads > 1:
                 self._threads.stop(threads)
 
+    def _run_unusually(self) -> None:
+        """Run for the first time, or what is compiled."""
+        plan = self.plan
+        if plan.extent:
+            self._run_first(self.run)
+        elif self.pending is not None:
+            self._load()
+            is_finished, plan.compiled = self.pending(self)
+            if is_finished:
+                self.pending = None
+                plan.compiles = plan.compiled is not None
+        elif plan.compiled is not None:
+            with Chosen(self._threads):
+                self._load()
+                plan.compiled.run(self)
+        else:
+            # Nothing in it is worth compiling, or another graph of the form has not come to it yet.
+            was, self._is_usual = plan.compiles, True
+            try:
+                self.run()
+            finally:
+                self._is_usual = not was
+
+    def _load(self) -> None:
+        for leaf in self.leaves:
+            if leaf.buffers.data._tensor is not leaf.source:
+                leaf.load()
+
+    def run_from(self, start: int) -> None:
+        """Replay the rest, from the step of that number on."""
+        step: Step | None = None
+        try:
+            with below_autograd():
+                for step in self.steps[start:]:
+                    step(self.frame)
+        except Exception as error:
+            self._explain(step, error)
+
     def run_with_hooks(
         self,
         pre_hook: Callable[[Function], Any] | None,
@@ -128,9 +184,14 @@ class BoundPlan:
         Args:
             may_write: whether they may write to what functions have in common.
         """
-        if self._is_new:
-            self._run_first(lambda: self.run_with_hooks(pre_hook, post_hook, may_write))
-            return
+        if not self._is_usual:
+            if self.plan.compiles:
+                from .inductor import tell_once
+
+                tell_once("with hooks, a graph runs as usual")
+            if self.plan.extent:
+                self._run_first(lambda: self.run_with_hooks(pre_hook, post_hook, may_write))
+                return
         with Chosen(self._threads):
             self._run_with_hooks(pre_hook, post_hook, may_write)
 
@@ -169,7 +230,7 @@ class BoundPlan:
         """Run for the first time, which leaves plenty of small blocks behind; see `nnabla._memory`."""
         kind = type(self)
         extent, self.plan.extent = self.plan.extent, 0
-        self._is_new = False
+        self._is_usual = not self.plan.compiles
         if extent > _GROWTH * kind._largest:
             kind._largest = extent
             with large_blocks_apart():

@@ -14,6 +14,7 @@ from ..graph.function import Function
 from ..graph.hooks import function_freed_hooks
 from ..graph.order import topological
 from ..graph.variable import Variable
+from .compiling import is_compiled
 from .fingerprint import fingerprint_of
 from .passes import left_out
 from .plan import Plan
@@ -95,7 +96,7 @@ class PlanCache:
             setup_again(order)
             inherit_need_grad(order)
         form, shared = fingerprint_of(order, roots, readers=options[0] == "forward")
-        key = form, options, bool(function_freed_hooks), left_out()
+        key = form, options, bool(function_freed_hooks), left_out(), is_compiled(roots)
         plans = _plans_of_all if shared else self._own
         plan = plans.get(key)
         if plan is None:

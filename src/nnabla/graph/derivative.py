@@ -16,6 +16,7 @@ from .._private_torch import (
     version_of,
 )
 from .operator import Operator
+from .tracing import is_traced
 
 # Plans run below autograd's dispatch keys, which saves a part of the cost of every small call. To differentiate,
 # these are the keys to come back to.
@@ -27,7 +28,8 @@ below_autograd = AutoDispatchBelowAutograd
 
 def autograd_on() -> Any:
     """Context in which torch's autograd sees operations again, inside of `below_autograd`."""
-    return ForceDispatchKeyGuard(_INCLUDED, _EXCLUDED)
+    # A trace is a dispatch mode, which the keys of the start of the process would take away.
+    return torch.enable_grad() if is_traced() else ForceDispatchKeyGuard(_INCLUDED, _EXCLUDED)
 
 
 def vector_jacobian(

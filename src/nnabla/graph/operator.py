@@ -106,6 +106,9 @@ class Operator:
     constants: ClassVar[tuple[str, ...]] = ()
     # Inputs by name that are integers by nature: they arrive as int64 whatever type the array holds.
     indices: ClassVar[tuple[str, ...]] = ()
+    # Whether indices are checked in a trace, too, by `tracing.assume`: compiled code would read, or end the process,
+    # where they lead.
+    checks_indices: ClassVar[bool] = False
     # Inputs by name that forward changes in place: they arrive as the array's own memory.
     updated: ClassVar[tuple[str, ...]] = ()
     # Computes with integers in the type of its first input, where that holds integers.

@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..graph.tracing import is_traced
+
 # Of running statistics.
 Running = tuple[Tensor | None, Tensor | None]
 
@@ -58,6 +60,8 @@ def normalized_by_batch(
     if half:
         # Beside half precision arrays, ATen wants parameters in float32.
         weight, bias = (None if v is None else v.float() for v in (weight, bias))
+    if is_traced():
+        return _as_formula(x, weight, bias, running, momentum, eps)
     if x.requires_grad or (weight is not None and weight.requires_grad) or (bias is not None and bias.requires_grad):
         return _by_differences(x, weight, bias, running, momentum, eps)
     on_cpu = x.is_cpu
@@ -77,6 +81,28 @@ def normalized_by_batch(
         if moved is not None and value is not None:
             moved.copy_(value)
     return _by_differences(x, weight, bias, running, momentum, eps)
+
+
+def _as_formula(
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, running: Running, momentum: float, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`normalized_by_batch` for a trace: no look at values is needed for ``(x - mean) * scale``."""
+    dtype = x.dtype
+    wide = x.to(torch.promote_types(dtype, torch.float32))
+    variance, mean = torch.var_mean(wide, [0, *range(2, x.ndim)], correction=0)
+    running_mean, running_variance = running
+    if running_mean is not None and running_variance is not None:
+        count = x.numel() // x.shape[1]
+        running_mean.lerp_(mean.detach(), momentum)
+        running_variance.lerp_(variance.detach() * (count / (count - 1) if count > 1 else math.nan), momentum)
+    inverse = (variance + eps).rsqrt()
+    return _moved(wide, weight, bias, mean, inverse).to(dtype), mean, inverse
+
+
+def _moved(x: Tensor, weight: Tensor | None, bias: Tensor | None, mean: Tensor, inverse: Tensor) -> Tensor:
+    each = (-1,) + (1,) * (x.ndim - 2)
+    y = (x - mean.view(each)) * (inverse if weight is None else inverse * weight).view(each)
+    return y if bias is None else y + bias.view(each)
 
 
 def _by_differences(
@@ -120,6 +146,9 @@ def normalized_by(
     if dtype in (torch.float16, torch.bfloat16):
         weight, bias = (None if v is None else v.float() for v in (weight, bias))
         mean, variance = mean.float(), variance.float()
+    if is_traced():
+        wide = x.to(torch.promote_types(dtype, torch.float32))
+        return _moved(wide, weight, bias, mean, (variance + eps).rsqrt()).to(dtype)
     if x.is_cpu and not _are_near(mean, variance, eps):
         wide = x.to(torch.promote_types(dtype, torch.float32))
         x, mean = wide - mean.view((-1,) + (1,) * (x.ndim - 2)), torch.zeros_like(mean)

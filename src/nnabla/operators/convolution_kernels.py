@@ -11,6 +11,8 @@ Two faults of oneDNN, the library that ATen calls, are kept away from here, what
 - A forward convolution, channels last, with a bias, follows a null pointer where a window sees padding only
   (uxlfoundation/oneDNN issue 5942). Such convolutions are computed in contiguous format.
 
+For the same reason no compiler gets to see a convolution (`refuse_tracing`): it might choose other formats.
+
 ATen's own part goes wrong where axes of length 1 have unusual strides, see `layout`: nothing gets there with such.
 """
 
@@ -25,11 +27,14 @@ import torch
 from torch import Tensor
 
 from ..graph.operator import Operator, Shape
+from ..graph.tracing import refuse_tracing
 from .kernels import aten
 from .layout import fast_format, into_contiguous, into_format, usual_strides, zeros_in_format
 from .many_axes import MOST_AXES, ManyAxes, without_leading_axes
 
 _backward = aten.convolution_backward
+
+_NOT_TRACED = "chooses kernels that a compiler would not keep to"
 
 
 class Geometry(NamedTuple):
@@ -109,6 +114,7 @@ class _Direct:
         self._each_map = (-1, *[1] * len(g.kernel))
 
     def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        refuse_tracing(_NOT_TRACED)
         if x.requires_grad or weight.requires_grad:
             y: Tensor = _Forward.apply(self, x, weight)
             return y if bias is None else y + bias.view(self._each_map)
@@ -117,6 +123,7 @@ class _Direct:
         return torch.convolution(self._enter(x), weight, bias, *self._arguments)
 
     def backward(self, need: tuple[bool, ...], dy: Tensor, x: Tensor, weight: Tensor) -> tuple[Any, Any, Any]:
+        refuse_tracing(_NOT_TRACED)
         if dy.requires_grad or x.requires_grad or weight.requires_grad:
             dx, dw = _Backward.apply(self, need, dy, x, weight)
             return dx, dw, dy.sum([0, *range(2, dy.ndim)]) if need[2] else None

@@ -7,6 +7,7 @@ from torch import Tensor
 from ..dtypes import NO_INTEGER, spelled
 from ..errors import ArgumentError, GraphError, ShapeError
 from ..graph.operator import Shape
+from ..graph.tracing import assume, is_traced
 from .axes import normalized
 
 
@@ -63,6 +64,10 @@ def chosen(
     Raises:
         ArgumentError: a label is too large, or no whole number of 64 bits.
     """
+    if is_traced():
+        assume((target < x.shape[axis]) & (target != NO_INTEGER))
+        labels = target.clamp(0, x.shape[axis] - 1)
+        return x.gather(axis, labels).masked_fill(target < 0, 0), labels, target < 0
     # On a CPU, gather checks each index anyway, so legal labels cost nothing extra. Elsewhere a bad index
     # would end the whole process.
     if target.is_cpu:

@@ -12,6 +12,7 @@ from torch import Tensor
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Int
 from ..graph.operator import Operator, Shape, operator
+from ..graph.tracing import assume, is_traced
 from .indexing import first_outside
 from .kernels import aten
 
@@ -117,6 +118,7 @@ class Embed(Operator):
 
     indices = ("x0",)
     constants = ("x0",)
+    checks_indices = True
 
     def output_shape(self, x0: Shape, w: Shape) -> Shape:
         if not w:
@@ -133,12 +135,19 @@ class Embed(Operator):
         return self._y
 
     def forward(self, x0: Tensor, w: Tensor) -> Tensor:
+        if is_traced():
+            assume((x0 >= 0) & (x0 < self._w[0]))
+            return torch.embedding(w.reshape(self._table), self._inside(x0)).view(self._y)
         if self._look_first and bool(((x0 < 0) | (x0 >= self._w[0])).any()):
             raise self._out_of_range(x0)
         try:
             return torch.embedding(w.reshape(self._table), x0).view(self._y)
         except IndexError:
             raise self._out_of_range(x0) from None
+
+    def _inside(self, x0: Tensor) -> Tensor:
+        """`x0`, in a trace with numbers of rows that exist: what is compiled is not safe with others."""
+        return x0.clamp(0, self._w[0] - 1) if is_traced() else x0
 
     def _out_of_range(self, x0: Tensor) -> ArgumentError:
         wrong = first_outside(x0, self._w[0])
@@ -147,5 +156,5 @@ class Embed(Operator):
     def grad(self, need: tuple[bool, ...], dy: Tensor, x0: Tensor) -> tuple[None, Tensor | None]:
         if not need[1]:
             return None, None
-        dw = aten.embedding_dense_backward(dy.reshape(self._rows), x0, self._w[0], -1, False)
+        dw = aten.embedding_dense_backward(dy.reshape(self._rows), self._inside(x0), self._w[0], -1, False)
         return None, dw.view(self._w)

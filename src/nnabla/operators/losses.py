@@ -70,6 +70,7 @@ class SoftmaxCrossEntropy(Operator):
     indices = ("target",)
     keeps = True
     held = ("target",)
+    checks_indices = True
 
     def output_shape(self, x: Shape, target: Shape) -> Shape:
         self.axis, self._axis, shape = labelled_axis(self.axis, x, target, "softmax_cross_entropy")
@@ -131,6 +132,7 @@ class CategoricalCrossEntropy(Operator):
     indices = ("target",)
     keeps = True
     held = ("target",)
+    checks_indices = True
 
     def output_shape(self, x: Shape, target: Shape) -> Shape:
         self.axis, self._axis, shape = labelled_axis(self.axis, x, target, "categorical_cross_entropy")

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..graph.tracing import refuse_tracing
+
 
 class Processes:
     """The processes of a group.
@@ -34,6 +36,7 @@ class Processes:
         return self._sum(values)
 
     def _sum(self, values: Tensor) -> Tensor:
+        refuse_tracing("exchanges values with other processes")
         total: Tensor = self._comm.sum_tensor(values.clone(memory_format=torch.contiguous_format), self._group)
         return total
 

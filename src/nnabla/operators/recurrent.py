@@ -14,6 +14,7 @@ from ..errors import ArgumentError, GraphError, ShapeError
 from ..graph.argument import Bool, Int, Single, Str, positive
 from ..graph.derivative import Record, vector_jacobian
 from ..graph.operator import Shape, operator
+from ..graph.tracing import refuse_tracing
 from .shapes import refuse_empty
 from .stochastic import Stochastic
 
@@ -108,6 +109,7 @@ class Recurrent(Stochastic):
         bias: Any,
     ) -> tuple[Tensor, ...]:
         """All layers; the output and the last states of every layer."""
+        refuse_tracing("has a kernel for all steps of a sequence")
         features, hidden = self._sizes
         directions = range(1 + self.bidirectional)
         last: list[list[Tensor]] = [[] for _ in states]

@@ -14,8 +14,11 @@ from ..context import Context
 from ..errors import ArgumentError, GraphError, ShapeError
 from ..graph.argument import Bool, Float, Int, Single, Sizes, positive, probability
 from ..graph.operator import Operator, Shape, operator
+from ..graph.tracing import refuse_tracing
 from .creation import lengths
 from .shapes import refuse_empty
+
+_DRAWS = "draws random numbers"
 
 SEED = "Seed of the function's own random numbers; -1: follow nn.seed."
 
@@ -90,6 +93,7 @@ class Stochastic(Operator):
 
     def generator(self) -> torch.Generator:
         """The generator for new numbers; where it stands is remembered for `replayed`."""
+        refuse_tracing(_DRAWS)
         if self.seed == -1:
             found = common.on(self.device)
         elif self._own is None:
@@ -105,6 +109,7 @@ class Stochastic(Operator):
         Raises:
             GraphError: there was none.
         """
+        refuse_tracing(_DRAWS)
         if self._before is None:
             name = self.declaration.name
             raise GraphError(f"{name}: it has drawn no numbers yet that could be used again; run forward() first")
