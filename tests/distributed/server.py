@@ -5,6 +5,7 @@ Run as a script. Reads requests from its standard input, a line of JSON each, an
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import json
 import os
@@ -139,6 +140,8 @@ def play(request: dict, rank: int) -> None:
 
 
 if __name__ == "__main__":
+    # Else each process looks at all objects when it ends, and copies their memory for that, which takes seconds.
+    gc.freeze()
     mine = serve()
     if mine is not None:
         play(*mine)
