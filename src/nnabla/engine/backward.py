@@ -23,6 +23,7 @@ from .lowering import lower
 from .passes import improved
 from .plan import BoundPlan, Plan, Read, take_up
 from .plan_cache import plan_cache
+from .program import ANY_TYPE
 from .record_backward import may_share, record_backward
 from .steps import CastSlot
 
@@ -34,11 +35,12 @@ class BackwardPlan(Plan):
         seed: number of the slot that the gradient of the root is put into.
         root: which output of the last function that is.
         passes_seed_on: whether other variables may receive it as their gradient.
-        read: numbers of the arrays with values that were computed before.
+        read: numbers of the arrays with values that were computed before, and the type and the device to find them in;
+            None for any type.
     """
 
     seed: int
-    read: list[int]
+    read: list[tuple[int, torch.dtype | None, torch.device]]
     root: int
     passes_seed_on: bool
 
@@ -49,6 +51,7 @@ class BackwardPlan(Plan):
 class BoundBackwardPlan(BoundPlan):
     __slots__ = ("_moves", "ones", "passes_seed_on", "seed")
 
+    plan: BackwardPlan
     _largest = 0
 
     def __init__(self, plan: BackwardPlan, order: Sequence[Function]) -> None:
@@ -56,7 +59,7 @@ class BoundBackwardPlan(BoundPlan):
         self.seed: CastSlot = self.frame[plan.seed]
         self.passes_seed_on = plan.passes_seed_on
         self._moves = -1
-        for i in plan.read:
+        for i, _, _ in plan.read:
             self.frame[i]._followed = True
         # What `grad=1` puts there.
         maker = order[-1]
@@ -67,10 +70,20 @@ class BoundBackwardPlan(BoundPlan):
     def take_up(self) -> None:
         """See what became of the values since they were computed."""
         if self._moves != moves.value:
-            for function in self.functions:
-                if function is not None:
-                    take_up(_read_by_gradient(function))
+            if not self._is_as_computed():
+                for function in self.functions:
+                    if function is not None:
+                        take_up(_read_by_gradient(function))
             self._moves = moves.value
+
+    def _is_as_computed(self) -> bool:
+        """Whether all that was computed before is there, as it was computed: asked for each graph that is built."""
+        frame = self.frame
+        for i, dtype, device in self.plan.read:
+            tensor = frame[i]._tensor
+            if tensor is None or tensor.device != device or (dtype is not None and tensor.dtype is not dtype):
+                return False
+        return True
 
     def _read_by(self, function: Function) -> list[Read]:
         grads = [b._grad for b in function._outputs if b._grad is not None and b._grad._has_values()]
@@ -223,8 +236,12 @@ def compile_backward(order: Sequence[Function], root: Variable, clear_buffer: bo
 
         prepare(plan, program, recorded)
     (plan.seed,) = program.roots
-    plan.read = [number for number, value in enumerate(program.values) if value.source in (ARRAY, INPUT_ARRAY)]
-    plan.reads += [*plan.read, plan.seed]
+    plan.read = [
+        (number, None if value.dtype is ANY_TYPE else value.dtype, order[value.position]._operator.device)
+        for number, value in enumerate(program.values)
+        if value.source in (ARRAY, INPUT_ARRAY)
+    ]
+    plan.reads += [*[number for number, _, _ in plan.read], plan.seed]
     plan.reads_kept = True
     maker = order[-1]
     outputs = [b.data for b in maker._outputs]

@@ -67,15 +67,9 @@ def _captured(run: Callable[[], None]) -> Any:
     return graph
 
 
-def capture_for(order: Sequence[Function], reads: Sequence[int], reads_kept: bool) -> Capture | None:
-    """What captures the runs of a plan; ``None`` where it must not be.
-
-    Args:
-        order: the functions of the plan.
-        reads: numbers of the values that the plan reads before it writes them.
-        reads_kept: whether it reads what forward has left in operators.
-    """
-    return Capture(reads, reads_kept) if order and all([_is_repeatable(function) for function in order]) else None
+def is_repeatable(order: Sequence[Function]) -> bool:
+    """Whether what functions do may be captured: on a GPU, and the same in each run."""
+    return bool(order) and all([_is_repeatable(function) for function in order])
 
 
 def _is_repeatable(function: Function) -> bool:
@@ -89,7 +83,8 @@ class Capture:
     """The graph of one plan, and what must be as it was for it to be replayed.
 
     Args:
-        reads: as in `capture_for`.
+        reads: numbers of the values that the plan reads before it writes them.
+        reads_kept: whether it reads what forward has left in operators.
     """
 
     __slots__ = ("_after", "_alike", "_graph", "_held", "_last", "_left", "_marks", "_reads", "_reads_kept")

@@ -17,7 +17,7 @@ from ..graph.function import Function
 from ..graph.hooks import function_freed_hooks
 from ..graph.lines import line_of
 from ..graph.setup import described
-from .capture import capture_for
+from .capture import Capture, is_repeatable
 from .frame import make_frame
 from .lowering import Lowered
 from .steps import LeafSlot, Step
@@ -58,10 +58,10 @@ class Plan:
         self.compiled: Any = None
         # All graphs of the form run on as many threads.
         self.threads = choice_for([*put_out, *[v.size for function in computed for v in function._inputs]])
-
         # Numbers of the values that runs read before they write them; and whether what forward left in operators, too.
         self.reads = list(self.leaves)
         self.reads_kept = False
+        self.may_be_captured = is_repeatable(order)
 
     def bind(self, order: Sequence[Function]) -> BoundPlan:
         """What runs it in the graph of these functions."""
@@ -101,7 +101,7 @@ class BoundPlan:
         # Only a read without values asks whether an array was cleared, so this can be said in advance.
         for i in plan.freed:
             self.frame[i]._cleared = FREED
-        self._capture = capture_for(order, plan.reads, plan.reads_kept)
+        self._capture = Capture(plan.reads, plan.reads_kept) if plan.may_be_captured else None
         self._short = plan.short and self._capture is None
         self._threads = plan.threads
         self.pending, plan.pending = plan.pending, None
