@@ -31,7 +31,7 @@ COMMANDS = {
     "view": "nnabla.cli.view:view_command",
     "check": "nnabla.cli.check:check_command",
     "convert": "nnabla.cli.convert:convert_command",
-    "nnb_template": "nnabla.cli.convert_runtime:nnb_template_command",
+    "nnb_template": "nnabla.cli.nnb_template:nnb_template_command",
     "function_info": "nnabla.cli.function_info:function_info_command",
     "optimize": "nnabla.cli.optimize:optimization_command",
     "version": "nnabla.cli.version:version_command",

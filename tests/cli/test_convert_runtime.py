@@ -352,6 +352,18 @@ def test_the_functions_of_the_target(archive, tmp_path, capfd):
 
 
 def test_templates_of_other_formats(archive, tmp_path, capfd):
-    assert run("nnb_template", "-I", "ONNX", archive[0], tmp_path / "t.yaml") == 255
-    assert "nnb_template: -I must be NNP, not ONNX; convert the model to NNP first" in capfd.readouterr().err
-    assert run("nnb_template", "-I", "nnp", archive[0], tmp_path / "t.yaml") == 0
+    assert run("nnb_template", "-I", "CAFFE", archive[0].rename(tmp_path / "m.model"), tmp_path / "t.yaml") == 255
+    assert "nnb_template: -I must be one of NNP, ONNX, TFLITE, TF_PB, SAVED_MODEL" in capfd.readouterr().err
+    names = {}
+    for source in ("m.nnp", "m.onnx"):
+        if source == "m.nnp":
+            (tmp_path / "m.model").rename(tmp_path / source)
+        else:
+            assert run("convert", tmp_path / "m.nnp", tmp_path / source) == 0
+        assert run("nnb_template", tmp_path / source, tmp_path / "t.yaml") == 0
+        names[source] = yaml.safe_load((tmp_path / "t.yaml").read_text())
+    assert {"x", "y", "a/affine/W"} <= set(names["m.nnp"]["variables"]) & set(names["m.onnx"]["variables"])
+    assert (
+        run("nnb_template", "-I", "onnx", (tmp_path / "m.onnx").rename(tmp_path / "m.model"), tmp_path / "u.yaml") == 0
+    )
+    assert yaml.safe_load((tmp_path / "u.yaml").read_text()) == names["m.onnx"]

@@ -10,6 +10,8 @@ import pytest
 import nnabla as nn
 import nnabla.functions as F
 import nnabla.parametric_functions as PF
+from nnabla.converters.nnb import load
+from nnabla.converters.nnb import run as compute
 
 from .running import run, save_networks
 
@@ -65,6 +67,19 @@ def test_a_frozen_graph(archive, tmp_path, capsys):
     assert run("optimize", tmp_path / "m.pb", tmp_path / "o.pb") == 0
     (found,) = of_frozen_graph(tmp_path / "o.pb", [x.transpose(0, 2, 3, 1)], ["x"], ["y"])
     np.testing.assert_allclose(found, y, rtol=1e-4, atol=1e-5)
+
+
+@needs
+@pytest.mark.parametrize(("name", "options"), [("m.pb", ("--outputs", "y")), ("saved", ("-O", "NNB"))])
+def test_files_of_the_runtime(archive, tmp_path, name, options):
+    path, x, y = archive
+    target = () if name == "m.pb" else ("-O", "SAVED_MODEL")
+    assert run("convert", *target, "-b", "4", path, tmp_path / name) == 0
+    assert run("convert", *options, "-b", "4", tmp_path / name, tmp_path / "m.nnb") == 0
+    np.testing.assert_allclose(compute(load(tmp_path / "m.nnb"), [x])[0], y, rtol=1e-4, atol=1e-5)
+    assert run("check", "--target", "nnb", tmp_path / name) == 0
+    assert run("nnb_template", tmp_path / name, tmp_path / "t.yaml") == 0
+    assert "Convolution" in (tmp_path / "t.yaml").read_text()
 
 
 @needs

@@ -1,14 +1,15 @@
 """Records what NNabla 1.39 writes for its C runtime: NNB files of small networks, C sources, pieces, templates.
 
-It needs the original with its converter, and a module `tensorflow` that may be empty:
+It needs the original with its converter:
 
     python3.10 -m venv converter-env
     converter-env/bin/pip install nnabla==1.39.0 "numpy<2" "protobuf<3.21" onnx==1.13.1
     converter-env/bin/pip install --no-deps nnabla-converter==1.39.0
     converter-env/bin/python tests/reference/record_nnb.py
 
-For each network there are NAME.nnp and NAME.nnb, or several of the latter, in tests/reference/nnb. With names of
-networks behind it, and ``pieces``, it records these alone.
+For each network there are NAME.nnp and NAME.nnb, or several of the latter, in tests/reference/nnb; for some also
+onnx-NAME.onnx and onnx-NAME.nnb, written straight from it. With names of networks behind it, ``pieces``, or ``onnx``,
+it records these alone.
 """
 
 from __future__ import annotations
@@ -29,7 +30,15 @@ import nnabla.parametric_functions as PF
 from nnabla.utils.save import save
 
 FOLDER = Path(__file__).resolve().parent / "nnb"
-CLI = [sys.executable, "-c", "from nnabla.utils.cli.cli import main; main()"]
+# What writes TensorFlow's formats is imported for every format, and nothing here needs it.
+START = """
+import sys, types
+for name in ("tensorflow", "tflite"):
+    sys.modules[f"nnabla.utils.converter.{name}"] = types.ModuleType(name)
+from nnabla.utils.cli.cli import main
+main()
+"""
+CLI = [sys.executable, "-c", START]
 
 rng = np.random.RandomState(0)
 
@@ -264,6 +273,10 @@ VARIANTS = {
 }
 
 
+OF_ONNX = ["lenet", "residual"]
+"""Networks that are converted by way of ONNX, too, as not many can be: concatenation already fails there."""
+
+
 def cli(*arguments, folder=None):
     done = subprocess.run([*CLI, *arguments], capture_output=True, text=True, cwd=folder)
     if done.returncode:
@@ -327,6 +340,14 @@ def pieces():
     return {"functions": functions, "files": [path.name for path in files], "ends": ends}
 
 
+def from_onnx():
+    """Networks that the converter writes as ONNX, and from that as NNB."""
+    for name in OF_ONNX:
+        cli("convert", f"{name}.nnp", f"onnx-{name}.onnx", folder=FOLDER)
+        cli("convert", "-O", "NNB", "--api", "44", f"onnx-{name}.onnx", f"onnx-{name}.nnb", folder=FOLDER)
+    return OF_ONNX
+
+
 def main(names):
     if not names:
         shutil.rmtree(FOLDER, ignore_errors=True)
@@ -334,10 +355,12 @@ def main(names):
     facts_file = FOLDER / "facts.json"
     facts = json.loads(facts_file.read_text()) if names else {"files": {}}
     for name in names or NETWORKS:
-        if name != "pieces":
+        if name not in ("pieces", "onnx"):
             facts["files"] |= written(name)
     if not names or "pieces" in names:
         facts["pieces"] = pieces()
+    if not names or "onnx" in names:
+        facts["onnx"] = from_onnx()
     if not names:
         with tempfile.TemporaryDirectory() as folder:
             cli("nnb_template", str(FOLDER / "lenet.nnp"), f"{folder}/t.yaml")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 
-from ..converters.nnb.executed import executed
 from ..converters.nnb.linter import Findings, board, check_model, check_network
 from ..converters.nnb.reader import load
-from ..network.saved_graphs import graph_of, read_files
+from .model_formats import executed_in_file
 
 
 def check_for(path: str, target: str) -> bool:
-    """Print what a model or NNB file needs on a device, and what keeps it from running; whether there is nothing.
+    """Print what a model of any format needs on a device, and what keeps it from running; whether there is nothing.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -23,8 +22,7 @@ def check_for(path: str, target: str) -> bool:
         model = load(path)
         print(f"{path}: {len(model.functions)} functions, {len(model.variables)} variables, version {model.version}")
         return _print(check_model(model, device), device.name)
-    found = read_files(path, "", "check")
-    source = executed(found.model, graph_of(found.model, found.parameters, function="check"))
+    source = executed_in_file(path)
     print(f"{path}: network {source.network.name!r}")
     return _print(check_network(source, device), device.name)
 

@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Sequence
 
 from .convert import convert_command
-from .convert_runtime import nnb_template_command
 from .dump import dump_command
+from .nnb_template import nnb_template_command
 
 
 def convert_files(args: argparse.Namespace, ifiles: Sequence[str], output: str) -> bool:

@@ -1,4 +1,4 @@
-"""Which networks of NNabla's model files ``nnabla_cli convert`` writes: of an executor, in one piece or in parts."""
+"""Which networks ``nnabla_cli convert`` writes: of an executor, in one piece or in parts."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ..converters.nnb.executed import Executed, executed
+from ..converters.nnb.executed import Executed, executed, executed_in_files
 from ..converters.nnb.function_lists import read_function_list
 from ..converters.nnb.splitting import pieces
 from ..converters.nnp.importer import NnpImporter
 from ..converters.nnp.parts import part_of, ranges_in
 from ..errors import ArgumentError
-from ..network.saved_graphs import graph_of, read_files
 
 
 class Part(NamedTuple):
@@ -35,8 +34,16 @@ def parts_of_nnp(args: argparse.Namespace, inputs: Sequence[str], output: str) -
         raise ArgumentError("convert: -S and -c both say where the network is cut; one of them must be given")
     if args.split is not None:
         return _free([Part(_numbered(output, *numbers), found) for numbers, found in _ranges(args, inputs)], args.force)
-    read = read_files(list(inputs), "", "convert")
-    found = executed(read.model, graph_of(read.model, read.parameters, function="convert"), index)
+    return parts_of(executed_in_files(inputs, index), args, output)
+
+
+def parts_of(found: Executed, args: argparse.Namespace, output: str) -> list[Part]:
+    """A network in one piece; with ``-c`` its pieces between functions that the list does not have, a file for each.
+
+    Raises:
+        ArgumentError: a file exists and ``-f`` is not given.
+        FormatError: the network has no function of the list.
+    """
     if args.config is None:
         return [Part(output, found)]
     cut = pieces(found, read_function_list(args.config))

@@ -33,7 +33,8 @@ def from_tensorflow_command(args: argparse.Namespace, inputs: Sequence[str]) -> 
     batch_size = max(args.batch_size, 1)
     if args.import_format == "SAVED_MODEL":
         return from_saved_model(inputs[0], batch_size)
-    given, wanted = _names(args.inputs), _names(args.outputs)
+    # Commands that only look at a model do not have these options.
+    given, wanted = (_names(getattr(args, which, None)) for which in ("inputs", "outputs"))
     if args.import_format == "TF_PB":
         return from_frozen_graph(inputs[0], batch_size, given, wanted)
     if not wanted:

@@ -8,10 +8,13 @@ import os
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import yaml
 
 from nnabla.converters.nnb import from_bytes
+from nnabla.converters.nnb import run as compute
+from nnabla.converters.nnb.kernels import KERNELS
 from nnabla.converters.nnb.model import Model
 
 from ...cli.running import run
@@ -68,6 +71,25 @@ def test_every_field_is_that_of_nnabla(tmp_path, name):
     if name.startswith("binary"):
         return
     assert written(name, tmp_path, "again.nnb") == (FOLDER / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", FACTS["onnx"])
+def test_what_becomes_of_an_onnx_model(tmp_path, name):
+    """Straight from ONNX: the same shapes at the ends as NNabla's, and results as onnxruntime's."""
+    assert run("convert", FOLDER / f"onnx-{name}.onnx", tmp_path / "m.nnb") == 0
+    both = [from_bytes(path.read_bytes()) for path in (tmp_path / "m.nnb", FOLDER / f"onnx-{name}.nnb")]
+    ends = [[[m.variables[v].shape for v in each] for each in (m.inputs, m.outputs)] for m in both]
+    assert ends[0] == ends[1]
+    rng = np.random.RandomState(0)
+    given = [rng.standard_normal(shape).astype(np.float32) for shape in ends[0][0]]
+    session = onnxruntime.InferenceSession(str(FOLDER / f"onnx-{name}.onnx"), providers=["CPUExecutionProvider"])
+    expected = session.run(None, dict(zip([entry.name for entry in session.get_inputs()], given, strict=True)))
+    # NNabla writes functions, too, that the runtime does not have.
+    computable = [model for model in both if {f.type for f in model.functions} <= set(KERNELS)]
+    assert computable[0] is both[0]
+    for model in computable:
+        for found, result in zip(compute(model, given), expected, strict=True):
+            np.testing.assert_allclose(found, result, rtol=1e-5, atol=1e-6)
 
 
 def test_the_template_is_that_of_nnabla(tmp_path):

@@ -49,6 +49,29 @@ def mean(g: RuntimeNetwork, f: Call, x: str) -> None:
     g.call("MulScalar", [total], f.outputs, val=1.0 / count, inplace=False)
 
 
+@rule("Max", "Min")
+def extremum(g: RuntimeNetwork, f: Call, x: str) -> None:
+    """By a pooling whose window is all that is put together."""
+    if f.with_index or f.only_index:
+        raise Unsupported("only the largest or smallest numbers themselves are computed, not where they are")
+    shape = g.shapes[x]
+    axes = _settled(f.axes, len(shape))
+    if not axes:
+        g.call("Identity", [x], f.outputs)
+        return
+    order = [*[a for a in range(len(shape)) if a not in axes], *sorted(axes)]
+    y = x if order == sorted(order) else g.transpose(x, order)
+    count = math.prod([shape[a] for a in axes])
+    y = g.reshape(y, (g.size(x) // count, 1, 1, count))
+    if f.type == "Min":
+        y = g.scalar("MulScalar", y, -1.0)
+    window = {"kernel": [1, count], "stride": [1, count], "ignore_border": True, "pad": [0, 0], "channel_last": False}
+    y = g.apply("MaxPooling", y, shape=(g.size(x) // count, 1, 1, 1), **window)
+    if f.type == "Min":
+        y = g.scalar("MulScalar", y, -1.0)
+    g.call("Reshape", [y], f.outputs, shape=list(g.shapes[f.outputs[0]]), inplace=False)
+
+
 @rule("GlobalAveragePooling")
 def global_average_pooling(g: RuntimeNetwork, f: Call, x: str) -> None:
     shape = g.shapes[x]

@@ -11,6 +11,7 @@ import numpy as np
 from ...errors import ArgumentError, shown
 from ...network import ProtoFunction, ProtoGraph, ProtoNetwork
 from ...network.concrete_shapes import concrete_shapes
+from ...network.saved_graphs import graph_of, read_files
 
 
 @dataclasses.dataclass
@@ -79,6 +80,28 @@ def executed(model: Any, graph: ProtoGraph, executor: int | None = None) -> Exec
             f"convert: the executor's network {message.network_name!r} is none of {list(graph.networks)}"
         )
     network = graph.networks[message.network_name]
+    return _as_said(message, network, _order(model, network))
+
+
+def executed_in_files(paths: Sequence[str], executor: int | None = None) -> Executed:
+    """The network of an executor in NNabla's model files; see `executed`.
+
+    Args:
+        paths: a model, and parameters.
+        executor: its number; default the first.
+    """
+    found = read_files(list(paths), "", "convert")
+    return executed(found.model, graph_of(found.model, found.parameters, function="convert"), executor)
+
+
+def executed_by(graph: ProtoGraph) -> Executed:
+    """The network of a graph with one executor, as importers of other formats make it."""
+    (executor,) = graph.executors.values()
+    network = graph.networks[executor.network_name]
+    return _as_said(executor.as_proto(), network, [*network.variables, *network.parameters])
+
+
+def _as_said(message: Any, network: ProtoNetwork, order: list[str]) -> Executed:
     generated = {
         g.variable_name: (g.type, g.multiplier)
         for g in message.generator_variable
@@ -90,7 +113,7 @@ def executed(model: Any, graph: ProtoGraph, executor: int | None = None) -> Exec
         # What no function reads is no input.
         [name for name in inputs if name not in generated] or list(network.inputs),
         [v.variable_name for v in message.output_variable] or list(network.outputs),
-        _order(model, network),
+        order,
         generated,
     )
 
