@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..converters.nnb.executed import Executed
 from ..errors import ArgumentError
 from ..network import ProtoGraph, ProtoNetwork
 from .convert_parts import Part, print_part
+
+if TYPE_CHECKING:
+    from ..converters.onnx.model_files import Exported
 
 
 def from_onnx_command(inputs: Sequence[str], batch_size: int) -> ProtoGraph:
@@ -30,8 +33,9 @@ def to_onnx_command(args: argparse.Namespace, parts: Sequence[Part], output: str
     from ..converters.onnx import save
 
     models = [(part.path, _model(args, part.found)) for part in parts]
-    for path, model in models:
-        save(model, path)
+    for path, exported in models:
+        save(exported, path)
+        model = exported.model
         if path == output:
             print(f"{path}: {len(model.graph.node)} nodes, opset {model.opset_import[0].version}")
         else:
@@ -46,22 +50,22 @@ def _need_onnx() -> None:
         raise ArgumentError(f"convert: ONNX needs the package {error.name!r}: pip install nnabla[onnx]") from None
 
 
-def _model(args: argparse.Namespace, found: Executed) -> Any:
+def _model(args: argparse.Namespace, found: Executed) -> Exported:
     from onnx import IR_VERSION
 
-    from ..converters.onnx import to_onnx
-    from ..converters.onnx.exporter import opset_of
+    from ..converters.onnx.exporter import exported, opset_of
 
     batch_size = _batch_size(args.batch_size, found.network)
-    model = to_onnx(found.network, opset_of(args.define_version), batch_size, found.inputs, found.outputs,
-                    generated=found.generated)  # fmt: skip
+    opset = opset_of(args.define_version)
+    model = exported(found.network, opset, batch_size, found.inputs, found.outputs, found.generated)
+    message = model.model
     if args.ir_version != -1:
-        if not model.ir_version <= args.ir_version <= IR_VERSION:
+        if not message.ir_version <= args.ir_version <= IR_VERSION:
             raise ArgumentError(
-                f"convert: --ir_version must be from {model.ir_version} to {IR_VERSION} for this opset, "
+                f"convert: --ir_version must be from {message.ir_version} to {IR_VERSION} for this opset, "
                 f"not {args.ir_version}"
             )
-        model.ir_version = args.ir_version
+        message.ir_version = args.ir_version
     return model
 
 

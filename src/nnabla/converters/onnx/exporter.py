@@ -18,6 +18,7 @@ from ...network.variable_batch import variable_batch_size
 from ..obstacles import Unsupported
 from . import export_rules
 from .graph_writer import BATCH, GraphWriter, Shape
+from .model_files import Exported
 
 DEFAULT_OPSET = 17
 OLDEST_OPSET = 6
@@ -83,6 +84,18 @@ def to_onnx(
         FormatError: functions or arguments that ONNX cannot express; the message names them all.
         ValueError: a parameter has no values.
     """
+    return exported(network, opset, batch_size, inputs, outputs, generated).filled()
+
+
+def exported(
+    network: ProtoNetwork,
+    opset: int | str | None = None,
+    batch_size: int | None = None,
+    inputs: Sequence[str] | None = None,
+    outputs: Sequence[str] | None = None,
+    generated: Mapping[str, tuple[str, float]] | None = None,
+) -> Exported:
+    """What `to_onnx` writes, with the arrays beside the message; they share memory with the parameters."""
     chosen = checked_opset(opset)
     runtime = chosen if isinstance(chosen, str) else None
     number = chosen if isinstance(chosen, int) else RUNTIMES[chosen]
@@ -100,7 +113,7 @@ def to_onnx(
         return exporter.model()
     from .opset_6 import to_opset_6
 
-    return to_opset_6(exporter.model())
+    return Exported(to_opset_6(exporter.model().filled()), {})
 
 
 def _with_open_batch(network: ProtoNetwork) -> ProtoNetwork:
@@ -170,7 +183,7 @@ class _Exporter:
 
     # ---- the graph ---------------------------------------------------------------------------------------
 
-    def model(self) -> ModelProto:
+    def model(self) -> Exported:
         for name, (kind, factor) in self.generated.items():
             self._generate(name, kind, factor)
         for f in self.functions:
@@ -193,11 +206,10 @@ class _Exporter:
         graph.node.extend(nodes)
         graph.input.extend([self._value(name) for name in self.inputs])
         graph.output.extend([self._value(name) for name in self.outputs])
-        for name, array in [*self._parameters(read), *writer.constants.items()]:
-            held = graph.initializer.add(name=name, dims=array.shape)
-            held.data_type = helper.np_dtype_to_tensor_dtype(array.dtype)
-            held.raw_data = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
-        return model
+        arrays = self._parameters(read) | writer.constants
+        for name, array in arrays.items():
+            graph.initializer.add(name=name, dims=array.shape, data_type=helper.np_dtype_to_tensor_dtype(array.dtype))
+        return Exported(model, arrays)
 
     def _write(self, f: ProtoFunction) -> None:
         name = str(f.name)
@@ -245,10 +257,10 @@ class _Exporter:
             lengths = [None] * len(lengths)
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, lengths)
 
-    def _parameters(self, read: set[str]) -> list[tuple[str, np.ndarray]]:
+    def _parameters(self, read: set[str]) -> dict[str, np.ndarray]:
         with InitialValues(self.network.owner) as initial:
             found = {name: initial.parameter(p) for name, p in self.network.parameters.items() if name in read}
-        return [(name, np.asarray(variable.d, np.float32)) for name, variable in found.items()]
+        return {name: np.asarray(variable.d, np.float32) for name, variable in found.items()}
 
 
 def _leading_to(network: ProtoNetwork, outputs: Sequence[str]) -> tuple[list[ProtoFunction], set[str]]:

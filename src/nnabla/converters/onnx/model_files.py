@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 from google.protobuf.message import DecodeError
 from onnx import GraphProto, ModelProto, TensorProto
 
@@ -22,7 +23,27 @@ _PAGE = 4096
 _SMALL = 1024
 
 
-def save(model: ModelProto, path: str | os.PathLike[str], most_inside: int = MOST_INSIDE) -> None:
+@dataclasses.dataclass(frozen=True)
+class Exported:
+    """A model whose arrays stand beside the message, so that they are not in memory twice.
+
+    Attributes:
+        model: the message.
+        arrays: what initializers in it hold, by their names; the others hold their bytes themselves.
+    """
+
+    model: ModelProto
+    arrays: Mapping[str, np.ndarray]
+
+    def filled(self) -> ModelProto:
+        """The message with all bytes."""
+        for held in self.model.graph.initializer:
+            if held.name in self.arrays:
+                held.raw_data = _bytes(self.arrays[held.name]).tobytes()
+        return self.model
+
+
+def save(model: ModelProto | Exported, path: str | os.PathLike[str], most_inside: int = MOST_INSIDE) -> None:
     """Write a model. Files of the same names are replaced, the model last.
 
     Args:
@@ -31,40 +52,57 @@ def save(model: ModelProto, path: str | os.PathLike[str], most_inside: int = MOS
             ``.data`` at the end, which belongs into the same folder.
         most_inside: in bytes.
     """
-    target = os.fspath(path)
-    arrays = model.graph.initializer
-    if sum(len(array.raw_data) for array in arrays) > most_inside:
+    source = model if isinstance(model, Exported) else Exported(model, {})
+    target, message, beside = os.fspath(path), source.model, dict(source.arrays)
+    if sum([_size(held, beside) for held in message.graph.initializer]) > most_inside:
         location = os.path.basename(target) + ".data"
         with replacing(target + ".data") as temporary, open(temporary, "wb") as file:
-            for array in arrays:
-                if len(array.raw_data) >= _SMALL:
+            for held in message.graph.initializer:
+                length = _size(held, beside)
+                if length >= _SMALL:
                     file.write(b"\0" * (-file.tell() % _PAGE))
-                    start, length = file.tell(), file.write(array.raw_data)
-                    array.ClearField("raw_data")
-                    array.data_location = TensorProto.EXTERNAL
+                    start = file.tell()
+                    file.write(_content(held, beside))
+                    held.ClearField("raw_data")
+                    beside.pop(held.name, None)
+                    held.data_location = TensorProto.EXTERNAL
                     for key, value in (("location", location), ("offset", start), ("length", length)):
-                        array.external_data.add(key=key, value=str(value))
+                        held.external_data.add(key=key, value=str(value))
     with replacing(target) as temporary, open(temporary, "wb") as file:
-        for piece in _pieces(model):
+        for piece in _pieces(message, beside):
             file.write(piece)
 
 
-def _pieces(model: ModelProto) -> Iterator[bytes]:
+def _bytes(array: np.ndarray) -> memoryview:
+    """The bytes of an array as a file has them."""
+    ordered = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False))
+    return ordered.reshape(-1).view(np.uint8).data
+
+
+def _content(held: TensorProto, beside: Mapping[str, np.ndarray]) -> memoryview | bytes:
+    return _bytes(beside[held.name]) if held.name in beside else held.raw_data
+
+
+def _size(held: TensorProto, beside: Mapping[str, np.ndarray]) -> int:
+    return beside[held.name].nbytes if held.name in beside else len(held.raw_data)
+
+
+def _pieces(model: ModelProto, beside: Mapping[str, np.ndarray]) -> Iterator[bytes | memoryview]:
     """The bytes of a model, array by array, so that they are not in memory all at once."""
     yield _without(model, "graph").SerializeToString()
     rest = _without(model.graph, "initializer").SerializeToString()
     starts, size = [], len(rest)
-    for array in model.graph.initializer:
-        start, length = _without(array, "raw_data").SerializeToString(), len(array.raw_data)
+    for held in model.graph.initializer:
+        start, length = _without(held, "raw_data").SerializeToString(), _size(held, beside)
         if length:
             start += head(TensorProto.RAW_DATA_FIELD_NUMBER, length)
         start = head(GraphProto.INITIALIZER_FIELD_NUMBER, len(start) + length) + start
         starts.append(start)
         size += len(start) + length
     yield head(ModelProto.GRAPH_FIELD_NUMBER, size) + rest
-    for start, array in zip(starts, model.graph.initializer, strict=True):
+    for start, held in zip(starts, model.graph.initializer, strict=True):
         yield start
-        yield array.raw_data
+        yield _content(held, beside)
 
 
 def _without(message: Any, left_out: str) -> Any:
