@@ -211,8 +211,9 @@ def test_every_obstacle_is_named_in_one_message():
         node("Transpose", ["x"], ["h"], perm=[0, 0], name="n6"),
         node("Own", ["x"], ["k"], domain="other", name="n7"),
         node("Elu", ["x"], ["l"], alpha=1, name="n8"),
+        node("Concat", ["x", ""], ["m"], axis=0, name="n9"),
     ]  # fmt: skip
-    source = model(nodes, {"x": [2, 6], "image": [1, 1, 4, 4]}, ["d", "e", "f", "g", "h", "k", "l"])
+    source = model(nodes, {"x": [2, 6], "image": [1, 1, 4, 4]}, ["d", "e", "f", "g", "h", "k", "l", "m"])
     with pytest.raises(FormatError) as error:
         from_onnx(source)
     lines = str(error.value).splitlines()
@@ -226,6 +227,7 @@ def test_every_obstacle_is_named_in_one_message():
         "Transpose 'n6': perm [0, 0] is no order of 2 axes",
         "Own 'n7': the model does not say which operators of domain 'other' it uses",
         "Elu 'n8': attribute 'alpha' is of another type than the operator takes",
+        "Concat 'n9': input 1 is left out, which the operator needs",
     ]
 
 
@@ -242,6 +244,11 @@ def test_every_obstacle_is_named_in_one_message():
 def test_models_that_are_refused(changes, message):
     with pytest.raises(FormatError, match=message):
         from_onnx(model([node("Relu", ["x"], ["y"])], {"x": [2, 6]}, ["y"], **changes))
+
+
+def test_a_model_without_outputs():
+    with pytest.raises(FormatError, match="the model: it has no outputs"):
+        from_onnx(model([node("Relu", ["x"], ["y"])], {"x": [2, 6]}, []))
 
 
 @pytest.mark.parametrize("ir", [3, 7, 13])

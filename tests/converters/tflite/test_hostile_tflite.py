@@ -20,6 +20,8 @@ from nnabla.converters.tflite.flat_graph import FlatGraph
 from nnabla.converters.tflite.flat_model import to_bytes
 from nnabla.errors import FormatError
 
+from ..refusals import largest
+
 TOOLS = Path(__file__).resolve().parents[3] / "tools"
 
 
@@ -117,6 +119,26 @@ def test_refused_in_little_time(name, tmp_path):
         from_tflite(path)
     assert time.process_time() - start < 5
     assert str(error.value).startswith(str(path))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts memory in the units of Linux")
+def test_refused_in_little_memory(tmp_path):
+    hostile = [make() for make, _ in HOSTILE.values()]
+    assert largest("nnabla.converters.tflite.from_tflite", model("RELU"), hostile, tmp_path) < 200
+
+
+def test_a_model_without_outputs():
+    g = FlatGraph()
+    with pytest.raises(FormatError, match="the model: it has no outputs"):
+        from_tflite(to_bytes(g, [g.add((2, 3), "x")], [], "net"))
+
+
+def test_an_input_that_is_left_out():
+    g = FlatGraph()
+    x = g.add((2, 3), "x")
+    y = g.op("ADD", [-1, x], (2, 3), "AddOptions")
+    with pytest.raises(FormatError, match="ADD '.*': input 0 is left out, which the operator needs"):
+        from_tflite(to_bytes(g, [x], [y], "net"))
 
 
 def test_arrays_that_are_read_often_are_read_once(tmp_path):

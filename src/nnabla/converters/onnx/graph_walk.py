@@ -7,7 +7,7 @@ from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from onnx import AttributeProto, FunctionProto, GraphProto, NodeProto, TypeProto
+from onnx import AttributeProto, FunctionProto, GraphProto, NodeProto, TypeProto, defs
 
 from ...errors import ArgumentError, ShapeError
 from ..obstacles import NotKnown, Unsupported
@@ -149,6 +149,7 @@ class GraphWalk:
                 raise Unsupported(f"the model does not say which operators of domain {domain!r} it uses")
             opset = place.opsets[domain]
             schema = _known_schema(node.op_type, opset, domain)
+            _refuse_gaps(node, schema)
         inputs: list[Value | None] = []
         for name in node.input:
             if name and name not in names:
@@ -259,6 +260,18 @@ def _known_schema(op_type: str, opset: int, domain: str) -> Any:
     if not known and not (schema.has_function or schema.has_context_dependent_function):
         raise Unsupported("the operator has no counterpart")
     return schema
+
+
+def _refuse_gaps(node: NodeProto, schema: Any) -> None:
+    """Refuse a node that leaves out an input which its operator needs."""
+    # Up to opset 12 the inputs of Resize stand there as needed, and exporters leave them out all the same.
+    if "" not in node.input or node.op_type == "Resize":
+        return
+    formal = schema.inputs
+    for place, name in enumerate(node.input):
+        needed = formal[min(place, len(formal) - 1)] if formal else None
+        if not name and needed is not None and needed.option != defs.OpSchema.FormalParameterOption.Optional:
+            raise Unsupported(f"input {place} is left out, which the operator needs")
 
 
 def _resolved(node: NodeProto, place: Place) -> NodeProto:

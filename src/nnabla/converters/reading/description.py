@@ -25,8 +25,10 @@ def described(reading: Reading, name: str, inputs: list[str], outputs: list[str]
             ``_out`` as the latter.
 
     Raises:
-        Unsupported: a parameter holds an integer that float32 cannot.
+        Unsupported: a parameter holds an integer that float32 cannot, or nothing is asked for.
     """
+    if not outputs:
+        raise Unsupported("it has no outputs")
     return _Description(reading, name, inputs, outputs).graph
 
 

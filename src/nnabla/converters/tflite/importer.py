@@ -80,8 +80,6 @@ def reading_of(file: FlatFile, size: int, where: str) -> Reading:
         walk.operators()
         walk.refuse(where)
         outputs = [walk.value(n) for n in file.outputs]
-        if not outputs:
-            raise Unsupported("it has no outputs")
         ends, calls = needed(reader, outputs, [x.edge for x in inputs])
         return Reading([x.edge for x in inputs], ends, calls)
     except Unsupported as reason:
@@ -200,6 +198,8 @@ class Walk:
         inputs = [None if n < 0 else self.value(n) for n in operation.inputs]
         while inputs and inputs[-1] is None:
             inputs.pop()
+        if any(x is None for x in inputs):
+            raise Unsupported(f"input {inputs.index(None)} is left out, which the operator needs")
         node = Node(operation, [self.graph.tensors[n] for n in operation.outputs])
         found = RULES[operation.code](self.reader, node, *inputs)
         results = found if isinstance(found, list) else [found]
