@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,3 +37,13 @@ def of_saved_model(path, **inputs):
         name: y.numpy()
         for name, y in function(**{k: tf.constant(np.asarray(x, np.float32)) for k, x in inputs.items()}).items()
     }
+
+
+def in_tensorflow(network, given, outputs):
+    """What TensorFlow computes of a network, as a frozen graph."""
+    from nnabla.converters.tensorflow import save_frozen_graph
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "m.pb"
+        save_frozen_graph(network, path, outputs=outputs)
+        return of_frozen_graph(path, given, network.inputs, outputs)

@@ -17,52 +17,20 @@ from nnabla.converters.tensorflow.operators import RULES
 from nnabla.converters.tflite import rules as tflite_rules
 from nnabla.errors import FormatError
 
-from ..case_networks import close
-from ..tflite.written_cases import BY_FUNCTION, excepted, written_network
-from .running import of_frozen_graph, of_saved_model, tensorflow
+from ..tflite.written_cases import ALL_CASES, BY_FUNCTION, check
+from .running import in_tensorflow, of_frozen_graph, of_saved_model, tensorflow
 
 tf = tensorflow()
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-def check(cases, folder):
-    """What differs, and the functions of the cases that could be written."""
-    wrong, right = [], set()
-    for case in cases:
-        for parameters in (False, True):
-            found = None if excepted(case) else written_network(case, parameters)
-            if found is None:
-                continue
-            network, given, expected = found
-            outputs = [f"y{i}" for i in range(len(expected))]
-            try:
-                save_frozen_graph(network, folder / "m.pb", outputs=outputs)
-            except FormatError:
-                # Not as TFLite either, whose tests look at the reasons.
-                continue
-            try:
-                results = of_frozen_graph(folder / "m.pb", given, network.inputs, outputs)
-            except tf.errors.OpError as error:
-                wrong.append(f"{case}: {str(error)[:200]}")
-                continue
-            for ours, theirs in zip(expected, results, strict=True):
-                if ours.shape != theirs.shape or not close(ours, theirs):
-                    wrong.append(f"{case}: {theirs.ravel()[:6]} instead of {ours.ravel()[:6]}")
-            right.add(case.function)
-    return wrong, right
-
-
-def test_a_case_of_every_function(tmp_path):
-    wrong, right = check([cases[0] for cases in BY_FUNCTION.values()], tmp_path)
-    assert not wrong, "\n".join(wrong)
-    assert len(right) >= 130
+def test_a_case_of_every_function():
+    assert check([cases[0] for cases in BY_FUNCTION.values()], in_tensorflow) >= 130
 
 
 @pytest.mark.heavy
-def test_all_cases(tmp_path):
-    wrong, right = check([case for cases in BY_FUNCTION.values() for case in cases], tmp_path)
-    assert not wrong, "\n".join(wrong)
-    assert len(right) >= 150
+def test_all_cases():
+    assert check(ALL_CASES, in_tensorflow) >= 150
 
 
 @pytest.fixture

@@ -5,6 +5,11 @@ from __future__ import annotations
 import ai_edge_litert.interpreter as litert
 import numpy as np
 
+from nnabla.converters.tflite import from_tflite, to_tflite
+from nnabla.errors import FormatError
+
+from ..case_networks import computed as computed_here
+
 
 def interpreter(model: bytes, plain: bool = False):
     """An interpreter of a model; a plain one keeps what is computed in between, and uses the reference kernels."""
@@ -39,3 +44,18 @@ def computed(model, feeds):
         y, (scale, zero) = runner.get_tensor(entry["index"]), entry["quantization"]
         found.append((y.astype(np.float64) - zero) * scale if entry["dtype"] == np.int8 else y)
     return found
+
+
+def in_litert(network, given, outputs):
+    """What LiteRT computes of a network."""
+    return computed(to_tflite(network, outputs=outputs), given)
+
+
+def read_again(network, given, outputs):
+    """What we compute of a network that was written and read."""
+    model = to_tflite(network, outputs=outputs)
+    try:
+        graph = from_tflite(model)
+    except FormatError as error:  # what is written must be read
+        raise AssertionError(str(error)) from None
+    return computed_here(graph, *given)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pytest
 
@@ -19,55 +17,17 @@ from nnabla.errors import FormatError
 from nnabla.utils.save import save as save_nnp
 
 from ...cli.running import run
-from ..case_networks import close
-from .running import computed, interpreter
-from .written_cases import BY_FUNCTION, excepted, written_network
+from .running import computed, in_litert, interpreter
+from .written_cases import ALL_CASES, BY_FUNCTION, check
 
 
-def difference(case, parameters):
-    found = written_network(case, parameters)
-    if found is None:
-        return None
-    network, given, expected = found
-    results = computed(to_tflite(network, outputs=[f"y{i}" for i in range(len(expected))]), given)
-    for number, (ours, theirs) in enumerate(zip(expected, results, strict=True)):
-        if ours.shape != theirs.shape:
-            return f"y{number}: shape {theirs.shape} instead of {ours.shape}"
-        if not close(ours, theirs):
-            return f"y{number}: {theirs.ravel()[:8]} instead of {ours.ravel()[:8]}"
-    return ""
+def test_cases_of_every_function():
+    assert check([case for found in BY_FUNCTION.values() for case in found[:2]], in_litert) >= 135
 
 
-REFUSED = re.compile(
-    "no empty arrays|must be a parameter, not computed|no negative pad|gives no mean and variance|of one axis, not of|"
-    "narrower than the array|only the nearest element|of other than two axes|over one and two axes only|"
-    "only the largest or smallest numbers themselves"
-)
-
-
-def check(chosen):
-    """How many functions were right; fails with all cases that differ."""
-    wrong, right = [], set()
-    for case in chosen:
-        if excepted(case):
-            continue
-        for parameters in (False, True):
-            try:
-                found = difference(case, parameters)
-            except FormatError as error:
-                if not REFUSED.search(str(error)):
-                    wrong.append(f"{case}: {error}")
-                continue
-            if found:
-                wrong.append(f"{case}: {found}")
-            elif found == "":
-                right.add(case.function)
-    assert not wrong, "\n".join(wrong)
-    return len(right)
-
-
-def test_a_case_of_every_function():
-    assert check([case for found in BY_FUNCTION.values() for case in found[:2]]) >= 135
+@pytest.mark.heavy
+def test_all_cases():
+    assert check(ALL_CASES, in_litert) >= 140
 
 
 def test_what_is_refused_is_named():

@@ -18,54 +18,20 @@ from nnabla.converters.tflite.flat_model import to_bytes
 from nnabla.errors import ArgumentError, FormatError
 
 from ...cli.running import run
-from ..case_networks import close
 from ..case_networks import computed as computed_here
-from .running import computed
-from .written_cases import BY_FUNCTION, excepted, written_network
+from .running import computed, read_again
+from .written_cases import ALL_CASES, BY_FUNCTION, check
 
 rng = np.random.RandomState(0)
 
 
-def trip(case, parameters):
-    """In what a case differs after the way there and back; ``""`` if in nothing, ``None`` if it is not written."""
-    found = written_network(case, parameters)
-    if found is None:
-        return None
-    network, given, expected = found
-    try:
-        model = to_tflite(network, outputs=[f"y{i}" for i in range(len(expected))])
-    except FormatError:
-        return None
-    try:
-        results = computed_here(from_tflite(model), *given)
-    except Exception as error:
-        return f"{type(error).__name__}: {str(error)[:300]}"
-    wrong = [i for i, (a, b) in enumerate(zip(expected, results, strict=True)) if a.shape != b.shape or not close(a, b)]
-    return f"outputs {wrong} differ" if wrong else ""
-
-
-def trips(chosen):
-    """How many functions came back; fails with all cases that differ."""
-    nn.clear_parameters()
-    wrong, right = [], set()
-    for case in chosen:
-        for parameters in (False, True):
-            found = None if excepted(case) else trip(case, parameters)
-            if found:
-                wrong.append(f"{case}: {found}")
-            elif found == "":
-                right.add(case.function)
-    assert not wrong, "\n".join(wrong)
-    return len(right)
-
-
 def test_a_case_of_every_function_comes_back():
-    assert trips([found[-1] for found in BY_FUNCTION.values()]) >= 100
+    assert check([found[-1] for found in BY_FUNCTION.values()], read_again) >= 100
 
 
 @pytest.mark.heavy
 def test_all_cases_come_back():
-    assert trips([case for found in BY_FUNCTION.values() for case in found]) >= 110
+    assert check(ALL_CASES, read_again) >= 110
 
 
 # ---- a whole network ---------------------------------------------------------------------------------------
