@@ -93,9 +93,9 @@ def _sentences(rng: np.random.RandomState) -> list[Batch]:
     return batches
 
 
-def _masked_images(rng: np.random.RandomState) -> list[Batch]:
-    masks = [rng.randint(0, 2, (2, 1, 64, 64)).astype(np.float32) for _ in range(4)]
-    return [(_normal(rng, 2, 3, 64, 64), mask) for mask in masks]
+def _masked_images(rng: np.random.RandomState, size: int = 64) -> list[Batch]:
+    masks = [rng.randint(0, 2, (2, 1, size, size)).astype(np.float32) for _ in range(4)]
+    return [(_normal(rng, 2, 3, size, size), mask) for mask in masks]
 
 
 def _images_and_shares(rng: np.random.RandomState) -> list[Batch]:
@@ -187,6 +187,11 @@ CASES = {
     )
 }
 
+# What only rows of memory run.
+OF_MEMORY = {
+    case.name: case for case in (Case("unet_large", "U-Net, 2x3x256x256, Adam", lambda rng: _masked_images(rng, 256)),)
+}
+
 # That results belong to the same formula; how exact they are is the tests' affair.
 FUNCTION_TOLERANCE = 1e-3
 # Between the name of a function and its size, in the name of a case of `functions`.
@@ -195,4 +200,4 @@ SIZE_MARK = " "
 
 def find_case(name: str) -> Case:
     """The workload of that name, or the case of one function, such as ``"relu small"``."""
-    return CASES[name] if SIZE_MARK not in name else Case(name, name, tolerance=FUNCTION_TOLERANCE)
+    return (CASES | OF_MEMORY)[name] if SIZE_MARK not in name else Case(name, name, tolerance=FUNCTION_TOLERANCE)

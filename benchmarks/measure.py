@@ -20,6 +20,7 @@ MEMORY_WARM_STEPS = 3
 # Title, case and number of steps.
 MEMORY = {
     "memory": ("Memory of ResNet-18's training step", "resnet18", 3),
+    "memory_unet": ("Memory of U-Net's training step, 2x3x256x256", "unet_large", 3),
     "memory_load": ("Memory of loading ResNet-152 from an .nnp of 230 MiB", "model_load", 1),
     "memory_save": ("Memory of saving ResNet-152 to an .nnp", "model_save", 1),
 }

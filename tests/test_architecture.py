@@ -16,7 +16,7 @@ PICTURE = Path(__file__).resolve().parents[1] / "docs" / "architecture.md"
 # From the ground up; docs/architecture.md shows the same list.
 ROOMS = [
     ["errors", "dtypes", "_version", "config"],
-    ["logger", "_memory", "_threads", "_private_torch", "_transfers"],
+    ["logger", "_memory", "_threads", "_private_torch", "_transfers", "_write_counts"],
     ["_init", "context", "random", "progress", "host_hooks"],
     ["_nd_array"],
     ["_array_view", "_dlpack"],

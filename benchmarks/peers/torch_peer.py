@@ -207,7 +207,7 @@ def build(name: str, arrays: Mapping[str, np.ndarray], compiled: bool, tuned: bo
         case "mobilenet":
             optimizer = _sgd(tuned, lr=1e-3, momentum=0.9)
             return _training(convolutional(torch_models.mobilenet), _classified, optimizer, compiled)
-        case "unet":
+        case "unet" | "unet_large":
             made = convolutional(torch_models.UNet)
             return _training(made, F.binary_cross_entropy_with_logits, _adam(tuned), compiled)
         case "resnet18_infer_1" | "resnet18_infer_8":

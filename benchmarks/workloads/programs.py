@@ -42,6 +42,7 @@ PROGRAMS: dict[str, Callable[[], Program]] = {
     "dcgan": gan.dcgan_training,
     "mobilenet": mobilenet.training,
     "unet": unet.training,
+    "unet_large": partial(unet.training, 256),
     "resnet18_infer_1": lambda: resnet18.inference(1),
     "resnet18_infer_8": lambda: resnet18.inference(8),
     **{name: partial(solvers.update, solver) for name, solver in UPDATES.items()},

@@ -34,7 +34,7 @@ def unet(x: nn.Variable) -> nn.Variable:
     return PF.convolution(x, 1, (1, 1), name="logits")
 
 
-def training() -> Program:
-    x, mask = nn.Variable((BATCH, 3, SIZE, SIZE)), nn.Variable((BATCH, 1, SIZE, SIZE))
+def training(size: int = SIZE) -> Program:
+    x, mask = nn.Variable((BATCH, 3, size, size)), nn.Variable((BATCH, 1, size, size))
     loss = F.mean(F.sigmoid_cross_entropy(unet(x), mask))
     return static_program((x, mask), loss, S.Adam(alpha=1e-3))

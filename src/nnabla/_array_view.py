@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 
 from ._nd_array import NdArray
@@ -34,6 +35,11 @@ class ArrayAlias(NdArray):
         if self._base._tensor is None:
             self._base._as(dtype, device)
         return super()._as(dtype, device)
+
+    def _numpy(self, tensor: torch.Tensor) -> np.ndarray:
+        # The base does not know who holds NumPy's view.
+        self._base._share()
+        return super()._numpy(tensor)
 
 
 def _of_base(name: str) -> property:

@@ -41,6 +41,7 @@ def to_dlpack(a: NdArray, dtype: np.typing.DTypeLike | None = None, ctx: Context
         raise TypeError(f"to_dlpack: a must be an NdArray, not {type(a).__name__}")
     wanted = torch_dtype(a.dtype if dtype is None else dtype)
     a._own(wanted, (ctx or current.context).device)
+    a._share()
     return a._contiguous().__dlpack__()
 
 
@@ -77,7 +78,9 @@ def from_dlpack(dlp: Any, arr: NdArray | None = None) -> NdArray:
         raise ArgumentError(f"from_dlpack: the type {tensor.dtype} is not supported")
     shape = tuple(tensor.shape)
     if arr is None:
-        return NdArray._new(shape, tensor)
-    arr._shape = shape
-    arr._set(tensor)
+        arr = NdArray._new(shape, tensor)
+    else:
+        arr._shape = shape
+        arr._set(tensor)
+    arr._share()
     return arr

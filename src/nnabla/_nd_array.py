@@ -12,6 +12,7 @@ import torch
 
 from ._private_torch import version_of
 from ._transfers import copy_into, moved
+from ._write_counts import count_writes
 from .context import Context, current
 from .dtypes import NUMPY_FROM_TORCH, torch_dtype, whole_numbers
 from .errors import ArgumentError, GraphError, ShapeError
@@ -21,6 +22,12 @@ _HOST = torch.device("cpu")
 
 # Whether the values of an array were freed: not at all, by its user, or by a clear option of forward or backward.
 KEPT, CLEARED, FREED = 0, 1, 2
+
+
+# Who must know what becomes of an array, as bits: a plan that computes gradients from what another one left here, which
+# looks at `moves`; a layer that keeps a value made of this one, which goes by torch's count of writes; and nobody can,
+# as others write to the memory whenever they want.
+MOVES, FOLDED, SHARED = 1, 2, 4
 
 
 class _Count:
@@ -107,8 +114,8 @@ class NdArray:
     # float where it comes from `fill`, and the integer 0 where it comes from `zero`.
     # _dtype: torch type that a filled or new array will get. _view: the last NumPy view that was made, and the
     # tensor that it belongs to. _cleared: who gave up the values, where there are none; see below. _adopted: whether a
-    # variable that no function made was given this array, so that clear options leave it alone. _followed: whether a
-    # plan computes gradients from what another one left here, so that it must know of `moves`.
+    # variable that no function made was given this array, so that clear options leave it alone. _followed: who must
+    # know what becomes of it, see above.
     __slots__ = ("__weakref__", "_adopted", "_cleared", "_dtype", "_fill", "_followed", "_shape", "_tensor", "_view")
 
     _show: ClassVar[Callable[..., NdArray]]
@@ -123,7 +130,8 @@ class NdArray:
         self._fill = None
         self._dtype: torch.dtype | None = None
         self._cleared = KEPT
-        self._adopted = self._followed = False
+        self._adopted = False
+        self._followed = 0
         self._view: tuple[torch.Tensor, np.ndarray] | None = None
 
     @staticmethod
@@ -135,7 +143,8 @@ class NdArray:
         array._fill = None
         array._dtype = None
         array._cleared = KEPT
-        array._adopted = array._followed = False
+        array._adopted = False
+        array._followed = 0
         array._view = None
         return array
 
@@ -150,7 +159,9 @@ class NdArray:
     @staticmethod
     def from_torch(tensor: torch.Tensor) -> NdArray:
         """An array on the memory of a torch tensor (shared, not copied; detached from autograd)."""
-        return NdArray._new(tuple(tensor.shape), tensor.detach())
+        array = NdArray._new(tuple(tensor.shape), tensor.detach())
+        array._followed = SHARED
+        return array
 
     # ---- shape -------------------------------------------------------------------------------------------
 
@@ -266,6 +277,12 @@ class NdArray:
         if self._followed:
             moves.value += 1
 
+    def _share(self) -> None:
+        """Note that others may write to the memory whenever they want."""
+        if self._followed & FOLDED:
+            count_writes((self._tensor,))
+        self._followed |= SHARED
+
     def _adopt(self, values: np.ndarray) -> None:
         """Take an array of this shape as the memory, which nobody else may use; it is copied where that cannot be."""
         if values.flags.writeable and values.flags.c_contiguous and values.dtype.isnative:
@@ -323,6 +340,8 @@ class NdArray:
             view = tensor.numpy()
             view.flags.writeable = False
             return view
+        if self._followed & FOLDED:
+            count_writes((tensor,))
         return self._numpy(tensor)
 
     def _numpy(self, tensor: torch.Tensor) -> np.ndarray:
@@ -344,7 +363,7 @@ class NdArray:
     def data(self, value: Any) -> None:
         if type(value) is np.ndarray:
             # The usual case, a batch like the last one: no memory is taken, no type is looked up.
-            if self._view is not None and self._view[0] is self._tensor:
+            if self._view is not None and self._view[0] is self._tensor and not self._followed & FOLDED:
                 view = self._view[1]
                 if view.dtype is value.dtype and view.shape == value.shape:
                     view[...] = value
@@ -462,6 +481,7 @@ class NdArray:
 
         The address is valid until the array is next written by something else.
         """
+        self._share()
         self._own(torch_dtype(dtype), (ctx or current.context).device)
         return self._contiguous().data_ptr()
 
@@ -549,6 +569,7 @@ class NdArray:
 
     def to_torch(self) -> torch.Tensor:
         """The memory as a torch tensor (shared, not copied)."""
+        self._share()
         return self._contiguous()
 
     def __array__(self, dtype: np.typing.DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
@@ -558,6 +579,7 @@ class NdArray:
         return view.copy() if copy else view
 
     def __dlpack__(self, **kw: Any) -> Any:
+        self._share()
         return self._contiguous().__dlpack__(**kw)
 
     def __dlpack_device__(self) -> tuple[int, int]:

@@ -29,6 +29,14 @@ def kernel_of(overload: Any) -> Any:
     return getattr(overload, "_op", overload)
 
 
+def _onednn(name: str, overload: str = "default") -> Any:
+    """A kernel of oneDNN's; None where torch was built without it."""
+    try:
+        return kernel_of(getattr(getattr(torch.ops.mkldnn, name), overload))
+    except AttributeError:
+        return None
+
+
 # Multi-tensor arithmetic: one call for all parameters of a solver. The public way is a loop over the tensors.
 foreach_abs = torch._foreach_abs  # [x.abs() for x in xs]
 foreach_add = torch._foreach_add  # [x.add(y, alpha=a) for x in xs]; y a tensor or number, or one tensor for each x
@@ -77,6 +85,11 @@ softmax_backward_data = torch._softmax_backward_data  # y * (dy - (dy * y).sum(a
 prelu_kernel = kernel_of(_aten._prelu_kernel.default)  # torch.where(x > 0, x, slope * x)
 prelu_kernel_backward = kernel_of(_aten._prelu_kernel_backward.default)  # autograd of torch.prelu
 weight_norm_interface_backward = kernel_of(_aten._weight_norm_interface_backward.default)  # autograd of v * g / norm(v)
+
+# Layers with fixed parameters, in oneDNN's own layout of weights. The public way: the layer, then what follows it.
+pack_convolution_weight = _onednn("_reorder_convolution_weight")  # the weight as it is
+convolution_and = _onednn("_convolution_pointwise")  # torch.relu(torch.convolution(...))
+convolution_and_sum = _onednn("_convolution_pointwise", "binary")  # torch.relu(torch.convolution(...) + z)
 
 # Random draws from a generator that is given. torch.distributions only knows torch's global one, so the public way
 # has to set and restore its state.

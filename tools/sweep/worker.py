@@ -116,6 +116,24 @@ def results(case: Case, values: list[Any], config: str, arrangement: Arrangement
         return found + [leaf.g.copy() for leaf in leaves.values()]
 
 
+def fused(case: Case, values: list[Any], config: str, arrangement: Arrangement) -> list[np.ndarray]:
+    """The output of a convolution with what follows it, by folded parameters; in double precision one by one."""
+    args = dict(case.args)
+    activation = args.pop("activation")
+    with nn.context_scope(nn.Context([f"cpu:{config}"])):
+        _, x = arrangement.arranged(0, values[0])
+        given = [None if array is None else nn.Variable.from_numpy_array(array) for array in values[1:]]
+        weight, bias, beta, gamma, mean, variance, z = given
+        y = F.convolution(x, weight, bias, **args)
+        if mean is not None:
+            y = F.batch_normalization(y, beta, gamma, mean, variance, eps=0.1, batch_stat=False)
+        y = y if z is None else y + z
+        y = getattr(F, activation)(y) if activation else y
+        for _ in range(3):
+            y.forward(clear_buffer=True)
+        return [y.d.copy()]
+
+
 def difference(single: np.ndarray, double: np.ndarray, largest: float) -> float:
     """The largest difference, as a ratio of the largest value of the array, or of a part of the largest of all."""
     single, double = single.astype(np.float64), double.astype(np.float64)
@@ -138,8 +156,10 @@ def verdict(layer: Layer, case: Case, r: Draw, seed: int) -> str:
         random = np.random.RandomState(seed + 7919 * attempt)
         values = [None if spec is None else spec.draw(random).astype(np.float32) for spec in case.inputs]
         try:
-            double = results(case, values, "double", arrangement, seed)
-            single = results(case, values, "float", arrangement, seed)
+            if case.function == "inference":
+                double, single = [fused(case, values, config, arrangement) for config in ("double", "float")]
+            else:
+                double, single = [results(case, values, c, arrangement, seed) for c in ("double", "float")]
         except Exception as error:
             return f"refused {error!r} in {case!r}"
         largest = max([float(np.abs(a[np.isfinite(a)]).max(initial=0.0)) for a in double], default=0.0)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from .._nd_array import NdArray
+from .._write_counts import count_writes
 
 # Bytes that are summed together. While one piece travels, the next one is put together.
 PIECE = 1 << 25
@@ -80,7 +81,9 @@ class Piece:
                 flat.div_(members, rounding_mode="trunc")
             if scale != 1:
                 flat.copy_(flat.double().mul_(scale))
-        if not self._is_own:
+        if self._is_own:
+            count_writes(self._tensors)
+        else:
             for tensor, part in zip(self._tensors, self._parts(), strict=True):
                 _signed(tensor).copy_(part)
 

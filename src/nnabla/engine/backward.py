@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .._nd_array import NdArray, moves
+from .._nd_array import MOVES, NdArray, moves
 from ..errors import GraphError, ShapeError
 from ..graph.derivative import below_autograd
 from ..graph.epoch import epoch
@@ -60,7 +60,7 @@ class BoundBackwardPlan(BoundPlan):
         self.passes_seed_on = plan.passes_seed_on
         self._moves = -1
         for i, _, _ in plan.read:
-            self.frame[i]._followed = True
+            self.frame[i]._followed |= MOVES
         # What `grad=1` puts there.
         maker = order[-1]
         operator = maker._operator

@@ -22,9 +22,11 @@ from .program import (
     ANY_TYPE,
     ASSIGN,
     NOTHING,
+    THROUGH,
     Call,
     Cast,
     Free,
+    Fused,
     Gradient,
     Idle,
     Link,
@@ -239,6 +241,36 @@ class _Check:
         if operator.keeps and (kernel.keep or kernel.repeats):
             self.state.kept[id(function)] = kept
 
+    def fused(self, record: Fused) -> None:
+        functions = [self.program.order[position] for position in record.parts]
+        for position in record.parts[:-1]:
+            self.carried_out[position] = self.carried_out.get(position, 0) + 1
+        self.carry_out(record.parts[-1], record.writes)
+        before: Function | None = None
+        for function, arguments in zip(functions, record.arguments, strict=True):
+            given = [number for number in arguments if number != NOTHING]
+            if [number != NOTHING for number in arguments] != list(function._operator.present):
+                self.fault(f"calls {function.name} with {len(given)} inputs")
+                continue
+            if given.count(THROUGH) != (before is not None):
+                self.fault(f"calls {function.name} with the output of another {given.count(THROUGH)} times")
+            for i, (number, v) in enumerate(zip(given, function._inputs, strict=True)):
+                if number != THROUGH:
+                    self.read(number)
+                    if self.origin(number) != ("data", block_of(v._buffers.data)):
+                        self.fault(f"reads {self.name(number)} for input {i} of {function.name}")
+                    self.check_type(function, i, number)
+                elif before is not None and v._buffers.data is not before._outputs[0].data:
+                    self.fault(f"hands input {i} of {function.name} what is none")
+            before = function
+        for function in functions[:-1]:
+            block = block_of(function._outputs[0].data)
+            if block not in self.program.mortal:
+                self.fault(f"leaves out the output of {function.name}, which must stay")
+            self.state.there.pop(("data", block), None)
+        for number in record.writes:
+            self.state.there[self.place(number)] = self.state.new()
+
     def link(self, record: Link) -> None:
         self.carry_out(record.function, record.writes)
         for number in record.reads:
@@ -440,6 +472,7 @@ _RULES: dict[type, Callable[[_Check, Any], None]] = {
     Call: _Check.call,
     Link: _Check.link,
     UserCall: _Check.user_call,
+    Fused: _Check.fused,
     Cast: _Check.cast,
     Gradient: _Check.gradient,
     UserGradient: _Check.user_gradient,

@@ -9,6 +9,7 @@ import torch
 
 from .._array_view import ArrayAlias, LinkedArray
 from .._nd_array import NdArray
+from .._write_counts import count_writes, watch
 from ..graph.derivative import below_autograd
 from ..graph.function import Function
 from ..graph.operator import Kind
@@ -19,7 +20,7 @@ from .inductor import compiled, first_line, missing, tell_once, traced
 from .liveness import block_of
 from .passes import free_dead, left_out, share_memory
 from .program import ANY_TYPE, Call, Cast, Free, Gradient, Idle, Link, Program, Record, UserCall, UserGradient
-from .steps import Frame, Receiver, free_step
+from .steps import Frame, LeafSlot, Receiver, free_step
 from .tracer import Interface, Tracer, filled, form_of, interface
 
 if TYPE_CHECKING:
@@ -79,6 +80,9 @@ class CompiledPart:
             if tensors[i] is None or tensors[i].dtype is not dtype:
                 return "values are missing, or have another type"
         results = self._call(tensors)
+        if watch.on:
+            slots = [frame[number] for number in self._inputs]
+            count_writes([s._tensor for s in slots if isinstance(s, LeafSlot) and s.kind is Kind.UPDATED])
         if self._assumes and not results[-1].item():
             return "what a function reads is out of its range"
         at = 0

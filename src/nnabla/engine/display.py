@@ -10,8 +10,8 @@ from ..graph.order import topological
 from ..graph.variable import Variable
 from .checking import check
 from .memory import Account, Peak, name_of, peak_of, shapes_text, size_text
-from .passes import improved
-from .program import ADD, ASSIGN, Call, Cast, Free, Gradient, Idle, Link, Program, Record, UserCall, UserGradient
+from .passes import fused, improved
+from .program import ADD, ASSIGN, Call, Cast, Free, Fused, Gradient, Idle, Link, Program, Record, UserCall, UserGradient
 from .record_backward import record_backward
 from .record_forward import record_forward
 from .up_to_date import inherit_need_grad, setup_again
@@ -67,7 +67,7 @@ def plan_of(root: Variable, forward: Mapping[str, bool], backward: Mapping[str, 
     order = topological([root])
     setup_again(order)
     inherit_need_grad(order)
-    programs = [improved(record_forward(order, [root], **options))]
+    programs = [improved(fused(record_forward(order, [root], **options)))]
     if backward is not None:
         options = _BACKWARD | _checked(backward, "backward", _BACKWARD)
         programs.append(improved(record_backward(order, root, **options)))
@@ -103,6 +103,9 @@ def _columns(program: Program, record: Record) -> tuple[str, str, str]:
         ]
         read = [number for number in record.reads if number >= 0]
         return name, ", ".join(filter(None, words)), _arrow(program, read, record.writes)
+    if isinstance(record, Fused):
+        names = [program.order[position].name for position in record.parts[1:]]
+        return name, " ".join(["packed" if not names else "with", *names]), _arrow(program, record.reads, record.writes)
     if isinstance(record, Link):
         return name, "linked", _arrow(program, record.reads[:1], record.writes)
     if isinstance(record, UserCall):

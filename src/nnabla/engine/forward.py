@@ -11,7 +11,7 @@ from ..graph.hooks import combined, function_post_hooks, function_pre_hooks
 from ..graph.variable import Hook, Variable
 from .compiling import is_compiled
 from .lowering import lower
-from .passes import improved
+from .passes import fused, improved
 from .plan import Plan
 from .plan_cache import plan_cache
 from .record_forward import record_forward
@@ -26,6 +26,7 @@ def run_forward(
 ) -> None:
     """Compute `roots`; see `Variable.forward`."""
     first = roots[0]
+    options = "forward", clear_buffer, clear_no_need_grad
     key: Any = (clear_buffer, clear_no_need_grad)
     if len(roots) > 1:
         key = (*key, *[v._buffers for v in roots[1:]])
@@ -35,11 +36,21 @@ def run_forward(
         plan = cache.bound
     else:
         cache = plan_cache(roots, key, "forward", "compute")
-        options = "forward", clear_buffer, clear_no_need_grad
         plan = cache.find(roots, options, lambda order: compile_forward(order, roots, clear_buffer, clear_no_need_grad))
     if pre_hook is None and post_hook is None and not function_pre_hooks and not function_post_hooks:
         plan.run()
     else:
+        if plan.plan.fuses:
+            # Hooks see each function, and what it makes.
+            cache = plan_cache(roots, (*key, "apart"), "forward", "compute")
+            if cache.epoch == epoch.value:
+                plan = cache.bound
+            else:
+                plan = cache.find(
+                    roots,
+                    (*options, "apart"),
+                    lambda order: compile_forward(order, roots, clear_buffer, clear_no_need_grad, apart=True),
+                )
         pre = combined(pre_hook, function_pre_hooks, before=True)
         plan.run_with_hooks(pre, combined(post_hook, function_post_hooks))
 
@@ -71,13 +82,25 @@ def forward_all(
 
 
 def compile_forward(
-    order: Sequence[Function], roots: Sequence[Variable], clear_buffer: bool, clear_no_need_grad: bool
+    order: Sequence[Function],
+    roots: Sequence[Variable],
+    clear_buffer: bool,
+    clear_no_need_grad: bool,
+    apart: bool = False,
 ) -> Plan:
-    """Make one step for each function, and free what the options allow."""
+    """Make one step for each function, and free what the options allow.
+
+    Args:
+        apart: no functions are fused.
+    """
     program = record_forward(order, roots, clear_buffer, clear_no_need_grad)
-    better = improved(program)
+    compiled = is_compiled(roots)
+    # A compiler fuses functions by itself.
+    recorded = program if apart or compiled else fused(program)
+    better = improved(recorded)
     plan = Plan(lower(better), order)
-    if is_compiled(roots):
+    plan.fuses = recorded is not program
+    if compiled:
         from .compiled_plan import prepare
 
         prepare(plan, better, program)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from ..graph.function import Function
 from .accumulation import accumulating, adding, assigning, casting, summing
 from .frame import ARRAY, CALL, CONSTANT, INPUT_GRAD, KERNEL, LEAF, OPERATOR, OUTPUT_GRAD, Entry
+from .fused_call import FusedCall
 from .kernel_choice import OwningKernel, python_backward, python_forward
 from .program import (
     ACCUMULATE,
@@ -17,6 +18,7 @@ from .program import (
     Call,
     Cast,
     Free,
+    Fused,
     Gathered,
     Gradient,
     Idle,
@@ -114,6 +116,12 @@ class _Lowering:
     def user_call(self, record: UserCall) -> Step:
         return call_step(self._entry(KERNEL, record.function, python_forward))
 
+    def fused(self, record: Fused) -> Step:
+        def make(order: Sequence[Function], frame: Frame) -> FusedCall:
+            return FusedCall(record, order, frame)
+
+        return forward_step(self._entry(CALL, 0, make), record.streams, record.writes)
+
     def cast(self, record: Cast) -> Step:
         return cast_step(record.source, record.target, record.dtype)
 
@@ -194,6 +202,7 @@ _STEPS: dict[type, Callable[[_Lowering, Any], Step | None]] = {
     Call: _Lowering.call,
     Link: _Lowering.link,
     UserCall: _Lowering.user_call,
+    Fused: _Lowering.fused,
     Cast: _Lowering.cast,
     Gradient: _Lowering.gradient,
     UserGradient: _Lowering.user_gradient,

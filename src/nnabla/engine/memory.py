@@ -20,6 +20,7 @@ from .program import (
     Call,
     Cast,
     Free,
+    Fused,
     Gradient,
     Program,
     Put,
@@ -111,7 +112,7 @@ class Account:
         for record in program.records:
             if isinstance(record, Call):
                 self._call(program, record)
-            elif isinstance(record, UserCall):
+            elif isinstance(record, (UserCall, Fused)):
                 for number in record.writes:
                     self._write(program, number)
             elif isinstance(record, Cast):
@@ -148,6 +149,11 @@ class Account:
                 grad = program.order[value.position]._inputs[value.i]._buffers._grad
                 if grad is not None and grad._tensor is not None:
                     self._new(place, grad.size * grad._tensor.element_size(), _leaf_gradient_name(program, number))
+        for record in program.records:
+            if isinstance(record, Fused):
+                function = program.order[record.function]
+                size = sum([v.size for v in function._inputs[1:]]) * _item_size(function._operator.compute_dtype)
+                self._new(("folded", id(function)), size, f"folded parameters of {function.name}")
         if program.way == "backward":
             (seed,) = program.roots
             root = program.order[-1]._outputs[0].data

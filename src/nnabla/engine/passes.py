@@ -14,12 +14,14 @@ from .._nd_array import NdArray
 from ..graph.epoch import advance
 from ..graph.hooks import function_freed_hooks
 from .frame import ARRAY, LEAF, SLOT
+from .fusion import fold_scales, fuse_activations, fuse_sums, may_fuse, pack_weights
 from .liveness import block_of, unshared
 from .program import (
     ACCUMULATE,
     Call,
     Cast,
     Free,
+    Fused,
     Gradient,
     Idle,
     Program,
@@ -96,7 +98,11 @@ def free_dead(program: Program) -> Program:
         if not isinstance(record, (Cast, Free)):
             function = order[record.function]
             if waiting:
-                for array in [b.data for b in function._outputs] + [v._buffers.data for v in function._inputs]:
+                arrays = [b.data for b in function._outputs] + [v._buffers.data for v in function._inputs]
+                if type(record) is Fused:
+                    for part in [order[position] for position in record.parts[1:]]:
+                        arrays += [b.data for b in part._outputs] + [v._buffers.data for v in part._inputs]
+                for array in arrays:
                     block = id(array) if type(array) is NdArray else block_of(array)
                     free += waiting.pop(block, ())
             operator = function._operator
@@ -120,8 +126,8 @@ def _last_reads_of_casts(program: Program) -> dict[int, list[int]]:
     for place, record in enumerate(program.records):
         if isinstance(record, Cast):
             last[record.target] = place
-        elif last and isinstance(record, (Call, Gradient)):
-            for number in record.reads if isinstance(record, Call) else values_of(record.arguments):
+        elif last and isinstance(record, (Call, Fused, Gradient)):
+            for number in values_of(record.arguments) if isinstance(record, Gradient) else record.reads:
                 if number in last:
                     last[number] = place
     found: dict[int, list[int]] = {}
@@ -213,6 +219,9 @@ def gather_frees(program: Program) -> Program:
 
 Pass = Callable[[Program], Program]
 
+# These see to it that nothing is computed that nobody sees, in forward without gradients.
+FUSIONS: dict[str, Pass] = {made.__name__: made for made in (fold_scales, fuse_sums, fuse_activations, pack_weights)}
+
 # In the order in which they run: what is overwritten must have been freed, and frees must be in place until then.
 PASSES: dict[str, Pass] = {
     made.__name__: made for made in (share_memory, add_within_kernels, free_dead, overwrite, gather_frees)
@@ -221,9 +230,18 @@ PASSES: dict[str, Pass] = {
 _left_out: set[str] = set()
 
 
+def fused(program: Program) -> Program:
+    """What the fusions make of a program; they come before all other passes."""
+    return program if function_freed_hooks or not may_fuse(program) else _applied(FUSIONS, program)
+
+
 def improved(program: Program) -> Program:
-    """What all passes make of a program."""
-    for name, apply in PASSES.items():
+    """What all other passes make of a program."""
+    return _applied(PASSES, program)
+
+
+def _applied(passes: dict[str, Pass], program: Program) -> Program:
+    for name, apply in passes.items():
         if name not in _left_out:
             program = apply(program)
     return program
@@ -245,7 +263,7 @@ def without(*names: str) -> Iterator[None]:
         KeyError: there is no such pass.
     """
     for name in names:
-        PASSES[name]
+        (PASSES | FUSIONS)[name]
     before = set(_left_out)
     _left_out.update(names)
     advance()

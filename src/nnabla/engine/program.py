@@ -21,6 +21,9 @@ from .liveness import block_of
 NOTHING = -1
 """Stands among what is read for an optional input that was not given."""
 
+THROUGH = -2
+"""Stands among what a function that others were fused with reads for the output of the one before it."""
+
 ANY_TYPE: Any = "any type"
 """The type of a value that is known only when it has been computed."""
 
@@ -112,6 +115,43 @@ class UserCall(NamedTuple):
     writes: tuple[int, ...]
 
 
+class Fused(NamedTuple):
+    """Compute the output of the last of several functions, each of which reads that of the one before: a layer, what
+    scales its output maps, a sum, and an activation. All of them may be missing but the layer.
+
+    Attributes:
+        parts: the functions.
+        arguments: what each is called with.
+        writes: the output of the last one.
+        scales: how many functions scale the output maps.
+        adds: whether there is a sum.
+    """
+
+    parts: tuple[int, ...]
+    arguments: tuple[tuple[int, ...], ...]
+    writes: tuple[int, ...]
+    scales: int = 0
+    adds: bool = False
+
+    @property
+    def function(self) -> int:
+        """The first one, a layer."""
+        return self.parts[0]
+
+    @property
+    def reads(self) -> tuple[int, ...]:
+        return tuple([number for numbers in self.arguments for number in numbers if number >= 0])
+
+    @property
+    def streams(self) -> tuple[int, ...]:
+        """What is no parameter: the layer's input, and what is added."""
+        x = self.arguments[0][0]
+        if not self.adds:
+            return (x,)
+        (other,) = [number for number in self.arguments[1 + self.scales] if number != THROUGH]
+        return x, other
+
+
 class Cast(NamedTuple):
     """Convert a value for a reader of another type."""
 
@@ -165,7 +205,7 @@ class Free(NamedTuple):
     operators: tuple[int, ...]
 
 
-Record = Call | Link | UserCall | Cast | Gradient | UserGradient | Idle | Free
+Record = Call | Link | UserCall | Fused | Cast | Gradient | UserGradient | Idle | Free
 
 
 class Program(NamedTuple):

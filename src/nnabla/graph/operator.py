@@ -85,6 +85,20 @@ ALL_GRADIENTS = (("dy", -1),)
 registry: dict[str, type[Operator]] = {}
 
 
+class PostOp(NamedTuple):
+    """An element-wise function as layers of oneDNN apply it to what they compute.
+
+    Attributes:
+        name: oneDNN's, in the form in which torch passes it on.
+        scalars: its numbers.
+        algorithm: which variant of it.
+    """
+
+    name: str
+    scalars: tuple[float, ...] = ()
+    algorithm: str = ""
+
+
 class Operator:
     """Base of all declarations. An instance holds the values of the arguments and belongs to one node of a graph."""
 
@@ -173,6 +187,25 @@ class Operator:
     # it. None: where the output is an input, there is nothing to be done.
     write: Callable[..., Any] | None = None
     written: ClassVar[str] = ""
+
+    # For inference, see `engine/fusion.py`. The axis of the output maps, of a layer; None: it is no layer.
+    map_axis: int | None = None
+    # folded(weight, bias, scale, shift): weight and bias of a layer whose output maps are multiplied with the vector
+    # `scale` and then moved by the vector `shift`. Vectors are in double precision.
+    folded: Callable[..., tuple[torch.Tensor, torch.Tensor]] | None = None
+    # packed(weight, bias, adds, post): forward of a layer for fixed parameters, prepared once: a function of x, and of
+    # what is added to the result if `adds`, before the PostOp `post`. None: not possible.
+    packed: Callable[..., Callable[..., torch.Tensor] | None] | None = None
+    # Whether `packed` is possible, as far as the shapes tell.
+    packs: bool = False
+    # scales(i, axis, shapes): whether input `i` is scaled and moved, by numbers that differ along `axis` only; `shapes`
+    # are those of all inputs. Then scale_and_shift(i, *inputs) gives scale and shift, None for 1 and 0.
+    scales: Callable[..., bool] | None = None
+    scale_and_shift: Callable[..., tuple[Any, Any]] | None = None
+    # Whether it is the sum of its two inputs.
+    is_sum: ClassVar[bool] = False
+    # What it is to layers of oneDNN; None: nothing that they know.
+    post_op: PostOp | None = None
 
     # The format of model files has a message for its arguments, although it has none.
     empty_message: ClassVar[bool] = False

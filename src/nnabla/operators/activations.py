@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from .._private_torch import log_softmax_backward_data, softmax_backward_data
 from ..graph.argument import Float, Int
-from ..graph.operator import Operator, Shape, operator
+from ..graph.operator import Operator, PostOp, Shape, operator
 from .axes import normalized
 from .kernels import aten
 from .losses import differentiated
@@ -41,6 +41,8 @@ class Sigmoid(Elementwise):
     Source: NNabla function reference, ``Sigmoid``.
     """
 
+    post_op = PostOp("sigmoid")
+
     def forward(self, x: Tensor) -> Tensor:
         return torch.sigmoid(x)
 
@@ -69,6 +71,8 @@ class Tanh(Elementwise):
 
     Source: NNabla function reference, ``Tanh``.
     """
+
+    post_op = PostOp("tanh")
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.tanh(x)
@@ -101,6 +105,7 @@ class Swish(Elementwise):
     """
 
     held = ("y",)
+    post_op = PostOp("swish")
 
     def forward(self, x: Tensor) -> Tensor:
         return functional.silu(x)
@@ -135,6 +140,7 @@ class GELU(Elementwise):
     """
 
     held = ("y",)
+    post_op = PostOp("gelu", (), "tanh")
 
     def forward(self, x: Tensor) -> Tensor:
         return functional.gelu(x, approximate="tanh")

@@ -23,11 +23,23 @@ _INPLACE = "Accepted for compatibility; the clear options free memory."
 # ---- two arrays --------------------------------------------------------------------------------------------
 
 
+def _differs_along(axis: int, shape: Shape, x: Shape) -> bool:
+    """Whether what is of `shape` has one number for each place along `axis` of `x`, or one for all of them."""
+    return len(shape) == len(x) and all([n == 1 or (i == axis and n == x[i]) for i, n in enumerate(shape)])
+
+
 class _Sum(Binary):
     """Sum of two arrays, under both of its names."""
 
     inplace = Bool(False, _INPLACE)
     grad_aliases = True
+    is_sum = True
+
+    def scales(self, i: int, axis: int, shapes: Sequence[Shape]) -> bool:
+        return _differs_along(axis, shapes[1 - i], shapes[i])
+
+    def scale_and_shift(self, i: int, *inputs: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        return None, inputs[1 - i].reshape(-1)
 
     def forward(self, x0: Tensor, x1: Tensor) -> Tensor:
         return x0 + x1
@@ -139,6 +151,12 @@ class Mul2(Binary):
     """
 
     inplace = Bool(False, _INPLACE)
+
+    def scales(self, i: int, axis: int, shapes: Sequence[Shape]) -> bool:
+        return _differs_along(axis, shapes[1 - i], shapes[i])
+
+    def scale_and_shift(self, i: int, *inputs: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        return inputs[1 - i].reshape(-1), None
 
     def forward(self, x0: Tensor, x1: Tensor) -> Tensor:
         return x0 * x1
@@ -365,6 +383,12 @@ class AddScalar(_WithNumber):
     inplace = Bool(False, _INPLACE)
     grad_aliases = True
 
+    def scales(self, i: int, axis: int, shapes: Sequence[Shape]) -> bool:
+        return True
+
+    def scale_and_shift(self, i: int, x: None) -> tuple[None, Tensor]:
+        return None, torch.tensor([self.val], dtype=torch.float64)
+
     def forward(self, x: Tensor) -> Tensor:
         return x + self.operand(self.val)
 
@@ -393,6 +417,12 @@ class MulScalar(_WithNumber):
 
     val = Float(1, "Factor.")
     inplace = Bool(False, _INPLACE)
+
+    def scales(self, i: int, axis: int, shapes: Sequence[Shape]) -> bool:
+        return True
+
+    def scale_and_shift(self, i: int, x: None) -> tuple[Tensor, None]:
+        return torch.tensor([self.val], dtype=torch.float64), None
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.operand(self.val)

@@ -79,6 +79,7 @@ class BatchStatistics(Operator):
         refuse_empty(x, name)
         inner = math.prod(x[axis + 1 :])
         self._shape = x
+        self._axis = axis
         self._parameter = wanted
         self._matrix = None if axis == 1 else (math.prod(x[:axis]), channels, inner)
         self._cube = (math.prod(x[:axis]), channels, inner)
@@ -254,6 +255,18 @@ class BatchNormalization(BatchStatistics):
 
     def recompute(self, x: Tensor, beta: Tensor | None, gamma: Tensor | None, mean: Tensor, variance: Tensor) -> Any:
         return self.normalize(x, beta, gamma, mean, variance, update=False)
+
+    def scales(self, i: int, axis: int, shapes: Sequence[Shape]) -> bool:
+        return i == 0 and axis == self._axis and not self.batch_stat
+
+    def scale_and_shift(
+        self, i: int, x: None, beta: Tensor | None, gamma: Tensor | None, mean: Tensor, variance: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        scale = (variance.reshape(-1).double() + self.eps).rsqrt_()
+        if gamma is not None:
+            scale = scale * gamma.reshape(-1)
+        shift = mean.reshape(-1) * -scale
+        return scale, shift if beta is None else shift + beta.reshape(-1)
 
     def grad(
         self,

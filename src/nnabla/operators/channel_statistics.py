@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .._write_counts import count_writes
 from ..graph.tracing import is_traced
 
 # Of running statistics.
@@ -75,6 +76,7 @@ def normalized_by_batch(
     # Where a mean is large, ATen moves variances towards numbers that may be thousands of times too large.
     before = [v.clone() if v is not None and on_cpu else None for v in running]
     found: tuple[Tensor, Tensor, Tensor] = torch.native_batch_norm(x, weight, bias, *running, True, momentum, eps)
+    count_writes(running)
     if not on_cpu or _is_near(*found[1:], eps):
         return found
     for moved, value in zip(running, before, strict=True):
@@ -123,6 +125,7 @@ def _by_differences(
     other = None if running_mean is None else torch.zeros_like(running_mean)
     x = wide - near
     y, rest, inverse = torch.native_batch_norm(x, weight, bias, other, running_variance, True, momentum, eps)
+    count_writes((running_variance,))
     mean = rest + near.view(-1)
     if running_mean is not None:
         running_mean.lerp_(mean.detach(), momentum)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError
 from ..graph.argument import Bool, Int, Sizes, positive
-from ..graph.operator import Operator, Shape, operator
+from ..graph.operator import Operator, PostOp, Shape, operator
 from .axes import normalized
 from .convolution_kernels import Geometry, convolution_kernels
+from .packed_convolution import is_packable, packed_convolution
 from .shapes import refuse_empty
 
 
@@ -90,8 +93,11 @@ class Convolving(Operator):
             output_padding: given for a deconvolution.
         """
         self._x, self._y = x, y
-        geometry = Geometry(x.flat, weight, y.flat, self.stride, self.pad, self.dilation, group, output_padding)
-        self._kernels = convolution_kernels(self, geometry)
+        self._group = group
+        self._transposed = output_padding is not None
+        self.map_axis = len(x.batch) + (len(x.spatial) if x.channel_last else 0)
+        self._geometry = Geometry(x.flat, weight, y.flat, self.stride, self.pad, self.dilation, group, output_padding)
+        self._kernels = convolution_kernels(self, self._geometry)
         # Where an axis has length 1, strides may differ although the memory is the same.
         self._restride = 1 in weight
         self._plain = len(x.batch) == 1 and not x.channel_last
@@ -101,6 +107,43 @@ class Convolving(Operator):
         if self._plain:
             return self._kernels.forward(x, weight, bias)
         return self._y.close(self._kernels.forward(self._x.open(x), self._open_weight(weight), bias))
+
+    @property
+    def packs(self) -> bool:  # type: ignore[override]
+        return is_packable(self, self._geometry, self._kernels)
+
+    def folded(self, weight: Tensor, bias: Tensor | None, scale: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
+        maps = self._y.channels
+        moved = shift if bias is None else torch.addcmul(shift, bias.double(), scale)
+        moved = moved.expand(maps).to(weight.dtype)
+        scale = scale.expand(maps)
+        if not self._transposed:
+            return (weight * scale.view(-1, *[1] * (weight.ndim - 1))).to(weight.dtype), moved
+        # Each group of the channels, which come first, has output maps of its own.
+        ordered = self._ordered(weight)
+        groups = ordered.reshape(self._group, -1, *ordered.shape[1:])
+        factors = scale.view(self._group, 1, -1, *[1] * (ordered.ndim - 2))
+        made = (groups * factors).to(weight.dtype).view(ordered.shape)
+        return self._as_given(made).contiguous(), moved
+
+    def packed(
+        self, weight: Tensor, bias: Tensor | None, adds: bool, post: PostOp | None
+    ) -> Callable[..., Tensor] | None:
+        found = packed_convolution(self._geometry, self._ordered(weight), bias, adds, post)
+        if found is None or self._plain:
+            return found
+        kernel, x_opened, y_opened, close = found, self._x.open, self._y.open, self._y.close
+        if adds:
+            return lambda x, other: close(kernel(x_opened(x), y_opened(other)))
+        return lambda x: close(kernel(x_opened(x)))
+
+    def _ordered(self, weight: Tensor) -> Tensor:
+        """The weight with both axes of channels first."""
+        return self._open_weight(weight)
+
+    def _as_given(self, weight: Tensor) -> Tensor:
+        """The inverse of `_ordered`."""
+        return self._close_weight(weight)
 
     def _gradients(self, need: tuple[bool, ...], dy: Tensor, x: Tensor, weight: Tensor) -> tuple[Any, ...]:
         plain = self._plain
@@ -300,6 +343,12 @@ class Deconvolution(Convolving):
 
 class Depthwise(Convolving):
     """A convolution or deconvolution whose weight has one axis of channels."""
+
+    def _ordered(self, weight: Tensor) -> Tensor:
+        return weight.unsqueeze(1)
+
+    def _as_given(self, weight: Tensor) -> Tensor:
+        return weight.squeeze(1)
 
     def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         return self._convolve(x, weight.unsqueeze(1), bias)

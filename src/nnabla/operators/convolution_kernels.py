@@ -1,4 +1,5 @@
-"""The kernels that convolutions and deconvolutions end in: every call of ATen's is in this file.
+"""The kernels that convolutions and deconvolutions end in: every call of ATen's is in this file, but for those with
+fixed parameters (`packed_convolution`).
 
 Which kernels a convolution gets follows from its geometry. They work on tensors ``(B, C, L_1, ..., L_N)`` and on
 weights ``(outer, inner, K_1, ..., K_N)``.
@@ -91,13 +92,13 @@ def convolution_kernels(operator: Operator, g: Geometry) -> ConvolutionKernels:
         return ManyAxes(g, convolution_kernels(operator, without_leading_axes(g)))
     if operator.device.type == "cpu" and sees_padding_only(g):
         return _Contiguous(g)
-    return _Direct(g, _way_in(operator, g))
+    return Direct(g, _way_in(operator, g))
 
 
 # ---- ATen's kernels -------------------------------------------------------------------------------------------
 
 
-class _Direct:
+class Direct:
     """ATen's kernels.
 
     Args:
@@ -144,7 +145,7 @@ class _Forward(torch.autograd.Function):
     """A convolution without a bias."""
 
     @staticmethod
-    def forward(ctx: Any, kernels: _Direct, x: Tensor, weight: Tensor) -> Tensor:
+    def forward(ctx: Any, kernels: Direct, x: Tensor, weight: Tensor) -> Tensor:
         ctx.kernels = kernels
         ctx.save_for_backward(x, weight)
         return kernels.forward(x.detach(), weight.detach(), None)
@@ -159,7 +160,7 @@ class _Backward(torch.autograd.Function):
     """The gradients of x and the weight."""
 
     @staticmethod
-    def forward(ctx: Any, kernels: _Direct, need: tuple[bool, ...], dy: Tensor, x: Tensor, weight: Tensor) -> Any:
+    def forward(ctx: Any, kernels: Direct, need: tuple[bool, ...], dy: Tensor, x: Tensor, weight: Tensor) -> Any:
         ctx.kernels = kernels
         ctx.save_for_backward(dy, x, weight)
         ctx.set_materialize_grads(False)
@@ -167,7 +168,7 @@ class _Backward(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, ddx: Tensor | None, ddw: Tensor | None) -> Any:
-        kernels: _Direct = ctx.kernels
+        kernels: Direct = ctx.kernels
         dy, x, weight = ctx.saved_tensors
         _, _, need_dy, need_x, need_weight = ctx.needs_input_grad
         to_dy = to_x = to_weight = None
@@ -189,7 +190,7 @@ class _Contiguous:
     """ATen's kernels in contiguous format, without a bias: where a window sees padding only."""
 
     def __init__(self, g: Geometry) -> None:
-        self._direct = _Direct(g, into_contiguous(g.x))
+        self._direct = Direct(g, into_contiguous(g.x))
         # A weight that lies channels last makes maps do so.
         self._enter_weight = into_contiguous(g.weight)
         self._bias = (-1, *[1] * len(g.kernel))

@@ -55,6 +55,7 @@ class Affine(Operator):
         self._plain = axis == 1 and len(x) == 2 and len(weight) == 2
         self._x, self._weight = x, weight
         self._y = x[:axis] + weight[1:]
+        self.map_axis = axis if len(weight) == 2 else None
         return self._y
 
     def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -64,6 +65,10 @@ class Affine(Operator):
         weight = weight.reshape(self._matrix[1], self._maps)
         y = x.mm(weight) if bias is None else torch.addmm(bias.reshape(-1), x, weight)
         return y.view(self._y)
+
+    def folded(self, weight: Tensor, bias: Tensor | None, scale: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
+        moved = shift if bias is None else torch.addcmul(shift, bias.double(), scale)
+        return (weight * scale).to(weight.dtype), moved.expand(self._maps).to(weight.dtype)
 
     def grad(self, need: tuple[bool, ...], dy: Tensor, x: Tensor, weight: Tensor) -> Any:
         if self._plain:

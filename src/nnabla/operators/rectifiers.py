@@ -12,7 +12,7 @@ from torch.nn import functional
 from .._private_torch import prelu_kernel, prelu_kernel_backward
 from ..errors import ShapeError
 from ..graph.argument import Bool, Float, Int, Single
-from ..graph.operator import Operator, Shape, operator
+from ..graph.operator import Operator, PostOp, Shape, operator
 from .axes import normalized
 from .kernels import aten
 from .shapes import Elementwise
@@ -51,6 +51,9 @@ class ReLU(Elementwise):
     def forward(self, x: Tensor) -> Tensor:
         return torch.relu(x)
 
+    # Of NaN it makes 0, as NNabla 1.39 does.
+    post_op = PostOp("relu")
+
     def overwrite(self, x: Tensor) -> Tensor:
         return torch.relu_(x)
 
@@ -84,6 +87,10 @@ class LeakyReLU(Elementwise):
     alpha = Single(0.1, "Slope for negative inputs.")
     inplace = Bool(False, "Accepted for compatibility; the clear options free memory.")
     keeps = True
+
+    @property
+    def post_op(self) -> PostOp | None:  # type: ignore[override]
+        return PostOp("leaky_relu", (self.alpha,)) if self.alpha >= 0 else None
 
     def forward(self, x: Tensor) -> Tensor:
         # A negative slope makes all outputs positive: then only the input says which side it is on. So it is with

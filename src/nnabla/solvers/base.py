@@ -13,6 +13,7 @@ import torch
 from .._nd_array import NdArray
 from .._private_torch import foreach_add_, foreach_mul_
 from .._threads import Chosen, OneThread, ThreadChoice, choice_for
+from .._write_counts import count_writes
 from ..errors import ArgumentError, ShapeError
 from ..files import solver_messages
 from ..graph.hooks import combined, solver_post_hooks, solver_pre_hooks
@@ -459,6 +460,7 @@ class Solver:
                 self._step(piece, of_grads, of_states, t)
         else:
             self._step(params, grads, states, t)
+        count_writes(params)
 
     def _step(self, params: Tensors, grads: Tensors, states: list[Tensors], t: int) -> None:
         """Update `params` and `states` in place.

@@ -1,3 +1,3 @@
 """What draws geometries; importing a module adds its layer types."""
 
-from . import convolutions, images, normalizations, poolings, products, recurrent  # noqa: F401
+from . import convolutions, images, inference, normalizations, poolings, products, recurrent  # noqa: F401
