@@ -20,10 +20,9 @@ from .._private_torch import version_of
 from .._write_counts import watch
 from ..graph.function import Function
 from ..graph.variable import Buffers
-from .frame import Frame
 from .kernel_choice import kernel_of
 from .program import NOTHING, THROUGH, Fused
-from .steps import NO_SLOT, LeafSlot
+from .steps import NO_SLOT, Frame, LeafSlot, Slot
 
 # A parameter as it was met: its tensor, and how often that was written to.
 Seen = tuple[Buffers, torch.Tensor, int]
@@ -47,7 +46,7 @@ class FusedCall:
         self._scales, self._adds = record.scales, record.adds
         self._first = 1 + record.scales
         # What each function is called with; None for what the one before has made, and for what is added.
-        self._slots = [
+        self._slots: list[list[Slot]] = [
             [None if n == THROUGH else NO_SLOT if n == NOTHING else frame[n] for n in numbers]
             for numbers in record.arguments
         ]
