@@ -139,6 +139,13 @@ def test_what_is_no_model(tmp_path, data):
         from_onnx(tmp_path / "m.onnx")
 
 
+def test_a_name_that_is_not_in_utf_8(tmp_path):
+    data = model([node("Strange", ["x"], ["y"], name="nodename")], {"x": [2]}, ["y"]).SerializeToString()
+    (tmp_path / "m.onnx").write_bytes(data.replace(b"nodename", b"nodenam\xff"))
+    with pytest.raises(FormatError, match="m.onnx"):
+        from_onnx(tmp_path / "m.onnx")
+
+
 def test_truncated_models(tmp_path):
     data = claiming().SerializeToString()
     path = tmp_path / "m.onnx"

@@ -110,7 +110,7 @@ class GraphWalk:
                 reason = f"its inputs and attributes do not fit together: {str(error)[:200]}"
             else:
                 continue
-            self.note(node.op_type, place.path + (node.name or next(iter(node.output), "")), reason)
+            self.note(node.op_type, place.path + _shown(node.name or next(iter(node.output), "")), reason)
             names.update(dict.fromkeys([name for name in node.output if name]))
 
     def graph(self, graph: GraphProto, inputs: Sequence[Value | None], names: Names, place: Place) -> list[Value]:
@@ -159,6 +159,11 @@ class GraphWalk:
             # What it reads was refused.
             names.update(dict.fromkeys([output for output in node.output if output]))
             return
+        # Before anything is written for it: a file may repeat what takes long.
+        outputs = [name for name in node.output if name]
+        for number, name in enumerate(outputs):
+            if name in names.maps[0] or name in outputs[:number]:
+                raise Unsupported(f"{name!r} is computed twice")
         results: Sequence[Value | None]
         if function is not None:
             results = self._function(function, node, inputs, place)
@@ -178,8 +183,6 @@ class GraphWalk:
                 continue
             if i >= len(results):
                 raise Unsupported(f"output {i} has no counterpart")
-            if name in names.maps[0]:
-                raise Unsupported(f"{name!r} is computed twice")
             result = results[i]
             names[name] = result
             if result is not None and not result.edge.name:
@@ -245,6 +248,11 @@ class GraphWalk:
             raise Unsupported("the operator has no counterpart")
         defaults = [a.default_value for a in schema.attributes.values() if a.default_value.type]
         return self._function(FunctionProto.FromString(data), node, inputs, place, place.opsets, defaults)
+
+
+def _shown(name: str | bytes) -> str:
+    """A name in messages; protobuf gives bytes for a text that is not in UTF-8."""
+    return name.decode("utf-8", "replace") if isinstance(name, bytes) else name
 
 
 def domain_of(domain: str) -> str:
