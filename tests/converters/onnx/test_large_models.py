@@ -65,10 +65,11 @@ def test_a_model_of_more_than_2_gb(tmp_path):
     if shutil.disk_usage(tmp_path).free < 4e9 or os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGESIZE") < 8e9:
         pytest.skip("needs 4 GB on the disk and 8 GB of memory")
     try:
-        done = [
-            subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
-            for script in (WRITE, RUN, READ)
-        ]
+        done = []
+        for script in (WRITE, RUN, READ):
+            command = [sys.executable, "-c", script]
+            done.append(subprocess.run(command, cwd=tmp_path, capture_output=True, text=True))
+            assert done[-1].returncode == 0, done[-1].stderr[-3000:]
         command, peak, run, read = (float(number) for each in done for number in each.stdout.split())
         size = sum(os.path.getsize(tmp_path / name) for name in ("m.onnx", "m.onnx.data"))
         times = f"{command / size:.2f} and {peak / size:.2f}"
