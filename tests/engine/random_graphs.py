@@ -54,6 +54,7 @@ UNARY = {
     "split": lambda x: F.stack(*F.split(x, axis=0), axis=0),
     "broadcast": lambda x: F.broadcast(F.mean(x, axis=1, keepdims=True), SHAPE),
     "derived": F.erf if hasattr(F, "erf") else F.gelu,
+    "gated": lambda x: F.add2(F.tanh(x), F.mul2(F.sigmoid(x), F.sin(x))),
     "softmax": lambda x: F.softmax(x, axis=1),
     "normalized": lambda x: F.layer_normalization(x, None, None, batch_axis=0),
     "constant": lambda x: F.mul2(x, F.greater_scalar(x, 0.0)),
@@ -99,6 +100,13 @@ def random_graph(seed: int) -> Graph:
                     small = leaf(rng, (1, 6))
                     leaves.append(small)
                     y = F.mul2(x, small)
+                elif rng.random() < 0.25:
+                    # A recurrent network of three steps.
+                    w, b, u = leaf(rng, (6, 6)), leaf(rng, (6,)), leaf(rng, (6, 6))
+                    leaves += [w, b, u]
+                    y = x
+                    for _ in range(3):
+                        y = F.tanh(F.affine(y, w, b) + F.affine(leaf(rng), u))
                 else:
                     y = rng.choice(sorted(BINARY.items()))[1](x, rng.choice(pool))
             made.append(y)

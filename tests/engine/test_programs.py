@@ -99,6 +99,20 @@ def test_without_a_pass_results_are_the_same(name: str) -> None:
     assert changed or name == "add_within_kernels"
 
 
+@pytest.mark.heavy
+def test_many_random_graphs_have_the_same_results_without_passes() -> None:
+    """All left out, and one of them in turn."""
+    names = list(passes.PASSES)
+    for seed in range(1000):
+        graph = random_graph(seed)
+        expected = results(graph)
+        for left_out in (names, [names[seed % len(names)]]):
+            graph = random_graph(seed)
+            with passes.without(*left_out):
+                for one, wanted in zip(results(graph), expected, strict=True):
+                    np.testing.assert_allclose(one, wanted, rtol=1e-4, atol=1e-4, err_msg=f"{seed} without {left_out}")
+
+
 def test_gradients_of_large_leaves_are_added_within_kernels() -> None:
     x = nn.Variable.from_numpy_array(np.random.rand(2, 128), need_grad=True)
     w = nn.Variable.from_numpy_array(np.random.rand(128, 128) / 128, need_grad=True)

@@ -66,14 +66,18 @@ class BoundBackwardPlan(BoundPlan):
         operator = maker._operator
         shape = maker._outputs[plan.root].data._shape
         self.ones = torch.ones(shape, dtype=operator.compute_dtype, device=operator.device)
+        self.seed.constant = self.ones
+
+    def differentiated(self) -> list[Function]:
+        """The functions whose gradients are computed, and those that are computed again."""
+        return [function for function in (*self.functions, *self._also) if function is not None]
 
     def take_up(self) -> None:
         """See what became of the values since they were computed."""
         if self._moves != moves.value:
             if not self._is_as_computed():
-                for function in self.functions:
-                    if function is not None:
-                        take_up(_read_by_gradient(function))
+                for function in self.differentiated():
+                    take_up(_read_by_gradient(function))
             self._moves = moves.value
 
     def _is_as_computed(self) -> bool:
@@ -111,14 +115,21 @@ def run_backward(
 ) -> None:
     """Propagate gradients from `root`; see `Variable.backward`."""
     plans = root._plans
-    key = ("backward", clear_buffer)
+    is_watched = not (
+        pre_hook is None
+        and post_hook is None
+        and communicator_callbacks is None
+        and not function_pre_hooks
+        and not function_post_hooks
+    )
+    key = ("backward", clear_buffer, "watched") if is_watched else ("backward", clear_buffer)
     cache = None if plans is None else plans.get(key)
     plan: BoundBackwardPlan
     if cache is not None and cache.epoch == epoch.value:
         plan = cache.bound
     else:
         cache = plan_cache((root,), key, "backward", "propagate to")
-        plan = cache.find((root,), key, lambda order: compile_backward(order, root, clear_buffer))
+        plan = cache.find((root,), key, lambda order: compile_backward(order, root, clear_buffer, is_watched))
     if not plan.steps:
         return
     if root._buffers.data._tensor is None and root._buffers.data._fill is None:
@@ -131,13 +142,7 @@ def run_backward(
         tensor = _seed(root, grad)
     seed._tensor = tensor.clone() if plan.passes_seed_on else tensor
     plan.take_up()
-    if (
-        pre_hook is None
-        and post_hook is None
-        and communicator_callbacks is None
-        and not function_pre_hooks
-        and not function_post_hooks
-    ):
+    if not is_watched:
         plan.run()
     else:
         _run_with_callbacks(plan, communicator_callbacks, pre_hook, post_hook)
@@ -164,7 +169,7 @@ def _nothing(functions: Any) -> None:
     """For callbacks that want to know nothing at the start."""
 
 
-def _require_values(plan: BoundPlan) -> None:
+def _require_values(plan: BoundBackwardPlan) -> None:
     """Make sure that what gradients read is there, also for functions that were made since forward ran.
 
     What such a function leaves behind for its gradient follows from its inputs.
@@ -172,8 +177,8 @@ def _require_values(plan: BoundPlan) -> None:
     Raises:
         GraphError: values are missing.
     """
-    for function in plan.functions:
-        if function is None or any([v is not None and v._recompute for v in [ref() for ref in function._output_refs]]):
+    for function in plan.differentiated():
+        if any([v is not None and v._recompute for v in [ref() for ref in function._output_refs]]):
             continue
         operator = function._operator
         if any([array._tensor is None and array._fill is None for array, _ in _read_by_gradient(function)]):
@@ -226,12 +231,16 @@ def _seed(root: Variable, grad: Any) -> torch.Tensor:
     return array._as(dtype, device)
 
 
-def compile_backward(order: Sequence[Function], root: Variable, clear_buffer: bool) -> BackwardPlan:
-    """Make one step for each function that has a gradient, and free what the options allow."""
+def compile_backward(
+    order: Sequence[Function], root: Variable, clear_buffer: bool, one_by_one: bool = False
+) -> BackwardPlan:
+    """Make steps for all functions that have a gradient, one for each if asked; free what the options allow."""
     recorded = record_backward(order, root, clear_buffer)
-    program = improved(recorded)
+    compiled = is_compiled((root,))
+    # Compiled parts take the place of steps of single functions.
+    program = improved(recorded, one_by_one or compiled)
     plan = BackwardPlan(lower(program), order)
-    if is_compiled((root,)):
+    if compiled:
         from .compiled_plan import prepare
 
         prepare(plan, program, recorded)

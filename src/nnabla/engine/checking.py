@@ -23,15 +23,19 @@ from .program import (
     ASSIGN,
     NOTHING,
     THROUGH,
+    Argument,
     Call,
     Cast,
     Free,
     Fused,
     Gradient,
     Idle,
+    JoinedCall,
+    JoinedGradient,
     Link,
     Program,
     Put,
+    SumCall,
     UserCall,
     UserGradient,
     place_of,
@@ -111,6 +115,12 @@ class _Check:
         self.outputs = {id(b.data) for function in program.order for b in function._outputs}
         self.made = {block_of(b.data) for function in program.order for b in function._outputs} & self.outputs
         self.sources = {r.target: r.source for r in program.records if isinstance(r, Cast)}
+        # Inputs of functions whose gradients are computed for several functions at once.
+        self.joined: dict[int, set[int]] = {}
+        for record in program.records:
+            if isinstance(record, JoinedGradient):
+                for position in record.functions:
+                    self.joined.setdefault(position, set()).update([put.input for put in record.puts])
         # Functions carried out, and gradients that came, by where they are found.
         self.carried_out: dict[int, int] = {}
         self.came: set[Any] = set()
@@ -271,6 +281,41 @@ class _Check:
         for number in record.writes:
             self.state.there[self.place(number)] = self.state.new()
 
+    def joined_call(self, record: JoinedCall) -> None:
+        functions = [self.program.order[position] for position in record.functions]
+        if functions[0]._operator.join is None or len({id(f._operator.prototype) for f in functions}) != 1:
+            self.fault("cannot be carried out for several functions")
+        if not len(functions) == len(record.reads) == len(record.writes):
+            self.fault("has not the input and the output of each function")
+            return
+        for position, x, y in zip(record.functions, record.reads, record.writes, strict=True):
+            function = self.carry_out(position, (y,))
+            self.check_inputs(function, (x, *record.shared))
+            if block_of(function._outputs[0].data) in self.program.exposed:
+                self.fault("computes in common what others write to")
+        for y in record.writes:
+            self.state.there[self.place(y)] = self.state.new()
+
+    def sum_call(self, record: SumCall) -> None:
+        function, inner = self.carry_out(record.function, record.writes), self.program.order[record.inner]
+        self.carried_out[record.inner] = self.carried_out.get(record.inner, 0) + 1
+        if not function._operator.is_sum or inner._operator.add_to is None or len(inner._outputs) != 1:
+            self.fault(f"cannot be computed together with {inner.name}")
+        array = inner._outputs[0].data
+        if self.program.mortal.get(block_of(array), ()) == () or id(array) not in self.made:
+            self.fault(f"leaves out the output of {inner.name}, which must stay")
+        # What the inner function makes stands for one of the inputs of the sum.
+        others = [(i, v._buffers.data) for i, v in enumerate(function._inputs) if v._buffers.data is not array]
+        if len(others) != 1 or self.origin(record.reads[0]) != ("data", block_of(others[0][1])):
+            self.fault(f"adds what {inner.name} computes to another value than its input")
+        else:
+            self.check_type(function, others[0][0], record.reads[0])
+        self.read(record.reads[0])
+        self.check_inputs(inner, record.reads[1:])
+        self.state.there.pop(("data", block_of(array)), None)
+        for number in record.writes:
+            self.state.there[self.place(number)] = self.state.new()
+
     def link(self, record: Link) -> None:
         self.carry_out(record.function, record.writes)
         for number in record.reads:
@@ -305,22 +350,24 @@ class _Check:
                 self.fault(f"takes {self.name(number)} for the gradient of its output")
             self.used.add(place)
 
-    def check_arguments(self, record: Gradient) -> None:
-        """Check that the kernel is called with what its declaration names."""
-        function = self.program.order[record.function]
+    def check_derived(self, record: Gradient) -> None:
+        """Check that the derived gradient of a function is called with all that the function is."""
         dys = list(record.dys)
-        if record.kernel.derived:
-            if list(record.arguments[: len(dys)]) != dys:
-                self.fault("is not called with the gradients of its outputs")
-            self.check_inputs(function, [a for a in record.arguments[len(dys) :] if type(a) is int])
-            return
+        if list(record.arguments[: len(dys)]) != dys:
+            self.fault("is not called with the gradients of its outputs")
+        function = self.program.order[record.function]
+        self.check_inputs(function, [a for a in record.arguments[len(dys) :] if type(a) is int])
+
+    def check_arguments(self, function: Function, given: Sequence[int], arguments: Sequence[Argument]) -> None:
+        """Check that the kernel is called with what its declaration names."""
+        dys = list(given)
         wanted: list[Any] = function._operator.wiring.arguments(
             dys, lambda i: ("x", i), lambda i: ("y", i), NOTHING, lambda found: list(found)
         )
-        if len(wanted) != len(record.arguments):
-            self.fault(f"is called with {len(record.arguments)} arguments, not {len(wanted)}")
+        if len(wanted) != len(arguments):
+            self.fault(f"is called with {len(arguments)} arguments, not {len(wanted)}")
             return
-        for argument, right in zip(record.arguments, wanted, strict=True):
+        for argument, right in zip(arguments, wanted, strict=True):
             numbers = values_of([argument])
             for number, one in zip(numbers, right if type(right) is list else [right], strict=False):
                 self.check_argument(function, number, one)
@@ -343,7 +390,8 @@ class _Check:
         function = self.program.order[position]
         self.carried_out[position] = self.carried_out.get(position, 0) + 1
         wants = wanted_inputs(function._operator, function._inputs)
-        if sorted(put.input for put in puts) != [i for i, want in enumerate(wants) if want]:
+        joined = self.joined.get(position, ())
+        if sorted(put.input for put in puts) != [i for i, want in enumerate(wants) if want and i not in joined]:
             self.fault("does not compute the gradients that are wanted")
 
     def put(self, function: Function, put: Put, memory: Memory) -> None:
@@ -398,7 +446,10 @@ class _Check:
                 continue
             memory |= self.read(number)
         self.check_output_gradients(function, record.dys)
-        self.check_arguments(record)
+        if record.kernel.derived:
+            self.check_derived(record)
+        else:
+            self.check_arguments(function, record.dys, record.arguments)
         if record.kernel.derived != (operator.grad is None):
             self.fault("derives a gradient that is declared, or the other way round")
         if operator.keeps and operator.grad is not None:
@@ -413,6 +464,32 @@ class _Check:
             self.spend(record.dys[0])
         for put in record.puts:
             self.put(function, put, memory)
+
+    def joined_gradient(self, record: JoinedGradient) -> None:
+        functions = [self.program.order[position] for position in record.functions]
+        if functions[-1]._operator.join_grad is None or len({id(f._operator.prototype) for f in functions}) != 1:
+            self.fault("cannot be carried out for several functions")
+        if len(record.dys) != len(functions) or any([len(column) != len(functions) for column in record.arguments]):
+            self.fault("has not the gradients and arguments of each function")
+            return
+        for position, function, dys, *given in zip(
+            record.functions, functions, record.dys, *record.arguments, strict=True
+        ):
+            wants = wanted_inputs(function._operator, function._inputs)
+            alone = any([want and i not in self.joined[position] for i, want in enumerate(wants)])
+            if alone and not self.carried_out.get(position):
+                self.fault(f"the gradient of {function.name} that is computed alone was left out")
+            self.carried_out[position] = self.carried_out.get(position, 0) + 1
+            for number in given:
+                self.read(number)
+            self.check_output_gradients(function, dys)
+            self.check_arguments(function, dys, given)
+            for put in record.puts:
+                v, same = function._inputs[put.input], functions[-1]._inputs[put.input]
+                if v._buffers is not same._buffers or not wants[put.input] or not put.input:
+                    self.fault(f"joins gradients of the input {put.input} of several functions, which are not one")
+        for put in record.puts:
+            self.put(functions[-1], put, frozenset())
 
     def user_gradient(self, record: UserGradient) -> None:
         function = self.program.order[record.function]
@@ -470,11 +547,14 @@ class _Check:
 
 _RULES: dict[type, Callable[[_Check, Any], None]] = {
     Call: _Check.call,
+    JoinedCall: _Check.joined_call,
+    SumCall: _Check.sum_call,
     Link: _Check.link,
     UserCall: _Check.user_call,
     Fused: _Check.fused,
     Cast: _Check.cast,
     Gradient: _Check.gradient,
+    JoinedGradient: _Check.joined_gradient,
     UserGradient: _Check.user_gradient,
     Idle: _Check.idle,
     Free: _Check.free,

@@ -11,7 +11,24 @@ from ..graph.variable import Variable
 from .checking import check
 from .memory import Account, Peak, name_of, peak_of, shapes_text, size_text
 from .passes import fused, improved
-from .program import ADD, ASSIGN, Call, Cast, Free, Fused, Gradient, Idle, Link, Program, Record, UserCall, UserGradient
+from .program import (
+    ADD,
+    ASSIGN,
+    Call,
+    Cast,
+    Free,
+    Fused,
+    Gradient,
+    Idle,
+    JoinedCall,
+    JoinedGradient,
+    Link,
+    Program,
+    Record,
+    SumCall,
+    UserCall,
+    UserGradient,
+)
 from .record_backward import record_backward
 from .record_forward import record_forward
 from .up_to_date import inherit_need_grad, setup_again
@@ -106,6 +123,11 @@ def _columns(program: Program, record: Record) -> tuple[str, str, str]:
     if isinstance(record, Fused):
         names = [program.order[position].name for position in record.parts[1:]]
         return name, " ".join(["packed" if not names else "with", *names]), _arrow(program, record.reads, record.writes)
+    if isinstance(record, JoinedCall):
+        shapes = _arrow(program, [record.reads[0], *[n for n in record.shared if n >= 0]], record.writes[:1])
+        return name, "joined", f"{len(record.functions)} x {shapes}"
+    if isinstance(record, SumCall):
+        return name, f"with {program.order[record.inner].name}", _arrow(program, record.reads, record.writes)
     if isinstance(record, Link):
         return name, "linked", _arrow(program, record.reads[:1], record.writes)
     if isinstance(record, UserCall):
@@ -113,6 +135,10 @@ def _columns(program: Program, record: Record) -> tuple[str, str, str]:
     if isinstance(record, Gradient):
         words = ["derived" if record.kernel.derived else "", "in place" if record.kernel.overwrites else ""]
         return name, ", ".join(filter(None, words)), f"{shapes_text(program, record.dys)} -> {_puts(program, record)}"
+    if isinstance(record, JoinedGradient):
+        dys = [number for numbers in record.dys[-1:] for number in numbers]
+        each = shapes_text(program, dys)
+        return name, "joined", f"{len(record.functions)} x {each} -> {_puts(program, record)}"
     if isinstance(record, UserGradient):
         return name, "user's", f"{shapes_text(program, record.dys)} -> {_puts(program, record)}"
     assert isinstance(record, Idle)
@@ -123,7 +149,7 @@ def _arrow(program: Program, reads: Sequence[int], writes: Sequence[int]) -> str
     return f"{shapes_text(program, reads)} -> {shapes_text(program, writes)}"
 
 
-def _puts(program: Program, record: Gradient | UserGradient) -> str:
+def _puts(program: Program, record: Gradient | JoinedGradient | UserGradient) -> str:
     signs = {ASSIGN: "", ADD: "+"}
     inputs = program.order[record.function]._inputs
     return ", ".join([f"{signs.get(put.how, '+=')}{inputs[put.input].shape}" for put in record.puts])

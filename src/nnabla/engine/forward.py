@@ -26,31 +26,26 @@ def run_forward(
 ) -> None:
     """Compute `roots`; see `Variable.forward`."""
     first = roots[0]
-    options = "forward", clear_buffer, clear_no_need_grad
     key: Any = (clear_buffer, clear_no_need_grad)
     if len(roots) > 1:
         key = (*key, *[v._buffers for v in roots[1:]])
+    is_watched = not (pre_hook is None and post_hook is None and not function_pre_hooks and not function_post_hooks)
+    if is_watched:
+        key = (*key, "watched")
     plans = first._plans
     cache = None if plans is None else plans.get(key)
     if cache is not None and cache.epoch == epoch.value:
         plan = cache.bound
     else:
         cache = plan_cache(roots, key, "forward", "compute")
-        plan = cache.find(roots, options, lambda order: compile_forward(order, roots, clear_buffer, clear_no_need_grad))
-    if pre_hook is None and post_hook is None and not function_pre_hooks and not function_post_hooks:
+        options = "forward", clear_buffer, clear_no_need_grad, is_watched
+        plan = cache.find(
+            roots, options, lambda order: compile_forward(order, roots, clear_buffer, clear_no_need_grad, is_watched)
+        )
+    if not is_watched:
         plan.run()
     else:
-        if plan.plan.fuses:
-            # Hooks see each function, and what it makes.
-            cache = plan_cache(roots, (*key, "apart"), "forward", "compute")
-            if cache.epoch == epoch.value:
-                plan = cache.bound
-            else:
-                plan = cache.find(
-                    roots,
-                    (*options, "apart"),
-                    lambda order: compile_forward(order, roots, clear_buffer, clear_no_need_grad, apart=True),
-                )
+        # Hooks see each function, and what it makes.
         pre = combined(pre_hook, function_pre_hooks, before=True)
         plan.run_with_hooks(pre, combined(post_hook, function_post_hooks))
 
@@ -86,20 +81,15 @@ def compile_forward(
     roots: Sequence[Variable],
     clear_buffer: bool,
     clear_no_need_grad: bool,
-    apart: bool = False,
+    one_by_one: bool = False,
 ) -> Plan:
-    """Make one step for each function, and free what the options allow.
-
-    Args:
-        apart: no functions are fused.
-    """
+    """Make steps for all functions, one for each if asked; free what the options allow."""
     program = record_forward(order, roots, clear_buffer, clear_no_need_grad)
     compiled = is_compiled(roots)
-    # A compiler fuses functions by itself.
-    recorded = program if apart or compiled else fused(program)
-    better = improved(recorded)
+    # A compiler fuses functions by itself; its parts take the place of steps of single functions.
+    recorded = program if one_by_one or compiled else fused(program)
+    better = improved(recorded, one_by_one or compiled)
     plan = Plan(lower(better), order)
-    plan.fuses = recorded is not program
     if compiled:
         from .compiled_plan import prepare
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 
@@ -16,8 +16,8 @@ from ..graph.function import Function
 from ..graph.operator import Operator
 from ..graph.setup import wanted_inputs, with_gaps
 from ..graph.variable import Buffers, Variable
-from .accumulation import adding_to, owning
-from .steps import Slot, copied
+from .accumulation import adding_to, owning, taking
+from .steps import CastSlot, Slot, copied
 
 Kernel = Callable[..., Any]
 
@@ -63,6 +63,22 @@ class ForwardKernel(NamedTuple):
             return operator.overwrite
         kernel = operator.recompute if self.repeats else kernel_of(operator, function._inputs, self.keep)
         return copied(kernel) if self.copies else kernel
+
+
+class JoinedForwardKernel(NamedTuple):
+    """Computes the outputs of several functions that have all inputs but the first in common."""
+
+    def of(self, function: Function) -> Kernel:
+        assert function._operator.join is not None
+        return function._operator.join
+
+
+class SumKernel(NamedTuple):
+    """Adds what a function computes to something else."""
+
+    def of(self, function: Function) -> Kernel:
+        assert function._operator.add_to is not None
+        return function._operator.add_to
 
 
 @contextmanager
@@ -112,18 +128,25 @@ class GradientKernel(NamedTuple):
         derived: whether the gradient is derived from forward.
         overwrites: whether the result takes the place of the gradient of the first output.
         adds: for each input given, whether its gradient is added within the kernel to what a leaf has; none: nowhere.
+        takes: for each input given, whether the kernel takes the gradient that has come before, and returns the sum.
+        remembers: whether what it makes of the gradient to start from is the same in every run.
     """
 
     need: tuple[bool, ...]
     derived: bool = False
     overwrites: bool = False
     adds: tuple[bool, ...] = ()
+    takes: tuple[bool, ...] = ()
+    remembers: bool = False
 
     def of(self, function: Function) -> Kernel:
         operator = function._operator
         kernel: Kernel
         if self.derived:
             kernel = derived_grad(operator, self.need)
+        elif self.takes:
+            before = [v._buffers if takes else None for v, takes in zip(function._inputs, self.takes, strict=True)]
+            kernel = taking(operator, self.need, with_gaps(operator, before))
         elif self.adds:
             leaves = [v._buffers if adds else None for v, adds in zip(function._inputs, self.adds, strict=True)]
             kernel = adding_to(operator, self.need, with_gaps(operator, leaves))
@@ -132,6 +155,41 @@ class GradientKernel(NamedTuple):
             assert grad is not None
             kernel = partial(grad, self.need) if operator.declaration.grad_takes_need else grad
         return kernel
+
+
+def remembering(kernel: Kernel, seed: CastSlot) -> Kernel:
+    """`kernel`, which makes one expanded tensor of a gradient, made to do so once for the constant of `seed`.
+
+    Nobody writes to an expanded tensor without copying it first.
+    """
+    known: torch.Tensor | None = None
+
+    def call(dy: torch.Tensor) -> torch.Tensor:
+        nonlocal known
+        if dy is not seed.constant:
+            return cast(torch.Tensor, kernel(dy))
+        if known is not None:
+            return known
+        dx: torch.Tensor = kernel(dy)
+        if 0 in dx.stride():
+            known = dx
+        return dx
+
+    return call
+
+
+class JoinedKernel(NamedTuple):
+    """Which kernel computes gradients of what several functions read.
+
+    Attributes:
+        need: for each declared input, whether its gradient is wanted.
+    """
+
+    need: tuple[bool, ...]
+
+    def of(self, function: Function) -> Kernel:
+        assert function._operator.join_grad is not None
+        return partial(function._operator.join_grad, self.need)
 
 
 class OwningKernel(NamedTuple):

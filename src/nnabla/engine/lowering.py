@@ -9,7 +9,7 @@ from ..graph.function import Function
 from .accumulation import accumulating, adding, assigning, casting, summing
 from .frame import ARRAY, CALL, CONSTANT, INPUT_GRAD, KERNEL, LEAF, OPERATOR, OUTPUT_GRAD, Entry
 from .fused_call import FusedCall
-from .kernel_choice import OwningKernel, python_backward, python_forward
+from .kernel_choice import OwningKernel, python_backward, python_forward, remembering
 from .program import (
     ACCUMULATE,
     ADD,
@@ -22,10 +22,13 @@ from .program import (
     Gathered,
     Gradient,
     Idle,
+    JoinedCall,
+    JoinedGradient,
     Link,
     Present,
     Program,
     Put,
+    SumCall,
     UserCall,
     UserGradient,
 )
@@ -41,6 +44,8 @@ from .steps import (
     cast_step,
     forward_step,
     free_step,
+    joined_forward_step,
+    joined_step,
     linked_step,
     reshaping_step,
 )
@@ -56,6 +61,7 @@ class Lowered(NamedTuple):
         recipe: how to find in a graph what has these numbers, see `frame`. Values come first, as in the program.
         leaves: numbers of the inputs that no function made.
         freed: numbers of the arrays that steps free.
+        also: positions of functions that are carried out in the step of another one.
     """
 
     steps: list[Step]
@@ -63,6 +69,7 @@ class Lowered(NamedTuple):
     recipe: list[Entry]
     leaves: list[int]
     freed: list[int]
+    also: list[int]
 
 
 def lower(program: Program) -> Lowered:
@@ -73,6 +80,7 @@ def lower(program: Program) -> Lowered:
 class _Lowering:
     def __init__(self, program: Program) -> None:
         self.order = program.order
+        self.seed = program.roots[0] if program.roots else NOTHING
         values = program.values
         self.recipe: list[Entry] = [value[:4] for value in values]
         self._operators: dict[int, int] = {}
@@ -80,6 +88,7 @@ class _Lowering:
         steps: list[Step] = []
         positions: list[int | None] = []
         self.freed: list[int] = []
+        self.also: list[int] = []
         for record in program.records:
             step = _STEPS[type(record)](self, record)
             if step is not None:
@@ -88,7 +97,7 @@ class _Lowering:
         seen = (ARRAY, OUTPUT_GRAD, INPUT_GRAD)
         leaves = [number for number, value in enumerate(values) if value.source == LEAF]
         freed = [number for number in self.freed if values[number].source in seen]
-        self.lowered = Lowered(steps, positions, self.recipe, leaves, freed)
+        self.lowered = Lowered(steps, positions, self.recipe, leaves, freed, self.also)
 
     def _entry(self, source: int, position: int, more: Any) -> int:
         self.recipe.append((source, position, 0, more))
@@ -109,6 +118,15 @@ class _Lowering:
                 step, lambda frame: frame[functions][0]._outputs, lambda frame: setup_again(frame[functions][1:])
             )
         return step
+
+    def joined_call(self, record: JoinedCall) -> Step:
+        self.also += record.functions[1:]
+        shared = tuple([self._nothing() if number == NOTHING else number for number in record.shared])
+        kernel = self._entry(KERNEL, record.function, record.kernel.of)
+        return joined_forward_step(kernel, record.reads, shared, record.writes)
+
+    def sum_call(self, record: SumCall) -> Step:
+        return forward_step(self._entry(KERNEL, record.inner, record.kernel.of), record.reads, record.writes)
 
     def link(self, record: Link) -> Step:
         return linked_step(record.writes[0] if record.moves else None)
@@ -135,7 +153,19 @@ class _Lowering:
             find = OwningKernel(kernel, places, [put.how == ACCUMULATE for put in owned]).of
         numbers = [number if type(number) is int and number >= 0 else self._argument(number) for number in arguments]
         places = None if wiring.alone else [wiring.places[put.input] for put in puts]
-        return backward_step(self._entry(KERNEL, position, find), numbers, [_receiver(put) for put in puts], places)
+        if kernel.remembers:
+            seed = self.seed
+            entry = self._entry(CALL, 0, lambda order, frame: remembering(find(order[position]), frame[seed]))
+        else:
+            entry = self._entry(KERNEL, position, find)
+        return backward_step(entry, numbers, [_receiver(put) for put in puts], places)
+
+    def joined_gradient(self, record: JoinedGradient) -> Step:
+        self.also += record.functions[:-1]
+        wiring = self.order[record.function]._operator.wiring
+        places = [wiring.places[put.input] for put in record.puts]
+        kernel = self._entry(KERNEL, record.function, record.kernel.of)
+        return joined_step(kernel, record.arguments, [_receiver(put) for put in record.puts], places)
 
     def user_gradient(self, record: UserGradient) -> Step:
         position, dys, puts, own, shared = record
@@ -200,11 +230,14 @@ def _receiver(put: Put) -> Receiver:
 
 _STEPS: dict[type, Callable[[_Lowering, Any], Step | None]] = {
     Call: _Lowering.call,
+    JoinedCall: _Lowering.joined_call,
+    SumCall: _Lowering.sum_call,
     Link: _Lowering.link,
     UserCall: _Lowering.user_call,
     Fused: _Lowering.fused,
     Cast: _Lowering.cast,
     Gradient: _Lowering.gradient,
+    JoinedGradient: _Lowering.joined_gradient,
     UserGradient: _Lowering.user_gradient,
     Idle: _Lowering.idle,
     Free: _Lowering.free,

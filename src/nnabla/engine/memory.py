@@ -22,9 +22,12 @@ from .program import (
     Free,
     Fused,
     Gradient,
+    JoinedCall,
+    JoinedGradient,
     Program,
     Put,
     Record,
+    SumCall,
     UserCall,
     UserGradient,
     array_of,
@@ -112,7 +115,7 @@ class Account:
         for record in program.records:
             if isinstance(record, Call):
                 self._call(program, record)
-            elif isinstance(record, (UserCall, Fused)):
+            elif isinstance(record, (Fused, JoinedCall, SumCall, UserCall)):
                 for number in record.writes:
                     self._write(program, number)
             elif isinstance(record, Cast):
@@ -122,7 +125,7 @@ class Account:
                 for put in record.puts:
                     takes_place = record.kernel.overwrites or (put.shares and not put.own)
                     self._put(program, record.function, put, shared if takes_place else None)
-            elif isinstance(record, UserGradient):
+            elif isinstance(record, (JoinedGradient, UserGradient)):
                 for put in record.puts:
                     self._put(program, record.function, put, None)
             elif isinstance(record, Free):

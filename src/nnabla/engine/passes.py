@@ -6,8 +6,9 @@ Any of them can be left out, with the same results to rounding; `without` does s
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 
 from .._array_view import shown_by
 from .._nd_array import NdArray
@@ -16,6 +17,9 @@ from ..graph.hooks import function_freed_hooks
 from .frame import ARRAY, LEAF, SLOT
 from .fusion import fold_scales, fuse_activations, fuse_sums, may_fuse, pack_weights
 from .liveness import block_of, unshared
+from .passes_constants import keep_first_gradients
+from .passes_joining import join_calls, join_gradients
+from .passes_sums import add_products, add_to_gradients
 from .program import (
     ACCUMULATE,
     Call,
@@ -23,12 +27,17 @@ from .program import (
     Free,
     Fused,
     Gradient,
-    Idle,
+    JoinedCall,
+    JoinedGradient,
+    Link,
     Program,
     Put,
     Record,
+    SumCall,
+    UserCall,
     UserGradient,
     array_of,
+    functions_of,
     values_of,
 )
 
@@ -87,33 +96,29 @@ def add_within_kernels(program: Program) -> Program:
 
 def free_dead(program: Program) -> Program:
     """Free what may be freed behind the last record whose function has to do with it."""
-    order, of_gradients = program.order, program.mortal_gradients
-    waiting = dict(program.mortal)
+    order = program.order
+    waiting, of_gradients = dict(program.mortal), dict(program.mortal_gradients)
     casts = _last_reads_of_casts(program)
     backwards: list[Record] = []
     for place in range(len(program.records) - 1, -1, -1):
         record = program.records[place]
         free: list[int] = casts.get(place, [])
         operators: list[int] = []
-        if not isinstance(record, (Cast, Free)):
-            function = order[record.function]
+        for position in functions_of(record):
+            function = order[position]
             if waiting:
-                arrays = [b.data for b in function._outputs] + [v._buffers.data for v in function._inputs]
-                if type(record) is Fused:
-                    for part in [order[position] for position in record.parts[1:]]:
-                        arrays += [b.data for b in part._outputs] + [v._buffers.data for v in part._inputs]
-                for array in arrays:
+                for array in [b.data for b in function._outputs] + [v._buffers.data for v in function._inputs]:
                     block = id(array) if type(array) is NdArray else block_of(array)
                     free += waiting.pop(block, ())
             operator = function._operator
             if isinstance(record, Call):
                 # What a gradient derived from forward would need is not recorded where no gradient is asked for.
                 if program.way == "forward" and operator.keeps and not record.kernel.keep and operator.grad is not None:
-                    operators.append(record.function)
-            elif isinstance(record, (Gradient, UserGradient, Idle)):
-                free += of_gradients.get(record.function, ())
+                    operators.append(position)
+            elif not isinstance(record, (Link, UserCall, Fused, JoinedCall, SumCall)):
+                free += of_gradients.pop(position, ())
                 if program.clears and operator.keeps:
-                    operators.append(record.function)
+                    operators.append(position)
         if free or operators:
             backwards.append(Free(tuple(free), tuple(operators)))
         backwards.append(record)
@@ -126,14 +131,20 @@ def _last_reads_of_casts(program: Program) -> dict[int, list[int]]:
     for place, record in enumerate(program.records):
         if isinstance(record, Cast):
             last[record.target] = place
-        elif last and isinstance(record, (Call, Fused, Gradient)):
-            for number in values_of(record.arguments) if isinstance(record, Gradient) else record.reads:
+        elif last and isinstance(record, (Call, Fused, JoinedCall, SumCall, Gradient, JoinedGradient)):
+            for number in _read_by(record):
                 if number in last:
                     last[number] = place
     found: dict[int, list[int]] = {}
     for number, place in last.items():
         found.setdefault(place, []).append(number)
     return found
+
+
+def _read_by(record: Call | Fused | JoinedCall | SumCall | Gradient | JoinedGradient) -> Iterable[int]:
+    if isinstance(record, (Call, Fused, JoinedCall, SumCall)):
+        return record.reads
+    return chain(*record.arguments) if isinstance(record, JoinedGradient) else values_of(record.arguments)
 
 
 def overwrite(program: Program) -> Program:
@@ -224,8 +235,23 @@ FUSIONS: dict[str, Pass] = {made.__name__: made for made in (fold_scales, fuse_s
 
 # In the order in which they run: what is overwritten must have been freed, and frees must be in place until then.
 PASSES: dict[str, Pass] = {
-    made.__name__: made for made in (share_memory, add_within_kernels, free_dead, overwrite, gather_frees)
+    made.__name__: made
+    for made in (
+        share_memory,
+        keep_first_gradients,
+        join_calls,
+        join_gradients,
+        add_within_kernels,
+        add_to_gradients,
+        add_products,
+        free_dead,
+        overwrite,
+        gather_frees,
+    )
 }
+
+# After these, functions are not carried out one by one.
+_OVER_SEVERAL = {join_calls.__name__, join_gradients.__name__, add_products.__name__}
 
 _left_out: set[str] = set()
 
@@ -235,9 +261,15 @@ def fused(program: Program) -> Program:
     return program if function_freed_hooks or not may_fuse(program) else _applied(FUSIONS, program)
 
 
-def improved(program: Program) -> Program:
-    """What all other passes make of a program."""
-    return _applied(PASSES, program)
+def improved(program: Program, one_by_one: bool = False) -> Program:
+    """What all other passes make of a program.
+
+    Args:
+        program: as it was recorded.
+        one_by_one: whether each function must have a record of its own that computes all that it does: for hooks.
+    """
+    chosen = {name: made for name, made in PASSES.items() if name not in _OVER_SEVERAL} if one_by_one else PASSES
+    return _applied(chosen, program)
 
 
 def _applied(passes: dict[str, Pass], program: Program) -> Program:

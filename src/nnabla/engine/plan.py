@@ -43,7 +43,7 @@ class Plan:
     """
 
     def __init__(self, lowered: Lowered, order: Sequence[Function]) -> None:
-        self.steps, self.positions, self.recipe, self.leaves, self.freed = lowered
+        self.steps, self.positions, self.recipe, self.leaves, self.freed, self.also = lowered
         self.short = len(self.steps) < _WORTH_A_GUARD
         computed = [order[position] for position in self.positions if position is not None]
         put_out = [b.data.size for function in computed for b in function._outputs]
@@ -79,6 +79,7 @@ class BoundPlan:
     """
 
     __slots__ = (
+        "_also",
         "_capture",
         "_is_usual",
         "_short",
@@ -98,6 +99,8 @@ class BoundPlan:
         self.plan = plan
         self.steps = plan.steps
         self.functions = [None if position is None else order[position] for position in plan.positions]
+        # Functions that are carried out in the step of another one.
+        self._also = [order[position] for position in plan.also]
         self.frame = make_frame(plan.recipe, order)
         self.leaves: list[LeafSlot] = [self.frame[i] for i in plan.leaves]
         # Only a read without values asks whether an array was cleared, so this can be said in advance.
@@ -269,7 +272,7 @@ class BoundPlan:
         name = function.info.type_name
         if isinstance(error, (ShapeError, ArgumentError, GraphError)):
             raise type(error)(f"{error}{where}") from error
-        for array, _ in self._read_by(function):
+        for array, _ in [read for f in (function, *self._also) for read in self._read_by(f)]:
             if array._tensor is None:
                 raise GraphError(
                     f"{name} reads values that are not there: they were never computed, or were freed "

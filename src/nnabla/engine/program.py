@@ -15,7 +15,7 @@ from .._nd_array import NdArray
 from ..graph.function import Function
 from ..graph.operator import Shape
 from .frame import ARRAY, CONSTANT, INPUT_ARRAY, INPUT_BUFFERS, LEAF, OUTPUT_GRAD, SLOT
-from .kernel_choice import ForwardKernel, GradientKernel
+from .kernel_choice import ForwardKernel, GradientKernel, JoinedForwardKernel, JoinedKernel, SumKernel
 from .liveness import block_of
 
 NOTHING = -1
@@ -89,6 +89,44 @@ class Call(NamedTuple):
 
     function: int
     kernel: ForwardKernel
+    reads: tuple[int, ...]
+    writes: tuple[int, ...]
+
+
+class JoinedCall(NamedTuple):
+    """Compute the outputs of several functions that have all inputs but the first in common, at once.
+
+    Attributes:
+        function: the first of them.
+        functions: all of them.
+        kernel: is given a list of the first inputs.
+        reads: the first input of each.
+        shared: the other inputs.
+        writes: the output of each.
+    """
+
+    function: int
+    functions: tuple[int, ...]
+    kernel: JoinedForwardKernel
+    reads: tuple[int, ...]
+    shared: tuple[int, ...]
+    writes: tuple[int, ...]
+
+
+class SumCall(NamedTuple):
+    """Compute the sum of one input and of what another function makes of its own inputs, which nobody else wants.
+
+    Attributes:
+        function: the sum.
+        inner: position of the other function.
+        kernel: of the other function.
+        reads: the one input, and those of the other function.
+        writes: the sum.
+    """
+
+    function: int
+    inner: int
+    kernel: SumKernel
     reads: tuple[int, ...]
     writes: tuple[int, ...]
 
@@ -176,6 +214,26 @@ class Gradient(NamedTuple):
     puts: tuple[Put, ...]
 
 
+class JoinedGradient(NamedTuple):
+    """Compute gradients of leaves that several functions read, over all of them at once.
+
+    Attributes:
+        function: the last of them.
+        functions: all of them.
+        kernel: is given a tuple for each argument of `grad`.
+        dys: gradients of the outputs of each.
+        arguments: for each argument of `grad`, that of each function.
+        puts: where the sums go; inputs are those of any of the functions.
+    """
+
+    function: int
+    functions: tuple[int, ...]
+    kernel: JoinedKernel
+    dys: tuple[tuple[int, ...], ...]
+    arguments: tuple[tuple[int, ...], ...]
+    puts: tuple[Put, ...]
+
+
 class UserGradient(NamedTuple):
     """Call a user's backward_impl.
 
@@ -205,7 +263,31 @@ class Free(NamedTuple):
     operators: tuple[int, ...]
 
 
-Record = Call | Link | UserCall | Fused | Cast | Gradient | UserGradient | Idle | Free
+Record = (
+    Call
+    | JoinedCall
+    | SumCall
+    | Link
+    | UserCall
+    | Fused
+    | Cast
+    | Gradient
+    | JoinedGradient
+    | UserGradient
+    | Idle
+    | Free
+)
+
+
+def functions_of(record: Record) -> tuple[int, ...]:
+    """Positions of the functions that a record carries out."""
+    if isinstance(record, (Cast, Free)):
+        return ()
+    if isinstance(record, (JoinedCall, JoinedGradient)):
+        return record.functions
+    if isinstance(record, Fused):
+        return record.parts
+    return (record.function, record.inner) if isinstance(record, SumCall) else (record.function,)
 
 
 class Program(NamedTuple):

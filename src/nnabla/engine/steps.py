@@ -86,12 +86,17 @@ class LeafSlot:
 
 
 class CastSlot:
-    """A tensor in another type, written by a step of its own."""
+    """A tensor in another type, written by a step of its own; or the gradient to start from.
 
-    __slots__ = ("_tensor",)
+    Attributes:
+        constant: the tensor that it most often is.
+    """
+
+    __slots__ = ("_tensor", "constant")
 
     def __init__(self) -> None:
         self._tensor: torch.Tensor | None = None
+        self.constant: torch.Tensor | None = None
 
 
 class GatheredSlot:
@@ -197,6 +202,17 @@ def linked_step(y: int | None) -> Step:
     return step
 
 
+def joined_forward_step(kernel: int, xs: Sequence[int], shared: Sequence[int], ys: Sequence[int]) -> Step:
+    """Write what the kernel makes of all `xs`, and of the tensors of `shared`, to `ys`."""
+
+    def step(frame: Frame) -> None:
+        tensors = frame[kernel]([frame[x]._tensor for x in xs], *[frame[x]._tensor for x in shared])
+        for y, tensor in zip(ys, tensors, strict=True):
+            frame[y]._tensor = tensor
+
+    return step
+
+
 def _step_many(kernel: int, xs: Sequence[int], ys: Sequence[int]) -> Step:
     def step(frame: Frame) -> None:
         for y, tensor in zip(ys, frame[kernel](*[frame[x]._tensor for x in xs]), strict=True):
@@ -242,6 +258,27 @@ def backward_step(kernel: int, slots: Sequence[int], receivers: Sequence[Receive
             put(frame, grads[i])
 
     return step_many
+
+
+def joined_step(
+    kernel: int, columns: Sequence[Sequence[int]], receivers: Sequence[Receiver], places: Sequence[int]
+) -> Step:
+    """Give what the kernel makes of tuples of tensors to the receivers.
+
+    Args:
+        kernel: returns gradients.
+        columns: the slots of each of its inputs.
+        receivers: where the gradients go.
+        places: which of the gradients each receiver gets.
+    """
+    pairs = list(zip(places, receivers, strict=True))
+
+    def step(frame: Frame) -> None:
+        grads = frame[kernel](*[[frame[s]._tensor for s in column] for column in columns])
+        for i, put in pairs:
+            put(frame, grads[i])
+
+    return step
 
 
 def call_step(kernel: int) -> Step:

@@ -22,6 +22,7 @@ from .function import Function
 from .operator import Declaration, Input, Kind, Operator, Shape
 from .order import topological
 from .python_function import PythonFunction
+from .second_order import SecondOrder, second_order
 from .setup import may_want, with_gaps
 from .variable import Buffers, Variable
 from .wiring import call_grad
@@ -54,6 +55,7 @@ class _Gradient(Operator):
     """
 
     view = True
+    _second: SecondOrder | None = None
 
     def __init__(self, function: Function, wants: Sequence[bool]) -> None:
         source = function._operator
@@ -67,10 +69,15 @@ class _Gradient(Operator):
         self._shapes = [v.shape for v in function._inputs]
         self._need = tuple(with_gaps(source, wants, False))
         self._arguments = source.arguments
-        if source.grad is not None and (source.grad_is_differentiable or not source.keeps):
+        self._second = second_order(function, wants)
+        if self._second is not None:
+            self.mask = self._second.depends
+            self.grad = self._second.kernel
+        elif source.grad is not None and (source.grad_is_differentiable or not source.keeps):
             # What it does not read, it does not depend on.
-            xs = [function._reads("x", i) for i in range(len(function._inputs))]
-            ys = [function._reads("y", i) for i in range(self._n_outputs)]
+            steady = source.grad_is_steady
+            xs = [function._reads("x", i) and not steady for i in range(len(function._inputs))]
+            ys = [function._reads("y", i) and not steady for i in range(self._n_outputs)]
             self.mask = (*[True] * self._n_outputs, *xs, *ys)
 
     @property
@@ -78,7 +85,10 @@ class _Gradient(Operator):
         name = f"{self.source.declaration.type_name}Gradient"
         inputs = tuple(Input(f"x{i}", False, False) for i in range(len(self._kinds)))
         plain = all(k is Kind.COMPUTE for k in self._kinds)
-        return Declaration(name, name, inputs, (), (), False, self._kinds, False, plain)
+        roles: tuple[tuple[str, int], ...] = ()
+        if self._second is not None:
+            roles = (*[("dy", i) for i in range(sum(self.wants))], *[("x", i) for i in self._second.reads])
+        return Declaration(name, name, inputs, (), roles, bool(roles), self._kinds, False, plain)
 
     @property
     def full_precision(self) -> bool:  # type: ignore[override]

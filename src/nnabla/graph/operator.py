@@ -150,6 +150,9 @@ class Operator:
     keeps_output: bool = False
     # grad may itself be differentiated, by its inputs and dy, although forward keeps something for it.
     grad_is_differentiable: ClassVar[bool] = False
+    # grad multiplies dy, element by element, by what follows from comparisons of inputs and outputs: its derivative in
+    # these is 0, and is not computed.
+    grad_is_steady: ClassVar[bool] = False
     kept: Any = None
     # Stands for this operator in the form of a graph: the `Prototype` that it is an unchanged copy of, or an object of
     # its own; None: the function itself does.
@@ -180,6 +183,22 @@ class Operator:
     # add_grad(need, totals, ...): like grad, but may add a gradient to the contiguous tensor that stands for its input
     # in `totals`, and return that one. None there: nothing to add to. None here: not possible.
     add_grad: Callable[..., Any] | None = None
+    # grad_plus(need, before, ...): like grad, but where `before` has a tensor for an input, the sum of that and of the
+    # gradient, in other memory. None: not possible.
+    grad_plus: Callable[..., Any] | None = None
+    # join(first, ...): like forward, for several calls of one kind at once that have all inputs but the first in
+    # common, of which there is a list. Returns an output for each; they may have memory in common. None: not possible.
+    join: Callable[..., Any] | None = None
+    # join_grad(need, ...): like grad, for several calls of one kind at once that have all inputs but the first in
+    # common: each argument is a list of what grad would be called with in each call, and what is returned the sums of
+    # all their gradients. That of the first input is not asked for. None: not possible.
+    join_grad: Callable[..., Any] | None = None
+    # add_to(total, *inputs): total plus what forward makes of the inputs, in other memory. None: not at once.
+    add_to: Callable[..., Any] | None = None
+    # Whether grad makes one tensor of dy alone, seen in the larger shape of the input.
+    spreads: ClassVar[bool] = False
+    # Whether forward is linear in its first input and linear in its second one, but for a bias behind them.
+    is_bilinear: ClassVar[bool] = False
     # The input, by its index, that the output is: in another shape, on the same memory, for the user as well. None: the
     # output has memory of its own.
     linked: int | None = None

@@ -164,6 +164,16 @@ class Mul2(Binary):
     def grad(self, need: tuple[bool, ...], dy: Tensor, x0: Tensor, x1: Tensor) -> tuple[Tensor | None, Tensor | None]:
         return (dy * x1 if need[0] else None), (dy * x0 if need[1] else None)
 
+    def grad_plus(
+        self, need: tuple[bool, ...], before: Sequence[Tensor | None], dy: Tensor, x0: Tensor, x1: Tensor
+    ) -> tuple[Tensor | None, Tensor | None]:
+        first, second = before
+        dx0 = (dy * x1 if first is None else torch.addcmul(first, dy, x1)) if need[0] else None
+        return dx0, ((dy * x0 if second is None else torch.addcmul(second, dy, x0)) if need[1] else None)
+
+    def add_to(self, total: Tensor, x0: Tensor, x1: Tensor) -> Tensor:
+        return torch.addcmul(total, x0, x1)
+
 
 @operator("Div2", "div2", 1071)
 class Div2(Binary):
@@ -383,6 +393,11 @@ class AddScalar(_WithNumber):
     inplace = Bool(False, _INPLACE)
     grad_aliases = True
 
+    def output_shape(self, x: Shape) -> Shape:
+        # `sum` begins with 0.
+        self.view = float(self.val) == 0
+        return super().output_shape(x)
+
     def scales(self, i: int, axis: int, shapes: Sequence[Shape]) -> bool:
         return True
 
@@ -390,7 +405,7 @@ class AddScalar(_WithNumber):
         return None, torch.tensor([self.val], dtype=torch.float64)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.operand(self.val)
+        return x if self.view else x + self.operand(self.val)
 
     def grad(self, dy: Tensor) -> Tensor:
         return dy
@@ -432,6 +447,9 @@ class MulScalar(_WithNumber):
 
     def overwrite_grad(self, dy: Tensor) -> Tensor:
         return dy.mul_(self.operand(self.val))
+
+    def add_to(self, total: Tensor, x: Tensor) -> Tensor:
+        return torch.add(total, x, alpha=self.val)
 
 
 def _root_power(x: Tensor) -> Tensor:
@@ -520,6 +538,10 @@ class RSubScalar(_WithNumber):
 
     def grad(self, dy: Tensor) -> Tensor:
         return -dy
+
+    def grad_plus(self, need: tuple[bool, ...], before: Sequence[Tensor | None], dy: Tensor) -> Tensor:
+        (total,) = before
+        return -dy if total is None else total - dy
 
 
 @operator("RDivScalar", "r_div_scalar", 1077)

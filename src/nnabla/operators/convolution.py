@@ -242,6 +242,7 @@ class Convolution(Convolving):
 
     group = Int(1, "Number of groups that channels are divided into.", check=positive)
     channel_last = Bool(False, "Channels are the last axis of x, weight and the result.")
+    is_bilinear = True
 
     def output_shape(self, x: Shape, weight: Shape, bias: Shape | None = None) -> Shape:
         maps = self._split(x, self.channel_last)
@@ -311,6 +312,7 @@ class Deconvolution(Convolving):
     group = Int(1, "Number of groups that channels are divided into.", check=positive)
     channel_last = Bool(False, "Channels are the last axis of x, weight and the result.")
     output_padding = Sizes(None, "Elements added at the end of each spatial axis of the result; default 0.")
+    is_bilinear = True
 
     def output_shape(self, x: Shape, weight: Shape, bias: Shape | None = None) -> Shape:
         maps = self._split(x, self.channel_last)

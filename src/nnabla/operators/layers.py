@@ -40,6 +40,7 @@ class Affine(Operator):
     """
 
     base_axis = Int(1, "Number of leading axes kept as batch; a negative value counts from the end.")
+    is_bilinear = True
 
     def output_shape(self, x: Shape, weight: Shape, bias: Shape | None = None) -> Shape:
         axis = self.base_axis + len(x) if self.base_axis < 0 else self.base_axis
@@ -53,6 +54,8 @@ class Affine(Operator):
         self._matrix = (math.prod(x[:axis]), features)
         self._maps = math.prod(weight[1:])
         self._plain = axis == 1 and len(x) == 2 and len(weight) == 2
+        # Weight and bias are a matrix and a vector already.
+        self._is_flat = len(weight) == 2
         self._x, self._weight = x, weight
         self._y = x[:axis] + weight[1:]
         self.map_axis = axis if len(weight) == 2 else None
@@ -62,8 +65,10 @@ class Affine(Operator):
         if self._plain:
             return x.mm(weight) if bias is None else torch.addmm(bias, x, weight)
         x = x.reshape(self._matrix)
-        weight = weight.reshape(self._matrix[1], self._maps)
-        y = x.mm(weight) if bias is None else torch.addmm(bias.reshape(-1), x, weight)
+        if not self._is_flat:
+            weight = weight.reshape(self._matrix[1], self._maps)
+            bias = None if bias is None else bias.reshape(-1)
+        y = x.mm(weight) if bias is None else torch.addmm(bias, x, weight)
         return y.view(self._y)
 
     def folded(self, weight: Tensor, bias: Tensor | None, scale: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
@@ -78,12 +83,53 @@ class Affine(Operator):
                 dy.sum(0) if need[2] else None,
             )
         dy = dy.reshape(self._matrix[0], self._maps)
+        if self._is_flat:
+            return (
+                dy.mm(weight.t()).view(self._x) if need[0] else None,
+                x.reshape(self._matrix).t().mm(dy) if need[1] else None,
+                dy.sum(0) if need[2] else None,
+            )
         flat = weight.reshape(self._matrix[1], self._maps)
         return (
             dy.mm(flat.t()).view(self._x) if need[0] else None,
             x.reshape(self._matrix).t().mm(dy).view(self._weight) if need[1] else None,
             dy.sum(0).view(self._weight[1:]) if need[2] else None,
         )
+
+    def grad_plus(
+        self, need: tuple[bool, ...], before: Sequence[Tensor | None], dy: Tensor, x: Tensor, weight: Tensor
+    ) -> Any:
+        total, *others = before
+        found: list[Any] = list(self.grad((need[0] and total is None, *need[1:]), dy, x, weight))
+        if total is not None and self._plain:
+            found[0] = torch.addmm(total, dy, weight.t())
+        elif total is not None:
+            dy = dy.reshape(self._matrix[0], self._maps)
+            flat = weight if self._is_flat else weight.reshape(self._matrix[1], self._maps)
+            found[0] = torch.addmm(total.reshape(self._matrix), dy, flat.t()).view(self._x)
+        # Weights are leaves, most often.
+        for i, other in enumerate(others, 1):
+            if other is not None:
+                found[i] = other + found[i]
+        return found
+
+    def join(self, x: list[Tensor], weight: Tensor, bias: Tensor | None = None) -> Sequence[Tensor]:
+        xs = torch.cat(x) if self._plain else torch.cat([one.reshape(self._matrix) for one in x])
+        if not self._is_flat:
+            weight = weight.reshape(self._matrix[1], self._maps)
+            bias = None if bias is None else bias.reshape(-1)
+        y = xs.mm(weight) if bias is None else torch.addmm(bias, xs, weight)
+        return y.view(len(x), *self._y).unbind()
+
+    def join_grad(self, need: tuple[bool, ...], dy: list[Tensor], x: list[Tensor], weight: list[Tensor]) -> Any:
+        # A recurrent network's weights: one product over all time steps takes the place of one, and a sum, for each.
+        if self._plain:
+            dys, xs = torch.cat(dy), torch.cat(x)
+        else:
+            dys = torch.cat([d.reshape(self._matrix[0], self._maps) for d in dy])
+            xs = torch.cat([d.reshape(self._matrix) for d in x])
+        dw = xs.t().mm(dys).view(self._weight) if need[1] else None
+        return None, dw, (dys.sum(0).view(self._weight[1:]) if need[2] else None)
 
     def add_grad(
         self, need: tuple[bool, ...], totals: Sequence[Tensor | None], dy: Tensor, x: Tensor, weight: Tensor

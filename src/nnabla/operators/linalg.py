@@ -38,6 +38,7 @@ class BatchMatmul(Operator):
 
     transpose_a = Bool(False, "Transpose the matrices of a.")
     transpose_b = Bool(False, "Transpose the matrices of b.")
+    is_bilinear = True
 
     def output_shape(self, a: Shape, b: Shape) -> Shape:
         for name, shape in (("a", a), ("b", b)):

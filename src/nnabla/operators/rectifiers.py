@@ -47,6 +47,7 @@ class ReLU(Elementwise):
     """
 
     inplace = Bool(False, "Accepted for compatibility; the clear options free memory.")
+    grad_is_steady = True
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.relu(x)
@@ -86,21 +87,27 @@ class LeakyReLU(Elementwise):
 
     alpha = Single(0.1, "Slope for negative inputs.")
     inplace = Bool(False, "Accepted for compatibility; the clear options free memory.")
-    keeps = True
+    grad_is_steady = True
 
     @property
     def post_op(self) -> PostOp | None:  # type: ignore[override]
         return PostOp("leaky_relu", (self.alpha,)) if self.alpha >= 0 else None
 
-    def forward(self, x: Tensor) -> Tensor:
+    def output_shape(self, x: Shape) -> Shape:
         # A negative slope makes all outputs positive: then only the input says which side it is on. So it is with
         # one that is not a number.
-        if not self.alpha >= 0:
+        self._by_input = not self.alpha >= 0
+        if self.grad is not None:
+            self.keeps = self._by_input
+        return x
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self._by_input:
             self.kept = x > 0
         return functional.leaky_relu(x, self.alpha)
 
     def grad(self, dy: Tensor, y: Tensor) -> Tensor:
-        if not self.alpha >= 0:
+        if self._by_input:
             return torch.where(self.kept, dy, dy * self.alpha)
         return aten.leaky_relu_backward(dy, y, self.alpha, True)
 

@@ -98,6 +98,7 @@ class Sum(Reduction):
     axes = Ints(None, "Axes to sum over; all by default.")
     keep_dims = Bool(False, "Keep reduced axes, with length 1.")
     grad_aliases = True
+    spreads = True
 
     def forward(self, x: Tensor) -> Tensor:
         if self._all and not self.keep_dims:
@@ -147,6 +148,7 @@ class Mean(_Average, Reduction):
     axes = Ints(None, "Axes to average over; all by default.")
     keep_dims = Bool(False, "Keep reduced axes, with length 1.")
     grad_aliases = True
+    spreads = True
 
     def output_shape(self, x: Shape) -> Shape:
         self.forget_operand()
@@ -293,6 +295,7 @@ class ReduceSum(_Whole):
     """
 
     grad_aliases = True
+    spreads = True
 
     def forward(self, x: Tensor) -> Tensor:
         return x.sum()
@@ -318,6 +321,7 @@ class ReduceMean(_Average, _Whole):
     """
 
     grad_aliases = True
+    spreads = True
 
     def output_shape(self, x: Shape) -> Shape:
         self.forget_operand()
