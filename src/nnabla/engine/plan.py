@@ -56,8 +56,6 @@ class Plan:
         self.compiles = False
         self.pending: Callable[[BoundPlan], tuple[bool, Any]] | None = None
         self.compiled: Any = None
-        # Whether functions were fused, so that steps are not theirs alone.
-        self.fuses = False
         # All graphs of the form run on as many threads.
         self.threads = choice_for([*put_out, *[v.size for function in computed for v in function._inputs]])
         # Numbers of the values that runs read before they write them; and whether what forward left in operators, too.
