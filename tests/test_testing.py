@@ -104,7 +104,7 @@ def test_without_the_recorder_small_arrays_are_freed_together():
     steps = len(y._plans[True, False].bound.steps)
     recorder.activate_clear_called_flag_recorder()
     y.forward(clear_buffer=True)
-    assert len(y._plans[True, False].bound.steps) == steps + 3
+    assert len(y._plans[True, False, "watched"].bound.steps) == steps + 3
     recorder.deactivate_clear_called_flag_recorder()
     y.forward(clear_buffer=True)
     assert len(y._plans[True, False].bound.steps) == steps

@@ -13,6 +13,7 @@ import nnabla as nn
 import nnabla.functions as F
 import nnabla.parametric_functions as PF
 import nnabla.solvers as S
+from nnabla._write_counts import watch
 from nnabla.engine.program import Fused
 from nnabla.function import PythonFunction
 
@@ -228,3 +229,22 @@ def test_a_python_function_may_write_to_its_inputs() -> None:
     z = F.sum(Doubling()(w)) + F.sum(F.relu(y))
     (program,) = z.plan({"clear_buffer": True}, None).programs
     assert not any(type(record) is Fused for record in program.records)
+
+
+def test_autograd_does_not_take_a_counted_write_for_one_that_came_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It keeps the running statistics that batch normalization writes to, and compares their counts in backward."""
+    monkeypatch.setattr(watch, "on", True)
+    rng = np.random.RandomState(0)
+    row = (1, 4, 1, 1)
+    x, w, b, beta, gamma, z = [
+        nn.Variable.from_numpy_array(rng.standard_normal(shape).astype(np.float32), need_grad=True)
+        for shape in ((2, 3, 6, 5), (4, 3, 3, 3), (4,), row, row, (2, 4, 6, 5))
+    ]
+    mean, variance = (nn.Variable.from_numpy_array(np.full(row, value, np.float32)) for value in (0, 1))
+    slope = {"nonlinearity": "leaky_relu", "nonlinearity_args": (-0.5,)}
+    y = F.fused_convolution(x, w, b, beta, gamma, mean, variance, z, pad=(1, 1), **slope)
+    for _ in range(2):
+        y.forward()
+        x.grad.zero()
+        y.backward()
+    assert np.isfinite(x.g).all() and x.g.any()

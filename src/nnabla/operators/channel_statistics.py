@@ -75,8 +75,8 @@ def normalized_by_batch(
             return by_planes[0].view(x.shape), by_planes[1], by_planes[2]
     # Where a mean is large, ATen moves variances towards numbers that may be thousands of times too large.
     before = [v.clone() if v is not None and on_cpu else None for v in running]
-    found: tuple[Tensor, Tensor, Tensor] = torch.native_batch_norm(x, weight, bias, *running, True, momentum, eps)
     count_writes(running)
+    found: tuple[Tensor, Tensor, Tensor] = torch.native_batch_norm(x, weight, bias, *running, True, momentum, eps)
     if not on_cpu or _is_near(*found[1:], eps):
         return found
     for moved, value in zip(running, before, strict=True):
@@ -124,8 +124,9 @@ def _by_differences(
     # Towards the mean of the differences, which is of no use, moves something else.
     other = None if running_mean is None else torch.zeros_like(running_mean)
     x = wide - near
-    y, rest, inverse = torch.native_batch_norm(x, weight, bias, other, running_variance, True, momentum, eps)
+    # Before the call: what autograd keeps for the gradient has the count of then.
     count_writes((running_variance,))
+    y, rest, inverse = torch.native_batch_norm(x, weight, bias, other, running_variance, True, momentum, eps)
     mean = rest + near.view(-1)
     if running_mean is not None:
         running_mean.lerp_(mean.detach(), momentum)
