@@ -116,7 +116,8 @@ def test_a_process_is_killed_before_they_are_connected(processes):
                 assert f"process {rank} of {count}" in result["output"], result
                 seconds.append(result["seconds"])
     show("killed before they are connected", seconds)
-    assert max(seconds) < TIMEOUT + MORE, seconds
+    # gloo tries five times to reach a process that has said where it is and is gone; it takes the timeout each time.
+    assert max(seconds) < 5 * TIMEOUT + MORE, seconds
 
 
 @pytest.mark.heavy
