@@ -69,7 +69,7 @@ def _captured(run: Callable[[], None]) -> Any:
 
 def is_repeatable(order: Sequence[Function]) -> bool:
     """Whether what functions do may be captured: on a GPU, and the same in each run."""
-    return bool(order) and all([_is_repeatable(function) for function in order])
+    return bool(order) and all(map(_is_repeatable, order))
 
 
 def _is_repeatable(function: Function) -> bool:
