@@ -528,6 +528,15 @@ def dying(folder, rank):
         comm.all_reduce(array(np.ones(2)))
 
 
+def vanishing(folder, timeout, rank, call):
+    """One process ends where all connect."""
+    import torch.distributed as dist
+
+    if int(os.environ["RANK"]) == rank:
+        setattr(dist, call, lambda *args, **kwargs: os._exit(1))
+    connected(collective_timeout=timeout).new_group(("all", range(int(os.environ["WORLD_SIZE"]))))
+
+
 def stopped(folder):
     """Process 0 asks to end all."""
     comm = connected()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 import time
 from datetime import timedelta
 
@@ -69,7 +72,7 @@ def said(monkeypatch):
     monkeypatch.setattr(failures, "processes", [(HERE, 10), (HERE, 11), (HERE + 1, 12), (HERE + 1, 13)])
 
     def say(text, store, ranks=(0, 1, 2, 3)):
-        monkeypatch.setattr(failures, "_store_of_all", lambda: store)
+        monkeypatch.setattr(failures, "store_of_all", lambda: store)
         return failures.explanation(RuntimeError(text), "barrier", ranks, 5.0)
 
     return say
@@ -123,7 +126,7 @@ def test_a_store_that_does_not_answer_is_asked_once(said, text):
 
 
 def test_errors_of_the_start_come_with_the_wait(said, monkeypatch):
-    monkeypatch.setattr(failures, "_store_of_all", lambda: None)
+    monkeypatch.setattr(failures, "store_of_all", lambda: None)
 
     def begin():
         raise RuntimeError("Invalid scalar type")
@@ -132,3 +135,56 @@ def test_errors_of_the_start_come_with_the_wait(said, monkeypatch):
     assert work.is_completed()
     with pytest.raises(CommunicationError, match="process 1 of 4: a sum: it failed: Invalid scalar type"):
         transport.finish(work, lambda: "a sum")
+
+
+@pytest.fixture
+def limit(monkeypatch):
+    """Nobody is waited for any longer than so many seconds."""
+    monkeypatch.setattr(transport, "timeout", lambda: timedelta(seconds=0.2))
+    monkeypatch.setattr(transport, "_waiting", [])
+    return 0.2
+
+
+def test_a_call_of_torch_that_waits_gives_what_it_returns(limit):
+    assert transport._heard(lambda: 7) == 7
+    with pytest.raises(ValueError, match="^mine$"):
+        transport._heard(lambda: (_ for _ in ()).throw(ValueError("mine")))
+
+
+def test_a_call_of_torch_that_never_ends_is_given_up(limit, monkeypatch):
+    end = threading.Event()
+    monkeypatch.setattr(failures, "processes", [(HERE, 10), (HERE, 11)])
+    monkeypatch.setattr(failures, "_runs", lambda pid: True)
+    try:
+        with pytest.raises(RuntimeError, match=r"^no answer within 0.2 s \(collective_timeout\)$"):
+            transport._heard(end.wait)
+        # Nothing is begun beside it.
+        with pytest.raises(RuntimeError, match="^an earlier call still waits for others$"):
+            transport._heard(lambda: 7)
+    finally:
+        end.set()
+
+
+def test_a_call_of_torch_is_given_up_when_a_process_has_ended(limit, monkeypatch):
+    end = threading.Event()
+    monkeypatch.setattr(transport, "timeout", lambda: timedelta(seconds=1000.0))
+    monkeypatch.setattr(failures, "processes", [(HERE, 10), (HERE, 11)])
+    monkeypatch.setattr(failures, "_runs", lambda pid: pid != 11)
+    try:
+        with pytest.raises(RuntimeError, match=r"^process 1 \(process id 11\) has ended$"):
+            transport._heard(end.wait)
+    finally:
+        end.set()
+
+
+def test_ctrl_c_gets_through_to_a_call_of_torch(limit, monkeypatch):
+    end = threading.Event()
+    monkeypatch.setattr(transport, "timeout", lambda: timedelta(seconds=1000.0))
+    timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            transport._heard(end.wait)
+    finally:
+        timer.join()
+        end.set()

@@ -53,7 +53,7 @@ def explanation(error: RuntimeError, what: str, ranks: Sequence[int], limit: flo
         time.sleep(_BETWEEN_LOOKS)
         ended = ended_processes()
     if ended:
-        found = f"{_listed(ended)} {'have' if len(ended) > 1 else 'has'} ended"
+        found = that_ended(ended)
     elif is_cut:
         where = re.search(r"\[([^\[\]]+)\]:(\d+)", text)
         who = f"a process on {where[1]}" if where else "another process"
@@ -75,6 +75,11 @@ def explanation(error: RuntimeError, what: str, ranks: Sequence[int], limit: flo
     return f"{me}: {what}: {found}: {text}{before}"
 
 
+def that_ended(ranks: Sequence[int]) -> str:
+    """Says of some processes that they have ended."""
+    return f"{_listed(ranks)} {'have' if len(ranks) > 1 else 'has'} ended"
+
+
 def _listed(ranks: Sequence[int]) -> str:
     """Processes by their ranks and, where these are known, by their numbers."""
     numbers = [f"{rank} (process id {processes[rank][1]})" if processes else str(rank) for rank in ranks]
@@ -88,7 +93,7 @@ class _Store:
     """
 
     def __init__(self) -> None:
-        self._store = _store_of_all()
+        self._store = store_of_all()
         self._answers = self._store is not None
 
     def note(self, key: str, text: str) -> str | None:
@@ -124,7 +129,8 @@ class _Store:
         return answers[0] if answers else None
 
 
-def _store_of_all() -> Any:
+def store_of_all() -> Any:
+    """What all processes can read and write; ``None`` where torch has none."""
     import torch.distributed as dist
 
     try:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakSet
 
 import torch
@@ -21,8 +22,10 @@ from torch import Tensor
 
 from ..config import nnabla_config
 from ..errors import CommunicationError, ExtensionError
-from .failures import explanation, first_line, processes, this_process
+from .failures import ended_processes, explanation, first_line, processes, store_of_all, that_ended, this_process
 from .launchers import Place
+
+_T = TypeVar("_T")
 
 # Python looks for Ctrl-C between two waits of so long.
 _SLICE = timedelta(milliseconds=200)
@@ -30,7 +33,9 @@ _SLICE = timedelta(milliseconds=200)
 _under_way: dict[int, Work] = {}
 # All groups that somebody holds.
 _groups: WeakSet[Group] = WeakSet()
-# Seconds after which a program ends although something is under way.
+# The thread that waits in `_heard`, or has.
+_waiting: list[threading.Thread] = []
+# Seconds after which a program ends although something is under way, or gives up after the time limit.
 _PATIENCE = 0.5
 
 
@@ -109,60 +114,118 @@ def connect(place: Place, on_gpu: bool) -> Group:
     """
     import torch.distributed as dist
 
-    if not dist.is_initialized():
-        try:
-            dist.init_process_group(
-                "cpu:gloo,cuda:nccl" if on_gpu else "gloo",
-                rank=place.rank,
-                world_size=place.size,
-                timeout=timeout(),
-                **_meeting(place),
-            )
-        except (RuntimeError, ValueError) as error:
-            raise ExtensionError(
-                f"communicator: process {place.rank} of {place.size} cannot meet the others at "
-                f"{place.address}:{place.port} (MASTER_ADDR, MASTER_PORT): {first_line(error)}"
-            ) from error
-        atexit.register(disconnect)
-    elif dist.get_world_size() != place.size:
+    if dist.is_initialized() and dist.get_world_size() != place.size:
         raise ExtensionError(
             f"communicator: torch.distributed is in use with {dist.get_world_size()} processes, not {place.size}"
         )
-    everyone = Group(range(place.size), dist.group.WORLD)
-    if not processes:
-        _introduce(everyone, place.rank)
-    return everyone
+    try:
+        if not dist.is_initialized():
+            store = _heard(lambda: _introduced(_store(place), place.rank, place.size))
+            begin = partial(
+                dist.init_process_group,
+                "cpu:gloo,cuda:nccl" if on_gpu else "gloo",
+                store=store,
+                rank=place.rank,
+                world_size=place.size,
+                timeout=timeout(),
+            )
+            _heard(begin)
+        elif not processes and (store := store_of_all()) is not None:
+            _heard(lambda: _introduced(store, place.rank, place.size))
+    except (RuntimeError, ValueError) as error:
+        ended = ended_processes()
+        raise ExtensionError(
+            f"communicator: process {place.rank} of {place.size} cannot meet the others at "
+            f"{place.address}:{place.port} (MASTER_ADDR, MASTER_PORT): "
+            f"{that_ended(ended) if ended else first_line(error)}"
+        ) from error
+    return Group(range(place.size), dist.group.WORLD)
 
 
-def _meeting(place: Place) -> dict[str, Any]:
-    """Where processes meet, as `init_process_group` takes it."""
+def _store(place: Place) -> Any:
+    """What all processes can read and write before they are connected; the first one keeps it."""
     import torch.distributed as dist
 
-    if place.launcher != "torchrun" or "MASTER_ADDR" not in os.environ:
-        return {"init_method": f"tcp://{place.address}:{place.port}"}
-    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
-        return {"init_method": "env://"}
-    # torchrun keeps the store, the same one when it starts processes again. They would read there where those before
-    # them could be reached (seen with torch 2.13).
-    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     stores: Any = dist  # Types are known of its submodules only.
-    store = stores.TCPStore(place.address, place.port, place.size, is_master=False, timeout=timeout())
-    return {"store": stores.PrefixStore(f"nnabla/start{attempt}", store)}
+    # torchrun keeps one itself, the same one when it starts processes again. They would read there where those before
+    # them could be reached (seen with torch 2.13).
+    is_kept = place.launcher == "torchrun" and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") if is_kept else "0"
+    store = stores.TCPStore(
+        place.address,
+        place.port,
+        place.size,
+        is_master=place.rank == 0 and not is_kept,
+        timeout=timeout(),
+        multi_tenant=True,
+    )
+    return stores.PrefixStore(f"nnabla/start{attempt}", store)
 
 
-def _introduce(everyone: Group, rank: int) -> None:
-    """Let all know which process each rank is."""
-    known = torch.zeros(len(everyone.ranks), 2, dtype=torch.int64)
-    known[rank] = torch.tensor(this_process())
-    finish(start_sum(known, everyone), lambda: "init")
-    processes[:] = [(int(host), int(pid)) for host, pid in known.tolist()]
+def _introduced(store: Any, rank: int, count: int) -> Any:
+    """The store, when every process has said there which one it is. Nobody is reached yet."""
+    keys = [f"process{i}" for i in range(count)]
+    store.set(keys[rank], " ".join(map(str, this_process())))
+    store.wait(keys, timeout())
+    processes[:] = [(int(host), int(pid)) for host, pid in (found.split() for found in store.multi_get(keys))]
+    return store
+
+
+def _heard(call: Callable[[], _T]) -> _T:
+    """What a call returns in which torch waits for others, deaf to Ctrl-C, and to their end.
+
+    gloo tries five times, each as long as the time limit, to reach a process that has said where it is and is gone.
+    So another thread waits; what it never comes back from ends with the program.
+
+    Raises:
+        RuntimeError: that of the call; or a process has ended, or the time is over.
+    """
+    answers: list[_T] = []
+    errors: list[BaseException] = []
+
+    def wait() -> None:
+        try:
+            answers.append(call())
+        except BaseException as error:
+            errors.append(error)
+
+    if any(thread.is_alive() for thread in _waiting):
+        raise RuntimeError("an earlier call still waits for others")
+    if not _waiting:
+        atexit.register(disconnect)
+    thread = threading.Thread(target=wait, daemon=True)
+    _waiting[:] = [thread]
+    limit = timeout().total_seconds()
+    end = time.monotonic() + limit + _PATIENCE
+    thread.start()
+    thread.join(_SLICE.total_seconds())
+    while thread.is_alive():
+        ended = ended_processes()
+        if ended:
+            # They may have done their part before.
+            end = min(end, time.monotonic() + 2 * _PATIENCE)
+        if time.monotonic() > end:
+            raise RuntimeError(that_ended(ended) if ended else f"no answer within {limit:g} s (collective_timeout)")
+        thread.join(_SLICE.total_seconds())
+    if errors:
+        raise errors[0]
+    return answers[0]
 
 
 def new_group(ranks: Sequence[int]) -> Group:
-    """A group of processes. All processes make it, members or not."""
+    """A group of processes. All processes make it, members or not.
+
+    Raises:
+        CommunicationError: another process has ended, or did not take part in time.
+    """
     import torch.distributed as dist
 
-    handle = dist.new_group(sorted(ranks), timeout=timeout())
+    limit = timeout()
+    try:
+        handle = _heard(lambda: dist.new_group(sorted(ranks), timeout=limit))
+    except RuntimeError as error:
+        everyone = range(dist.get_world_size())
+        raise CommunicationError(explanation(error, "new_group", everyone, limit.total_seconds())) from error
     return Group(ranks, handle if dist.get_rank() in ranks else None)
 
 
@@ -175,10 +238,8 @@ def disconnect() -> None:
     """
     import torch.distributed as dist
 
-    if not dist.is_initialized():
-        return
     give_up = time.monotonic() + _PATIENCE
-    while any([not work.is_completed() for work in _under_way.values()]):
+    while any([not work.is_completed() for work in _under_way.values()]) or any(t.is_alive() for t in _waiting):
         if time.monotonic() > give_up:
             for stream in (sys.stdout, sys.stderr):
                 if stream is not None:
@@ -188,7 +249,8 @@ def disconnect() -> None:
     _under_way.clear()
     for group in _groups:
         group.handle = None
-    dist.destroy_process_group()
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 # ---- what processes do together ------------------------------------------------------------------------------------
