@@ -348,7 +348,7 @@ def _read_before(x: Variable, before: Variable, given: list[Variable]) -> None:
         seen.add(function)
         if any([v is x for v in function._inputs]):
             function._inputs = tuple([before if v is x else v for v in function._inputs])
-            before._add_consumer(weakref.ref(function))
+            before._consumers.append(weakref.ref(function))
             x._consumers = [ref for ref in x._consumers if ref() is not function]
         todo += [v._parent for v in function._inputs]
 

@@ -315,7 +315,7 @@ def get_parameter_or_create(
         param.need_grad = need_grad
     trained = need_grad if as_need_grad is None else bool(as_need_grad)
     variable = param.get_unlinked_variable(trained and not modes.no_grad)
-    variable.name = name.rpartition("/")[2]
+    variable.name = name.rpartition("/")[2] if "/" in name else name
     return variable
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,9 @@ from .plan_cache import plan_cache
 from .program import ANY_TYPE
 from .record_backward import may_share, record_backward
 from .steps import CastSlot
+
+# Most losses are numbers, and nobody writes to what stands for the gradient of all graphs of a form.
+_one = lru_cache(maxsize=64)(torch.ones)
 
 
 class BackwardPlan(Plan):
@@ -65,7 +69,8 @@ class BoundBackwardPlan(BoundPlan):
         maker = order[-1]
         operator = maker._operator
         shape = maker._outputs[plan.root].data._shape
-        self.ones = torch.ones(shape, dtype=operator.compute_dtype, device=operator.device)
+        make = _one if len(shape) == 0 else torch.ones
+        self.ones = make(shape, dtype=operator.compute_dtype, device=operator.device)
         self.seed.constant = self.ones
 
     def differentiated(self) -> list[Function]:

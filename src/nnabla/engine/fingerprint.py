@@ -15,9 +15,11 @@ from ..graph.function import Function
 from ..graph.variable import Variable
 from .liveness import held_links
 
-# What is said of a variable that no function made, by its need_grad. Types tell the entries of a form apart: numbers
-# are of buffers, None of those met for the first time, tuples have the flags of variables.
+# What is said of a variable that no function made, by its need_grad, and of one that a function made, by whether it has
+# inherited that it needs a gradient. Types tell the entries of a form apart: numbers are of buffers, None of those met
+# for the first time, words and tuples of the flags of variables.
 _LEAF = {None: "leaf", True: "trained leaf", False: "fixed leaf"}
+_MADE = {True: "differentiated", False: "made"}
 
 
 def fingerprint_of(order: Sequence[Function], roots: Sequence[Variable], readers: bool) -> tuple[Hashable, bool]:
@@ -104,7 +106,9 @@ def _connected(arrays: Sequence[NdArray]) -> Hashable:
     return tuple([(type(a), number(id(a), len(numbers)), number(id(shown_by(a)), len(numbers))) for a in arrays])
 
 
-def _flags(v: Variable) -> tuple[bool | None, ...]:
+def _flags(v: Variable) -> Hashable:
+    if v._need_grad is None and not (v._parent is None or v._persistent or v._recompute):
+        return _MADE[v._inherited_need_grad]
     return v._parent is None, v._need_grad, v._inherited_need_grad, v._persistent, v._recompute
 
 

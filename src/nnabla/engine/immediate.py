@@ -116,7 +116,7 @@ def compute(
     else:
         kernel: Any = operator.recompute if recompute else kernel_of(operator, inputs, keep)
         arrays, results = [v._buffers.data for v in inputs], [v._buffers.data for v in outputs]
-        if are_linked(operator, arrays, results):
+        if operator.linked is not None and are_linked(operator, arrays, results):
             kernel = None if recompute else operator.write
         if kernel is not None:
             _run(operator, arrays, results, kernel)

@@ -76,7 +76,7 @@ class PlanCache:
         # The plan of the last call, and the epoch in which it was found valid: while that lasts, it still is.
         self.epoch = -1
         self.bound: Any = None
-        self._own = PlanStore(_KEPT_PLANS)
+        self._own: PlanStore | None = None
 
     def find(
         self,
@@ -97,7 +97,9 @@ class PlanCache:
             inherit_need_grad(order)
         form, shared = fingerprint_of(order, roots, readers=options[0] == "forward")
         key = form, options, bool(function_freed_hooks), left_out(), is_compiled(roots)
-        plans = _plans_of_all if shared else self._own
+        plans = _plans_of_all
+        if not shared:
+            plans = self._own = self._own or PlanStore(_KEPT_PLANS)
         plan = plans.get(key)
         if plan is None:
             with collector_resting():

@@ -22,6 +22,9 @@ from .prototype import remember
 from .setup import set_up
 from .variable import Buffers, Variable
 
+# Consumers of a variable, from which on it is worth looking for those that are gone.
+_MANY = 32
+
 
 def apply(operator: Operator, inputs: Sequence[Any], n_outputs: int = -1, outputs: Sequence[Any] | None = None) -> Any:
     """Give `operator` its inputs.
@@ -46,7 +49,7 @@ def apply(operator: Operator, inputs: Sequence[Any], n_outputs: int = -1, output
             imperative = True
         given.append(x)
     shapes = set_up(operator, inputs, given, n_outputs)
-    arrays = _new_arrays(operator, given, shapes) if outputs is None else _arrays_for(operator, outputs, shapes)
+    arrays = _linked_arrays(operator, given, shapes) if outputs is None else _arrays_for(operator, outputs, shapes)
     return _carry_out(operator, given, arrays, imperative)
 
 
@@ -94,7 +97,11 @@ def invoke(
         operator = cls(*arguments)
         shapes = set_up(operator, inputs, given, n_outputs)
         remember(operator, key, shapes)
-    return _carry_out(operator, given, _new_arrays(operator, given, shapes), imperative)
+    if operator.linked is None and operator.write is None:
+        arrays = [NdArray._new(shape) for shape in shapes]
+    else:
+        arrays = _linked_arrays(operator, given, shapes)
+    return _carry_out(operator, given, arrays, imperative)
 
 
 entry.apply, entry.invoke = apply, invoke
@@ -124,7 +131,10 @@ def connect(operator: Operator, inputs: tuple[Variable, ...], arrays: list[NdArr
     rank = 0
     needs_grad = False
     for variable in inputs:
-        variable._add_consumer(reference)
+        consumers = variable._consumers
+        consumers.append(reference)
+        if len(consumers) >= _MANY:
+            variable._forget_consumers()
         if variable.rank > rank:
             rank = variable.rank
         if not needs_grad and variable.need_grad:
@@ -149,7 +159,7 @@ def connect(operator: Operator, inputs: tuple[Variable, ...], arrays: list[NdArr
     return function, made
 
 
-def _new_arrays(operator: Operator, given: list[Any], shapes: list[Shape]) -> list[NdArray]:
+def _linked_arrays(operator: Operator, given: list[Any], shapes: list[Shape]) -> list[NdArray]:
     """Arrays for the results. One that is an input shows it."""
     if operator.write is not None:
         operator.linked = _written(operator, given)

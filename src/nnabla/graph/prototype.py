@@ -37,7 +37,7 @@ class Prototype:
     def copy(self) -> Any:
         """A copy of the operator, for a new node."""
         operator = self.cls.__new__(self.cls)
-        operator.__dict__.update(self.state)
+        operator.__dict__ = self.state.copy()
         operator.prototype = self
         return operator
 

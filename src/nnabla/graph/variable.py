@@ -351,14 +351,14 @@ class Variable:
         """The functions that take this variable as an input, each once, in the order in which they were created."""
         return list(dict.fromkeys(f for f in (ref() for ref in self._consumers) if f is not None))
 
-    def _add_consumer(self, function: weakref.ref[Function]) -> None:
-        consumers = self._consumers
-        consumers.append(function)
-        # A parameter of a dynamic graph meets a new function in every iteration: drop the dead ones whenever the
-        # list has doubled, which costs a constant per call.
-        count = len(consumers)
-        if count >= 32 and count & (count - 1) == 0:
-            self._consumers = [ref for ref in consumers if ref() is not None]
+    def _forget_consumers(self) -> None:
+        """Drop those that are gone: a variable meets new functions in every iteration where graphs are built anew.
+
+        It is done whenever the list has doubled, which costs a constant for each of them.
+        """
+        count = len(self._consumers)
+        if count & (count - 1) == 0:
+            self._consumers = [ref for ref in self._consumers if ref() is not None]
 
     @property
     def get_number_of_references(self) -> int:
