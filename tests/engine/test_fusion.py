@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+import torch
 
 import nnabla as nn
 import nnabla.functions as F
@@ -16,6 +16,7 @@ from nnabla.engine.checking import ProgramError, check
 from nnabla.engine.program import Fused
 from nnabla.errors import GraphError
 from nnabla.graph.hooks import function_freed_hooks
+from nnabla.operators import packed_convolution
 
 from .fused_networks import (
     Network,
@@ -189,6 +190,26 @@ def depthwise_up() -> Network:
 
 
 @degenerate
+def pointwise_with_a_stride_in_groups() -> Network:
+    x = image(2, 6, 7, 9)
+    h = PF.convolution(x, 8, (1, 1), stride=(2, 3), group=2, with_bias=False)
+    return x, F.tanh(PF.batch_normalization(h, batch_stat=False))
+
+
+@degenerate
+def shortcut() -> Network:
+    x = image(2, 4, 9, 9)
+    h = conv_bn(x, 8, 3, "a", 2)
+    return x, F.relu(conv_bn(x, 8, 1, "b", 2) + h)
+
+
+@degenerate
+def cropped_with_a_stride() -> Network:
+    x = image(2, 4, 9, 9)
+    return x, F.relu(PF.convolution(x, 8, (1, 1), pad=(-1, -2), stride=(2, 2)))
+
+
+@degenerate
 def one_axis() -> Network:
     x = image(2, 4, 20)
     return x, F.relu(PF.batch_normalization(PF.convolution(x, 8, (3,)), batch_stat=False))
@@ -283,6 +304,27 @@ def test_numbers_that_are_none(activation: str) -> None:
     ours, expected = run(y), one_by_one(y)
     assert np.isnan(expected).any()
     close(ours, np.nan_to_num(expected) if activation == "relu" else expected)
+
+
+@pytest.mark.parametrize("name", ["cropped", "pointwise_with_a_stride", "shortcut", "cropped_with_a_stride"])
+def test_convolutions_of_a_part_are_packed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """oneDNN gets the part that is seen, and never a stride of a pointwise convolution."""
+    asked: list[tuple[list[int], list[int], list[int]]] = []
+    pack = packed_convolution.pack_convolution_weight
+
+    def noted(weight: torch.Tensor, pad: list[int], stride: list[int], *rest: object) -> torch.Tensor:
+        asked.append((list(weight.shape[2:]), pad, stride))
+        return pack(weight, pad, stride, *rest)
+
+    monkeypatch.setattr(packed_convolution, "pack_convolution_weight", noted)
+    x, y = DEGENERATE[name]()
+    statistics()
+    x.d = of_input(x)
+    run(y, 3)
+    assert asked
+    for kernel, pad, stride in asked:
+        assert min(pad) >= 0
+        assert kernel != [1, 1] or stride == [1, 1]
 
 
 def test_a_weight_that_is_no_number_is_not_folded() -> None:
@@ -438,60 +480,3 @@ def test_fusing_what_must_stay_is_wrong() -> None:
     mortal = {block: numbers for block, numbers in program.mortal.items() if block not in hidden}
     with pytest.raises(ProgramError, match="leaves out the output of Convolution, which must stay"):
         check(program._replace(mortal=mortal))
-
-
-# ---- random graphs -----------------------------------------------------------------------------------------------
-
-SAMPLE, MANY = 25, 1000
-
-
-def random_network(seed: int) -> Network:
-    """Layers, normalizations, sums, activations and other functions, put together at random."""
-    r = random.Random(seed)
-    x = nn.Variable((r.choice([1, 2, 3]), r.choice([1, 3, 4, 8]), *[r.choice([1, 4, 7, 8])] * 2))
-    pool, h = [x], x
-    for i in range(r.randint(2, 9)):
-        kind = r.random()
-        name = str(i)
-        if kind < 0.45 or not i:
-            kernel, maps = r.choice([1, 3]), r.choice([1, 4, 8, 9])
-            options = {"with_bias": r.random() < 0.5, "pad": (kernel // 2,) * 2, "name": name}
-            options["stride"] = r.choice([(1, 1), (1, 1), (1, 1), (2, 2)])
-            layer = PF.deconvolution if r.random() < 0.15 else PF.convolution
-            h = layer(h, maps, (kernel, kernel), **options)
-            if r.random() < 0.7:
-                h = PF.batch_normalization(h, batch_stat=False, axes=[r.choice([1, 1, 1, 2])], name=name)
-        elif kind < 0.65:
-            h = r.choice([F.relu, F.sigmoid, F.tanh, F.swish, F.relu6, F.elu, F.leaky_relu])(h)
-        elif kind < 0.8:
-            h = r.choice([h * 0.5, h + 1, h * nn.parameter.get_parameter_or_create(f"s{i}", (1, h.shape[1], 1, 1))])
-        else:
-            others = [v for v in pool if v.shape == h.shape]
-            h = h + r.choice(others) if others else F.average_pooling(h, (1, 1))
-        pool.append(h)
-        if r.random() < 0.1:
-            h.persistent = True
-        if r.random() < 0.5:
-            del pool[1:]
-            pool.append(h)
-    return x, (F.sum(h) if r.random() < 0.3 else h)
-
-
-def check_random(seed: int) -> None:
-    nn.clear_parameters()
-    x, y = random_network(seed)
-    statistics(seed)
-    x.d = of_input(x, seed)
-    y.plan({"clear_buffer": True}, None).check()
-    close(run(y, 3), one_by_one(y), 1e-4)
-
-
-def test_random_networks() -> None:
-    for seed in range(SAMPLE):
-        check_random(seed)
-
-
-@pytest.mark.heavy
-def test_many_random_networks() -> None:
-    for seed in range(MANY):
-        check_random(seed)

@@ -129,7 +129,7 @@ class Convolving(Operator):
     def packed(
         self, weight: Tensor, bias: Tensor | None, adds: bool, post: PostOp | None
     ) -> Callable[..., Tensor] | None:
-        found = packed_convolution(self._geometry, self._ordered(weight), bias, adds, post)
+        found = packed_convolution(self._geometry, self._kernels, self._ordered(weight), bias, adds, post)
         if found is None or self._plain:
             return found
         kernel, x_opened, y_opened, close = found, self._x.open, self._y.open, self._y.close

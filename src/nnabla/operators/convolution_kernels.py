@@ -95,6 +95,28 @@ def convolution_kernels(operator: Operator, g: Geometry) -> ConvolutionKernels:
     return Direct(g, _way_in(operator, g))
 
 
+def forward_of_part(
+    g: Geometry, kernels: ConvolutionKernels
+) -> tuple[Geometry, Callable[[Tensor], Tensor] | None] | None:
+    """What the forward of a convolution comes to where ATen's kernels, or a product of matrices, see a part of x only.
+
+    Returns:
+        The geometry of the convolution of that part, which has no stride if it is pointwise, and what takes the part;
+        None for all of x. Or None, where other kernels are needed.
+    """
+    takes: Callable[[Tensor], Tensor] | None = None
+    while isinstance(kernels, _NarrowX):
+        g, takes = kernels.part.inner, _one_after_the_other(takes, kernels.part.narrow)
+        kernels = kernels.inner
+    return (g, takes) if isinstance(kernels, (Direct, _Product)) else None
+
+
+def _one_after_the_other(
+    first: Callable[[Tensor], Tensor] | None, then: Callable[[Tensor], Tensor]
+) -> Callable[[Tensor], Tensor]:
+    return then if first is None else lambda x: then(first(x))
+
+
 # ---- ATen's kernels -------------------------------------------------------------------------------------------
 
 
@@ -308,15 +330,15 @@ class _Narrowing(Protocol):
 class _NarrowX:
     """A convolution that amounts to a simpler one on a part of x."""
 
-    def __init__(self, narrowing: _Narrowing, inner: ConvolutionKernels, g: Geometry) -> None:
-        self._narrowing, self._inner = narrowing, inner
+    def __init__(self, part: _Narrowing, inner: ConvolutionKernels, g: Geometry) -> None:
+        self.part, self.inner = part, inner
 
     def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        return self._inner.forward(self._narrowing.narrow(x), weight, bias)
+        return self.inner.forward(self.part.narrow(x), weight, bias)
 
     def backward(self, need: tuple[bool, ...], dy: Tensor, x: Tensor, weight: Tensor) -> tuple[Any, Any, Any]:
-        dx, dw, db = self._inner.backward(need, dy, self._narrowing.narrow(x), weight)
-        return self._narrowing.widen(dx) if need[0] else None, dw, db
+        dx, dw, db = self.inner.backward(need, dy, self.part.narrow(x), weight)
+        return self.part.widen(dx) if need[0] else None, dw, db
 
 
 class _NarrowY:

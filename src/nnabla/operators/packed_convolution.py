@@ -1,8 +1,9 @@
 """Convolutions with fixed parameters: the weight is brought into oneDNN's own layout once, and an activation and the
 sum with another array are applied to what is still in the registers of the processor.
 
-Only geometries that `convolution_kernels` gives to ATen as they are come here, so what it keeps away from oneDNN stays
-away: strides of pointwise convolutions, windows that see padding only, and unusual strides of axes of length 1.
+Only geometries that `convolution_kernels` gives to ATen come here, and as it gives them, so what it keeps away from
+oneDNN stays away: strides of pointwise convolutions, windows that see padding only, and unusual strides of axes of
+length 1.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from .._private_torch import convolution_and, convolution_and_sum, get_mkldnn_enabled, pack_convolution_weight
 from ..graph.operator import Operator, PostOp
-from .convolution_kernels import ConvolutionKernels, Direct, Geometry
+from .convolution_kernels import ConvolutionKernels, Geometry, forward_of_part
 from .layout import into_contiguous, into_format
 
 # What oneDNN applies to a sum.
@@ -29,29 +30,38 @@ def is_packable(operator: Operator, g: Geometry, kernels: ConvolutionKernels) ->
         and len(g.kernel) == 2
         and g.output_padding is None
         and 0 not in g.x
-        and isinstance(kernels, Direct)
+        and forward_of_part(g, kernels) is not None
         and convolution_and is not None
         and torch.backends.mkldnn.is_available()
     )
 
 
 def packed_convolution(
-    g: Geometry, weight: Tensor, bias: Tensor | None, adds: bool, post: PostOp | None
+    g: Geometry,
+    kernels: ConvolutionKernels,
+    weight: Tensor,
+    bias: Tensor | None,
+    adds: bool,
+    post: PostOp | None,
 ) -> Callable[..., Tensor] | None:
     """The forward of a convolution on a CPU in float32, channels last; see `Operator.packed`.
 
     Args:
         g: a geometry that is packable.
+        kernels: what computes it otherwise.
         weight: ``(outer, inner, K_1, K_2)``.
         bias: one number for each output map.
         adds: whether the result is a function of x and of what is added.
         post: what is applied to the sum.
     """
-    if not get_mkldnn_enabled() or (adds and (g.group != 1 or post not in _AFTER_SUMS)):
+    found = forward_of_part(g, kernels)
+    if found is None or not get_mkldnn_enabled() or (adds and (g.group != 1 or post not in _AFTER_SUMS)):
         return None
-    geometry = (list(g.pad), list(g.stride), list(g.dilation), g.group)
-    packed = pack_convolution_weight(into_contiguous(g.weight)(weight), *geometry, list(g.x))
-    enter = into_format(g.x, torch.channels_last)
+    part, take = found
+    geometry = (list(part.pad), list(part.stride), list(part.dilation), part.group)
+    packed = pack_convolution_weight(into_contiguous(part.weight)(weight), *geometry, list(part.x))
+    into = into_format(part.x, torch.channels_last)
+    enter = into if take is None else lambda x: into(take(x))
     if not adds:
         how = (post.name, list(post.scalars), post.algorithm) if post is not None else ("none", [], "")
 
