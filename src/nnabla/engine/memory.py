@@ -155,7 +155,9 @@ class Account:
         for record in program.records:
             if isinstance(record, Fused):
                 function = program.order[record.function]
-                size = sum([v.size for v in function._inputs[1:]]) * _item_size(function._operator.compute_dtype)
+                operator = function._operator
+                size = sum([v.size for v in function._inputs[1:]]) + operator.packed_size
+                size *= _item_size(operator.compute_dtype)
                 self._new(("folded", id(function)), size, f"folded parameters of {function.name}")
         if program.way == "backward":
             (seed,) = program.roots

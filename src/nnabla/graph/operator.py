@@ -217,6 +217,8 @@ class Operator:
     packed: Callable[..., Callable[..., torch.Tensor] | None] | None = None
     # Whether `packed` is possible, as far as the shapes tell.
     packs: bool = False
+    # How many elements `packed` keeps beside as many as its parameters have.
+    packed_size: int = 0
     # scales(i, axis, shapes): whether input `i` is scaled and moved, by numbers that differ along `axis` only; `shapes`
     # are those of all inputs. Then scale_and_shift(i, *inputs) gives scale and shift, None for 1 and 0.
     scales: Callable[..., bool] | None = None

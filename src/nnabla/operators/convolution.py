@@ -14,7 +14,7 @@ from ..graph.argument import Bool, Int, Sizes, positive
 from ..graph.operator import Operator, PostOp, Shape, operator
 from .axes import normalized
 from .convolution_kernels import Geometry, convolution_kernels
-from .packed_convolution import is_packable, packed_convolution
+from .packed_convolution import is_packable, more_elements, packed_convolution
 from .shapes import refuse_empty
 
 
@@ -111,6 +111,10 @@ class Convolving(Operator):
     @property
     def packs(self) -> bool:  # type: ignore[override]
         return is_packable(self, self._geometry, self._kernels)
+
+    @property
+    def packed_size(self) -> int:  # type: ignore[override]
+        return more_elements(self, self._geometry, self._kernels)
 
     def folded(self, weight: Tensor, bias: Tensor | None, scale: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
         maps = self._y.channels

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from .._private_torch import convolution_and, convolution_and_sum, get_mkldnn_enabled, pack_convolution_weight
 from ..graph.operator import Operator, PostOp
-from .convolution_kernels import ConvolutionKernels, Geometry, forward_of_part
+from .convolution_kernels import ConvolutionKernels, Direct, Geometry, forward_of_part
 from .layout import into_contiguous, into_format
+from .winograd import elements_of_matrices, winograd, winograd_pays
 
 # What oneDNN applies to a sum.
 _AFTER_SUMS = (None, PostOp("relu"))
@@ -34,6 +35,12 @@ def is_packable(operator: Operator, g: Geometry, kernels: ConvolutionKernels) ->
         and convolution_and is not None
         and torch.backends.mkldnn.is_available()
     )
+
+
+def more_elements(operator: Operator, g: Geometry, kernels: ConvolutionKernels) -> int:
+    """How many elements `packed_convolution` keeps beside the weight."""
+    fast = isinstance(kernels, Direct) and is_packable(operator, g, kernels) and winograd_pays(g)
+    return elements_of_matrices(g) if fast else 0
 
 
 def packed_convolution(
@@ -58,10 +65,16 @@ def packed_convolution(
     if found is None or not get_mkldnn_enabled() or (adds and (g.group != 1 or post not in _AFTER_SUMS)):
         return None
     part, take = found
+    into = into_format(part.x, torch.channels_last)
+    if isinstance(kernels, Direct) and winograd_pays(g):
+        # What follows is no part of it.
+        if adds or post is not None:
+            return None
+        fast = winograd(g, kernels, weight, bias)
+        return lambda x: fast(into(x))
+    enter = into if take is None else lambda x: into(take(x))
     geometry = (list(part.pad), list(part.stride), list(part.dilation), part.group)
     packed = pack_convolution_weight(into_contiguous(part.weight)(weight), *geometry, list(part.x))
-    into = into_format(part.x, torch.channels_last)
-    enter = into if take is None else lambda x: into(take(x))
     if not adds:
         how = (post.name, list(post.scalars), post.algorithm) if post is not None else ("none", [], "")
 

@@ -33,3 +33,22 @@ def draw_inference(r: Draw) -> Case:
         args={**w.arguments, "group": group, "activation": r.choice(ACTIVATIONS)},
         grad=(),
     )
+
+
+@layer("inference_winograd", tolerance=5e-4)
+def draw_winograd(r: Draw) -> Case:
+    """With as many channels and tiles as minimal filtering takes."""
+    batch, lengths, pad = r.one_of(4, 5, 9), (r.randint(9, 14), r.randint(9, 14)), (r.randint(0, 2), r.randint(0, 2))
+    inner, maps = r.one_of(128, 129, 144), r.one_of(128, 131, 160)
+    counts = [n + 2 * p - 2 for n, p in zip(lengths, pad, strict=True)]
+    vector = (1, maps, 1, 1)
+    return case(
+        "inference",
+        normal(batch, inner, *lengths),
+        normal(maps, inner, 3, 3),
+        normal(maps) if r.chance(0.5) else None,
+        *([normal(*vector), normal(*vector), normal(*vector), positive(*vector)] if r.chance(0.7) else [None] * 4),
+        normal(batch, maps, *counts) if r.chance(0.4) else None,
+        args={"pad": pad, "activation": r.choice(ACTIVATIONS)},
+        grad=(),
+    )
