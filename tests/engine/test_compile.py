@@ -21,6 +21,9 @@ import nnabla.functions as F
 import nnabla.parametric_functions as PF
 import nnabla.solvers as S
 from nnabla.engine import compiled_plan, compiling, inductor
+from nnabla.engine.frame import LEAF
+from nnabla.engine.program import Link
+from nnabla.engine.tracer import interface
 from nnabla.errors import ArgumentError, GraphError
 from nnabla.function import PythonFunction
 from nnabla.graph.epoch import advance
@@ -100,6 +103,20 @@ def test_steps_as_one_function_compute_the_same(name, graphs):
     # Convolutions cut a step in pieces.
     assert (len(graphs) == 1) == (name != "lenet")
     assert_same(ours, expected)
+
+
+def test_a_part_is_given_what_links_show_once():
+    """The output of a link is found where its input is; by itself it reads nothing that is to be handed over."""
+    x = nn.Variable((2, 3))
+    unread = F.reshape(x, (6,))
+    y = F.sin(F.reshape(x, (3, 2))) + F.sin(F.reshape(F.tanh(x), (3, 2)))
+    (program,) = F.concatenate(F.reshape(y, (6,)), unread, axis=0).plan({}, None).programs
+    links = [i for i, record in enumerate(program.records) if type(record) is Link]
+    assert len(links) == 4
+    face = interface(program, program.records, [])
+    assert {program.values[number].source for number in face.inputs} == {LEAF}
+    alone = interface(program, [program.records[links[0]]], program.records)
+    assert alone.inputs == alone.outputs == []
 
 
 def results(seed: int, asked: bool) -> list[np.ndarray]:

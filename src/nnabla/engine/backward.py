@@ -14,14 +14,12 @@ from ..errors import GraphError, ShapeError
 from ..graph.derivative import below_autograd
 from ..graph.epoch import epoch
 from ..graph.function import Function
-from ..graph.hooks import combined, function_post_hooks, function_pre_hooks
+from ..graph.hooks import combined, function_post_hooks, function_pre_hooks, is_watched
 from ..graph.setup import with_gaps
 from ..graph.variable import Hook, Variable
-from .compiling import is_compiled
+from .compiling import made_plan
 from .frame import ARRAY, INPUT_ARRAY
 from .immediate import given_tensors
-from .lowering import lower
-from .passes import improved
 from .plan import BoundPlan, Plan, Read, take_up
 from .plan_cache import plan_cache
 from .program import ANY_TYPE
@@ -120,21 +118,15 @@ def run_backward(
 ) -> None:
     """Propagate gradients from `root`; see `Variable.backward`."""
     plans = root._plans
-    is_watched = not (
-        pre_hook is None
-        and post_hook is None
-        and communicator_callbacks is None
-        and not function_pre_hooks
-        and not function_post_hooks
-    )
-    key = ("backward", clear_buffer, "watched") if is_watched else ("backward", clear_buffer)
+    watched = is_watched(pre_hook, post_hook, communicator_callbacks)
+    key = ("backward", clear_buffer, "watched") if watched else ("backward", clear_buffer)
     cache = None if plans is None else plans.get(key)
     plan: BoundBackwardPlan
     if cache is not None and cache.epoch == epoch.value:
         plan = cache.bound
     else:
         cache = plan_cache((root,), key, "backward", "propagate to")
-        plan = cache.find((root,), key, lambda order: compile_backward(order, root, clear_buffer, is_watched))
+        plan = cache.find((root,), key, lambda order: compile_backward(order, root, clear_buffer, watched))
     if not plan.steps:
         return
     if root._buffers.data._tensor is None and root._buffers.data._fill is None:
@@ -147,7 +139,7 @@ def run_backward(
         tensor = _seed(root, grad)
     seed._tensor = tensor.clone() if plan.passes_seed_on else tensor
     plan.take_up()
-    if not is_watched:
+    if not watched:
         plan.run()
     else:
         _run_with_callbacks(plan, communicator_callbacks, pre_hook, post_hook)
@@ -240,15 +232,7 @@ def compile_backward(
     order: Sequence[Function], root: Variable, clear_buffer: bool, one_by_one: bool = False
 ) -> BackwardPlan:
     """Make steps for all functions that have a gradient, one for each if asked; free what the options allow."""
-    recorded = record_backward(order, root, clear_buffer)
-    compiled = is_compiled((root,))
-    # Compiled parts take the place of steps of single functions.
-    program = improved(recorded, one_by_one or compiled)
-    plan = BackwardPlan(lower(program), order)
-    if compiled:
-        from .compiled_plan import prepare
-
-        prepare(plan, program, recorded)
+    plan, program = made_plan(BackwardPlan, record_backward(order, root, clear_buffer), (root,), one_by_one)
     (plan.seed,) = program.roots
     plan.read = [
         (number, None if value.dtype is ANY_TYPE else value.dtype, order[value.position]._operator.device)

@@ -1,15 +1,21 @@
-"""`nn.compile`: which graphs are compiled."""
+"""`nn.compile`: which graphs are compiled, and plans of those that are and of those that are not."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakSet
 
 from ..errors import GraphError
 from ..graph.epoch import advance
 from ..graph.variable import Variable
+from .lowering import lower
+from .passes import improved
+from .plan import Plan
+from .program import Program
+
+PlanType = TypeVar("PlanType", bound=Plan)
 
 _asked: WeakSet[Variable] = WeakSet()
 # Whether all graphs are.
@@ -19,6 +25,31 @@ _every = os.environ.get("NNABLA_COMPILE", "0") not in ("", "0")
 def is_compiled(roots: Sequence[Variable]) -> bool:
     """Whether the graph of `roots` is to be compiled."""
     return _every or (bool(_asked) and any([root in _asked for root in roots]))
+
+
+def made_plan(
+    kind: type[PlanType], recorded: Program, roots: Sequence[Variable], one_by_one: bool
+) -> tuple[PlanType, Program]:
+    """The plan for a program, to be compiled at its first run where that was asked for.
+
+    Args:
+        kind: of plan.
+        recorded: the program, without passes.
+        roots: the graph's.
+        one_by_one: whether each function must have a step of its own.
+
+    Returns:
+        The plan, and the program that it carries out as long as it is not compiled.
+    """
+    compiled = is_compiled(roots)
+    # A compiler fuses functions by itself; its parts take the place of steps of single functions.
+    program = improved(recorded, one_by_one or compiled)
+    plan = kind(lower(program), recorded.order)
+    if compiled:
+        from .compiled_plan import prepare
+
+        prepare(plan, program, recorded)
+    return plan, program
 
 
 class Compiled:

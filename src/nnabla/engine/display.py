@@ -10,7 +10,7 @@ from ..graph.order import topological
 from ..graph.variable import Variable
 from .checking import check
 from .memory import Account, Peak, name_of, peak_of, shapes_text, size_text
-from .passes import fused, improved
+from .passes import improved
 from .program import (
     ADD,
     ASSIGN,
@@ -84,7 +84,7 @@ def plan_of(root: Variable, forward: Mapping[str, bool], backward: Mapping[str, 
     order = topological([root])
     setup_again(order)
     inherit_need_grad(order)
-    programs = [improved(fused(record_forward(order, [root], **options)))]
+    programs = [improved(record_forward(order, [root], **options))]
     if backward is not None:
         options = _BACKWARD | _checked(backward, "backward", _BACKWARD)
         programs.append(improved(record_backward(order, root, **options)))

@@ -7,11 +7,9 @@ from typing import Any
 
 from ..graph.epoch import epoch
 from ..graph.function import Function
-from ..graph.hooks import combined, function_post_hooks, function_pre_hooks
+from ..graph.hooks import combined, function_post_hooks, function_pre_hooks, is_watched
 from ..graph.variable import Hook, Variable
-from .compiling import is_compiled
-from .lowering import lower
-from .passes import fused, improved
+from .compiling import made_plan
 from .plan import Plan
 from .plan_cache import plan_cache
 from .record_forward import record_forward
@@ -29,8 +27,8 @@ def run_forward(
     key: Any = (clear_buffer, clear_no_need_grad)
     if len(roots) > 1:
         key = (*key, *[v._buffers for v in roots[1:]])
-    is_watched = not (pre_hook is None and post_hook is None and not function_pre_hooks and not function_post_hooks)
-    if is_watched:
+    watched = is_watched(pre_hook, post_hook)
+    if watched:
         key = (*key, "watched")
     plans = first._plans
     cache = None if plans is None else plans.get(key)
@@ -38,11 +36,11 @@ def run_forward(
         plan = cache.bound
     else:
         cache = plan_cache(roots, key, "forward", "compute")
-        options = "forward", clear_buffer, clear_no_need_grad, is_watched
+        options = "forward", clear_buffer, clear_no_need_grad, watched
         plan = cache.find(
-            roots, options, lambda order: compile_forward(order, roots, clear_buffer, clear_no_need_grad, is_watched)
+            roots, options, lambda order: compile_forward(order, roots, clear_buffer, clear_no_need_grad, watched)
         )
-    if not is_watched:
+    if not watched:
         plan.run()
     else:
         # Hooks see each function, and what it makes.
@@ -84,14 +82,4 @@ def compile_forward(
     one_by_one: bool = False,
 ) -> Plan:
     """Make steps for all functions, one for each if asked; free what the options allow."""
-    program = record_forward(order, roots, clear_buffer, clear_no_need_grad)
-    compiled = is_compiled(roots)
-    # A compiler fuses functions by itself; its parts take the place of steps of single functions.
-    recorded = program if one_by_one or compiled else fused(program)
-    better = improved(recorded, one_by_one or compiled)
-    plan = Plan(lower(better), order)
-    if compiled:
-        from .compiled_plan import prepare
-
-        prepare(plan, better, program)
-    return plan
+    return made_plan(Plan, record_forward(order, roots, clear_buffer, clear_no_need_grad), roots, one_by_one)[0]

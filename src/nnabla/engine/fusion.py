@@ -17,12 +17,12 @@ from ..graph.function import Function
 from ..graph.operator import Kind
 from .frame import LEAF
 from .liveness import block_of
-from .program import NOTHING, THROUGH, Call, Cast, Fused, Link, Program, Record, UserCall, array_of
+from .program import NOTHING, THROUGH, Call, Fused, Program, Record, UserCall, array_of, read_by, written_by
 
 
 def may_fuse(program: Program) -> bool:
     """Whether there is a layer that runs without a gradient."""
-    return any([type(record) is Call and _is_layer(program, record) for record in program.records])
+    return any([type(r) is Call and not r.kernel.keep and _is_layer(program, r) for r in program.records])
 
 
 def fold_scales(program: Program) -> Program:
@@ -93,14 +93,9 @@ class _Fusing:
         # Arrays that functions change.
         self._changed: set[int] = set()
         for place, record in enumerate(program.records):
-            if isinstance(record, (Call, Link, UserCall, Fused)):
-                for number in record.writes:
-                    self.written[number] = place
-                for number in record.reads:
-                    self._readers.setdefault(number, []).append(place)
-            elif isinstance(record, Cast):
-                self.written[record.target] = place
-                self._readers.setdefault(record.source, []).append(place)
+            self.written.update(dict.fromkeys(written_by(record), place))
+            for number in read_by(record):
+                self._readers.setdefault(number, []).append(place)
             if isinstance(record, (Call, UserCall)) and _may_write(program, record):
                 inputs = program.order[record.function]._inputs
                 self._changed.update([block_of(v._buffers.data) for v in inputs])

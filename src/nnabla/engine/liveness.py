@@ -16,7 +16,7 @@ from ..graph.variable import Variable
 
 def block_of(array: NdArray) -> int:
     """Address of the array on whose memory this one is."""
-    return id(shown_by(array))
+    return id(array) if type(array) is NdArray else id(shown_by(array))
 
 
 def read_by_gradients(order: Iterable[Function]) -> set[int]:
@@ -25,12 +25,7 @@ def read_by_gradients(order: Iterable[Function]) -> set[int]:
     for function in order:
         if not function._needs_grad:
             continue
-        for i, variable in enumerate(function._inputs):
-            if function.auto_grad_depends_input_data(0, i):
-                needed.add(block_of(variable._buffers.data))
-        for i, buffers in enumerate(function._outputs):
-            if function.auto_grad_depends_output_data(0, i):
-                needed.add(block_of(buffers.data))
+        needed.update(map(block_of, function._read_arrays()))
         if function._operator.held:
             needed.update([block_of(array) for array in _held(function)])
     return needed
@@ -51,9 +46,10 @@ def read_by_backward(order: Sequence[Function]) -> set[int]:
     """Addresses of the data arrays that backward reads: for gradients, and to recompute what was freed."""
     needed = read_by_gradients(order)
     for function in reversed(order):
-        outputs = [v for v in (ref() for ref in function._output_refs) if v is not None]
-        if any(v._recompute and block_of(v._buffers.data) in needed for v in outputs):
-            needed.update(block_of(v._buffers.data) for v in function._inputs)
+        for reference in function._output_refs:
+            variable = reference()
+            if variable is not None and variable._recompute and block_of(variable._buffers.data) in needed:
+                needed.update([block_of(v._buffers.data) for v in function._inputs])
     return needed
 
 
@@ -152,6 +148,8 @@ _ALONE = _holders(Variable())
 
 def _first_root(order: Sequence[Function], roots: Sequence[Variable]) -> dict[int, int]:
     """For each function of `order`, by address, which of the roots it runs for first."""
+    if len(roots) == 1:
+        return dict.fromkeys(map(id, order), 0)
     where = {id(function): position for position, function in enumerate(order)}
     # The part of the order that a root adds ends with the function that makes the root.
     ends = list(accumulate((where[id(root._parent)] for root in roots), max))
@@ -159,7 +157,8 @@ def _first_root(order: Sequence[Function], roots: Sequence[Variable]) -> dict[in
 
 
 def _is_read_for_one_root(variable: Variable, first_root: dict[int, int]) -> bool:
-    readers = {first_root.get(id(function)) for function in variable.function_references}
+    functions = [reference() for reference in variable._consumers]
+    readers = {first_root.get(id(function)) for function in functions if function is not None}
     return len(readers) < 2 and None not in readers
 
 
@@ -205,6 +204,6 @@ def unshared(order: Sequence[Function]) -> set[int]:
         read = [id(v._buffers.data) for v in function._inputs]
         if operator.view or operator.linked is not None or (operator.keeps and operator.overwrite is None):
             own.difference_update(read)
-        else:
+        elif len(read) > len(set(read)):
             own.difference_update([address for address, count in Counter(read).items() if count > 1])
     return own

@@ -6,9 +6,8 @@ Any of them can be left out, with the same results to rounding; `without` does s
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain
 
 from .._array_view import shown_by
 from .._nd_array import NdArray
@@ -28,7 +27,6 @@ from .program import (
     Fused,
     Gradient,
     JoinedCall,
-    JoinedGradient,
     Link,
     Program,
     Put,
@@ -38,7 +36,7 @@ from .program import (
     UserGradient,
     array_of,
     functions_of,
-    values_of,
+    read_by,
 )
 
 # Elements. For smaller tensors, adding to the sum within the kernel that computes the gradient saves nothing.
@@ -74,6 +72,8 @@ def share_memory(program: Program) -> Program:
 
 def add_within_kernels(program: Program) -> Program:
     """Let kernels that can do so add to the gradient of a large leaf that several functions read."""
+    if program.way != "backward":
+        return program
     puts_to_leaves: list[tuple[int, Put]] = []
     for place, record in enumerate(program.records):
         if isinstance(record, Gradient) and program.order[record.function]._operator.add_grad is not None:
@@ -83,6 +83,8 @@ def add_within_kernels(program: Program) -> Program:
                 for put in record.puts
                 if put.how == ACCUMULATE and inputs[put.input].size >= _WORTH_ADDING_TO
             ]
+    if not puts_to_leaves:
+        return program
     counts = Counter([put.value for _, put in puts_to_leaves])
     records = list(program.records)
     for place, put in puts_to_leaves:
@@ -131,20 +133,14 @@ def _last_reads_of_casts(program: Program) -> dict[int, list[int]]:
     for place, record in enumerate(program.records):
         if isinstance(record, Cast):
             last[record.target] = place
-        elif last and isinstance(record, (Call, Fused, JoinedCall, SumCall, Gradient, JoinedGradient)):
-            for number in _read_by(record):
+        elif last:
+            for number in read_by(record):
                 if number in last:
                     last[number] = place
     found: dict[int, list[int]] = {}
     for number, place in last.items():
         found.setdefault(place, []).append(number)
     return found
-
-
-def _read_by(record: Call | Fused | JoinedCall | SumCall | Gradient | JoinedGradient) -> Iterable[int]:
-    if isinstance(record, (Call, Fused, JoinedCall, SumCall)):
-        return record.reads
-    return chain(*record.arguments) if isinstance(record, JoinedGradient) else values_of(record.arguments)
 
 
 def overwrite(program: Program) -> Program:
@@ -256,20 +252,18 @@ _OVER_SEVERAL = {join_calls.__name__, join_gradients.__name__, add_products.__na
 _left_out: set[str] = set()
 
 
-def fused(program: Program) -> Program:
-    """What the fusions make of a program; they come before all other passes."""
-    return program if function_freed_hooks or not may_fuse(program) else _applied(FUSIONS, program)
-
-
 def improved(program: Program, one_by_one: bool = False) -> Program:
-    """What all other passes make of a program.
+    """What all passes make of a program.
 
     Args:
         program: as it was recorded.
         one_by_one: whether each function must have a record of its own that computes all that it does: for hooks.
     """
-    chosen = {name: made for name, made in PASSES.items() if name not in _OVER_SEVERAL} if one_by_one else PASSES
-    return _applied(chosen, program)
+    if one_by_one:
+        return _applied({name: made for name, made in PASSES.items() if name not in _OVER_SEVERAL}, program)
+    if program.way == "forward" and not function_freed_hooks and may_fuse(program):
+        program = _applied(FUSIONS, program)
+    return _applied(PASSES, program)
 
 
 def _applied(passes: dict[str, Pass], program: Program) -> Program:

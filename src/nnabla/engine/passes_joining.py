@@ -15,15 +15,13 @@ from .program import (
     ACCUMULATE,
     NOTHING,
     Call,
-    Cast,
-    Fused,
     Gradient,
     JoinedCall,
     JoinedGradient,
-    Link,
     Program,
     Record,
     UserCall,
+    written_by,
 )
 
 # Functions. For fewer that share a weight, joining their inputs takes as long as it saves.
@@ -44,40 +42,42 @@ def join_calls(program: Program) -> Program:
     if program.way != "forward":
         return program
     order, records = program.order, program.records
-    groups: dict[object, list[int]] = {}
-    # The place of the record that writes a value.
-    made: dict[int, int] = {}
+    groups: dict[object, list[tuple[int, Call]]] = {}
     for place, record in enumerate(records):
-        if isinstance(record, Cast):
-            made[record.target] = place
-        elif isinstance(record, UserCall):
+        if isinstance(record, UserCall):
             return program
-        elif isinstance(record, (Call, Fused, Link)):
-            if isinstance(record, Call):
-                # What is read must be what it would be later.
-                if record.kernel.writes or order[record.function]._operator.dynamic_shape:
-                    return program
-                operator = order[record.function]._operator
-                if operator.join is not None and operator.prototype is not None and _is_joinable(program, record):
-                    places = groups.setdefault((id(operator.prototype), record.reads[1:], record.kernel.keep), [])
-                    if not places or made.get(record.reads[0], -1) < places[0]:
-                        places.append(place)
-            made.update(dict.fromkeys(record.writes, place))
+        if isinstance(record, Call):
+            operator = order[record.function]._operator
+            # What is read must be what it would be later.
+            if record.kernel.writes or operator.dynamic_shape:
+                return program
+            if operator.join is not None and operator.prototype is not None:
+                key = id(operator.prototype), record.reads[1:], record.kernel
+                groups.setdefault(key, []).append((place, record))
+    found = [members for members in groups.values() if len(members) >= _WORTH_JOINING]
+    if not found:
+        return program
+    # The place of the record that writes a value.
+    made = {number: place for place, record in enumerate(records) for number in written_by(record)}
     changed: dict[int, list[Record]] = {}
-    for places in groups.values():
-        members = [record for record in map(records.__getitem__, places) if isinstance(record, Call)]
-        first = order[members[0].function]
+    for members in found:
+        members = [(place, record) for place, record in members if _is_joinable(program, record)]
+        members = [(place, record) for place, record in members if made.get(record.reads[0], -1) < members[0][0]]
+        if len(members) < _WORTH_JOINING:
+            continue
+        calls = [record for _, record in members]
+        first = order[calls[0].function]
         copied = first._inputs[0].size + first._outputs[0].data.size
-        if len(places) >= _WORTH_JOINING and copied and copied * len(places) <= _FEW_ENOUGH:
-            changed.update({place: [] for place in places})
-            changed[places[0]] = [
+        if copied and copied * len(calls) <= _FEW_ENOUGH:
+            changed.update({place: [] for place, _ in members})
+            changed[members[0][0]] = [
                 JoinedCall(
-                    members[0].function,
-                    tuple([record.function for record in members]),
+                    calls[0].function,
+                    tuple([record.function for record in calls]),
                     JoinedForwardKernel(),
-                    tuple([record.reads[0] for record in members]),
-                    members[0].reads[1:],
-                    tuple([record.writes[0] for record in members]),
+                    tuple([record.reads[0] for record in calls]),
+                    calls[0].reads[1:],
+                    tuple([record.writes[0] for record in calls]),
                 )
             ]
     return _replaced(program, changed)

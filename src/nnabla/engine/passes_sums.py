@@ -7,23 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 
 from .kernel_choice import SumKernel
-from .program import (
-    ADD,
-    Call,
-    Cast,
-    Fused,
-    Gradient,
-    JoinedCall,
-    Link,
-    Program,
-    Put,
-    Record,
-    SumCall,
-    UserCall,
-    array_of,
-)
+from .program import ADD, Call, Gradient, Program, Put, Record, SumCall, array_of, read_by
 
 
 def add_to_gradients(program: Program) -> Program:
@@ -34,7 +21,7 @@ def add_to_gradients(program: Program) -> Program:
     for record in program.records:
         if isinstance(record, Gradient) and program.order[record.function]._operator.grad_plus is not None:
             kernel = record.kernel
-            further = {put.input for put in record.puts if _is_further(put, record.puts)}
+            further = {put.input for put in record.puts if put.how == ADD and _is_further(put, record.puts)}
             if further and not kernel.derived and not kernel.adds and not kernel.overwrites:
                 count = len(program.order[record.function]._inputs)
                 record = record._replace(kernel=kernel._replace(takes=tuple([i in further for i in range(count)])))
@@ -43,10 +30,9 @@ def add_to_gradients(program: Program) -> Program:
 
 
 def _is_further(put: Put, puts: Sequence[Put]) -> bool:
-    """Whether it adds, as it is, to what was there before the kernel was called."""
+    """Whether a put that adds does so as it is, and to what was there before the kernel was called."""
     return (
-        put.how == ADD
-        and put.sum_to is None
+        put.sum_to is None
         and put.dtype is None
         and not put.shares
         and [one.value for one in puts].count(put.value) == 1
@@ -66,7 +52,7 @@ def add_products(program: Program) -> Program:
     }
     if not parts or any([isinstance(r, Call) and r.kernel.writes for r in records]):
         return program
-    reads = _counted_reads(records)
+    reads = Counter(chain.from_iterable(map(read_by, records)))
     found = list(records)
     gone: set[int] = set()
     for place, record in enumerate(records):
@@ -92,16 +78,3 @@ def _is_plain(record: Call) -> bool:
 def _is_unseen(program: Program, number: int) -> bool:
     """Whether the values of an array are given up as soon as they were used."""
     return program.mortal.get(id(array_of(program, number))) == [number]
-
-
-def _counted_reads(records: Sequence[Record]) -> Counter[int]:
-    """How often each value is read."""
-    reads: Counter[int] = Counter()
-    for record in records:
-        if isinstance(record, (Call, Fused, Link, UserCall)):
-            reads.update(record.reads)
-        elif isinstance(record, JoinedCall):
-            reads.update([*record.reads, *record.shared])
-        elif isinstance(record, Cast):
-            reads[record.source] += 1
-    return reads

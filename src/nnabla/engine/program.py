@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import torch
@@ -281,6 +282,8 @@ Record = (
 
 def functions_of(record: Record) -> tuple[int, ...]:
     """Positions of the functions that a record carries out."""
+    if isinstance(record, (Call, Gradient)):
+        return (record.function,)
     if isinstance(record, (Cast, Free)):
         return ()
     if isinstance(record, (JoinedCall, JoinedGradient)):
@@ -288,6 +291,42 @@ def functions_of(record: Record) -> tuple[int, ...]:
     if isinstance(record, Fused):
         return record.parts
     return (record.function, record.inner) if isinstance(record, SumCall) else (record.function,)
+
+
+def read_by(record: Record) -> Sequence[int]:
+    """The values that must be there when a record is carried out; for a link, the input that it shows.
+
+    Not among them are gradients of leaves that are accumulated: nothing need be there yet.
+    """
+    numbers: Iterable[int]
+    if isinstance(record, (Call, SumCall, Link, UserCall)):
+        numbers = record.reads
+    elif isinstance(record, JoinedCall):
+        numbers = chain(record.reads, record.shared)
+    elif isinstance(record, Cast):
+        return (record.source,)
+    elif isinstance(record, Gradient):
+        return [*values_of(record.arguments), *_added_to(record.puts)]
+    elif isinstance(record, JoinedGradient):
+        numbers = chain(*record.arguments)
+    elif isinstance(record, UserGradient):
+        return [*record.dys, *_added_to(record.puts)]
+    else:
+        return record.reads if isinstance(record, Fused) else ()
+    return [number for number in numbers if number != NOTHING]
+
+
+def _added_to(puts: Iterable[Put]) -> list[int]:
+    return [put.value for put in puts if put.how == ADD]
+
+
+def written_by(record: Record) -> Sequence[int]:
+    """The values that a record computes, gradients of leaves apart; a link writes what it shows."""
+    if isinstance(record, (Gradient, JoinedGradient, UserGradient)):
+        return [put.value for put in record.puts if put.how != ACCUMULATE]
+    if isinstance(record, (Free, Idle)):
+        return ()
+    return (record.target,) if isinstance(record, Cast) else record.writes
 
 
 class Program(NamedTuple):

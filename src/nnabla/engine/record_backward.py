@@ -262,8 +262,7 @@ class _Backward:
 
     @staticmethod
     def _read_arrays(function: Function) -> list[int]:
-        read = [block_of(v._buffers.data) for i, v in enumerate(function._inputs) if function._reads("x", i)]
-        return read + [block_of(b.data) for i, b in enumerate(function._outputs) if function._reads("y", i)]
+        return list(map(block_of, function._read_arrays()))
 
 
 def may_share(operator: Operator) -> bool:

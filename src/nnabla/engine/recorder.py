@@ -9,13 +9,13 @@ from typing import Any
 
 import torch
 
-from .._array_view import shown_by
 from .._nd_array import NdArray
 from ..graph.callback import Callback
 from ..graph.function import Function
 from ..graph.operator import Kind
-from ..graph.setup import are_linked
+from ..graph.setup import are_linked, with_gaps
 from .frame import ARRAY, CONSTANT, INPUT_ARRAY, INPUT_BUFFERS, INPUT_GRAD, LEAF, OUTPUT_GRAD, SLOT
+from .liveness import block_of
 from .program import ANY_TYPE, NOTHING, Argument, Cast, Gathered, Present, Record, Value
 
 
@@ -49,17 +49,20 @@ class Recorder:
         dtype: Any = ANY_TYPE if operator.whole or isinstance(operator, Callback) else operator.compute_dtype
         if operator.as_is:
             dtype = self._type_of(function._inputs[0]._buffers.data)
-        outputs = [buffers.data for buffers in function._outputs]
         # One that is an input has the type of that, unless it is written to.
-        same = operator.write is None and are_linked(operator, [v._buffers.data for v in function._inputs], outputs)
-        for i, array in enumerate(outputs):
-            self._made[id(array)] = position, i
+        same = (
+            operator.linked is not None
+            and operator.write is None
+            and are_linked(operator, [v._buffers.data for v in function._inputs], [b.data for b in function._outputs])
+        )
+        for i, buffers in enumerate(function._outputs):
+            self._made[id(buffers.data)] = position, i
             if not same:
-                self._produced[id(shown_by(array))] = operator.output_types.get(i, dtype)
+                self._produced[block_of(buffers.data)] = operator.output_types.get(i, dtype)
 
     def is_produced(self, array: NdArray) -> bool:
         """Whether a function of the graph computes what is in the memory of `array`."""
-        return id(shown_by(array)) in self._produced
+        return block_of(array) in self._produced
 
     def is_made(self, array: NdArray) -> bool:
         """Whether `array` is that of an output."""
@@ -99,7 +102,7 @@ class Recorder:
         return number
 
     def _type_of(self, array: NdArray) -> Any:
-        return self._produced.get(id(shown_by(array)), ANY_TYPE)
+        return self._produced.get(block_of(array), ANY_TYPE)
 
     def output_grad(self, position: int, i: int) -> int:
         """The gradient of an output."""
@@ -148,7 +151,7 @@ class Recorder:
         kind = operator.wiring.kinds[i]
         wanted = operator.compute_dtype if kind is Kind.COMPUTE else operator.input_dtype(kind)
         array = buffers.data
-        produced = self._produced.get(id(shown_by(array)))
+        produced = self._produced.get(block_of(array))
         if produced is None:
             return self._leaf(position, i, (wanted, operator.device, kind))
         found = self.data(array) if id(array) in self._made else self._input(array, position, i)
@@ -173,9 +176,8 @@ class Recorder:
     def inputs(self, position: int) -> list[int]:
         """All declared inputs of a function for its forward, `NOTHING` for those not given."""
         function = self.order[position]
-        present = function._operator.present
-        numbers = iter([self.read(position, i) for i in range(len(function._inputs))])
-        return list(numbers) if all(present) else [next(numbers) if there else NOTHING for there in present]
+        numbers = [self.read(position, i) for i in range(len(function._inputs))]
+        return with_gaps(function._operator, numbers, NOTHING)
 
     def arguments_of_grad(self, position: int, dys: Sequence[int]) -> list[Argument]:
         """What the gradient of a function is called with. What it does not name may be freed."""

@@ -33,7 +33,8 @@ from .program import (
     Record,
     array_of,
     place_of,
-    values_of,
+    read_by,
+    written_by,
 )
 
 Place = tuple[Any, ...]
@@ -71,17 +72,6 @@ def place(program: Program, number: int) -> Place:
     return place_of(program, number)
 
 
-def read_by(record: Record) -> list[int]:
-    """Numbers of the values that a record reads."""
-    if isinstance(record, Call):
-        return [number for number in record.reads if number != NOTHING]
-    if isinstance(record, Cast):
-        return [record.source]
-    if isinstance(record, Gradient):
-        return [*values_of(record.arguments), *[put.value for put in record.puts if put.how == ADD]]
-    return []
-
-
 def interface(program: Program, records: Sequence[Record], later: Sequence[Record]) -> Interface:
     """The interface of some records to the rest of a program.
 
@@ -99,6 +89,11 @@ def interface(program: Program, records: Sequence[Record], later: Sequence[Recor
     kept: dict[int, bool] = {}
     moved = []
     for record in records:
+        if isinstance(record, Link):
+            # What it shows is found in the same place.
+            if record.moves:
+                moved.append(record.writes[0])
+            continue
         for number in read_by(record):
             where = place(program, number)
             if where not in written and program.values[number].source != CONSTANT:
@@ -109,13 +104,7 @@ def interface(program: Program, records: Sequence[Record], later: Sequence[Recor
                 written.pop(place(program, number), None)
             kept.update(dict.fromkeys(record.operators, False))
             continue
-        if isinstance(record, Link) and record.moves:
-            moved.append(record.writes[0])
-        numbers: Sequence[int] = ()
-        if isinstance(record, Cast):
-            numbers = (record.target,)
-        elif isinstance(record, Call):
-            numbers = record.writes
+        if isinstance(record, Call):
             operator = program.order[record.function]._operator
             if operator.keeps:
                 kept[record.function] = operator.grad is not None
@@ -127,8 +116,7 @@ def interface(program: Program, records: Sequence[Record], later: Sequence[Recor
                 if put.how == ACCUMULATE:
                     assert put.dtype is not None
                     sums[place(program, put.value)] = put.value, put.dtype
-            numbers = [put.value for put in record.puts if put.how != ACCUMULATE]
-        for number in numbers:
+        for number in written_by(record):
             written[place(program, number)] = number
             freed.pop(place(program, number), None)
     wanted = {number for record in later for number in read_by(record)}

@@ -142,6 +142,14 @@ class Function(Node):
         operator = self._operator
         return operator.differentiable and operator.reads(role, index)
 
+    def _read_arrays(self) -> list[NdArray]:
+        """The arrays that its gradient reads: of inputs, then of outputs."""
+        if not self._operator.differentiable:
+            return []
+        reads = self._operator.reads
+        found = [v._buffers.data for i, v in enumerate(self._inputs) if reads("x", i)]
+        return found + [buffers.data for i, buffers in enumerate(self._outputs) if reads("y", i)]
+
     def grad_depends_input_data(self, i: int, j: int) -> bool:
         """Whether the gradient of input `i` reads the data of input `j`."""
         return self._reads("x", j)

@@ -79,6 +79,17 @@ class CommunicatorBackwardCallback:
         """Called when all gradients are there."""
 
 
+def is_watched(pre_hook: Any, post_hook: Any, callbacks: Any = None) -> bool:
+    """Whether somebody looks at each function of a run: hooks of the call, or those of every graph."""
+    return (
+        pre_hook is not None
+        or post_hook is not None
+        or callbacks is not None
+        or bool(function_pre_hooks)
+        or bool(function_post_hooks)
+    )
+
+
 def combined(
     own: Callable[..., Any] | None, shared: dict[str, Callable[..., Any]], before: bool = False
 ) -> Callable[..., Any] | None:
