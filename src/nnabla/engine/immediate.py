@@ -9,7 +9,7 @@ import torch
 from torch import get_num_threads
 
 from .._nd_array import NdArray
-from .._threads import choice_for
+from .._threads import OneThread, ThreadChoice, choice_for
 from ..errors import ArgumentError, GraphError, ShapeError
 from ..graph.callback import Callback
 from ..graph.derivative import derived_grad
@@ -53,9 +53,10 @@ def _run(operator: Operator, arrays: Sequence[NdArray], results: Sequence[NdArra
     choice, threads = None, get_num_threads()
     if threads > 1 and operator.prototype is not None:
         choice = operator.prototype.threads
-        if choice is None:
-            choice = operator.prototype.threads = choice_for([a.size for a in (*arrays, *results)])
-        choice.start(threads)
+        if choice is ...:
+            choice = operator.prototype.threads = _choice_for(operator, [a.size for a in (*arrays, *results)])
+        if choice is not None:
+            choice.start(threads)
     try:
         outputs = kernel(*tensors)
     except (ShapeError, ArgumentError, GraphError) as error:
@@ -71,6 +72,12 @@ def _run(operator: Operator, arrays: Sequence[NdArray], results: Sequence[NdArra
         result._fill = None
         if operator.dynamic_shape:
             result._shape = tuple(tensor.shape)
+
+
+def _choice_for(operator: Operator, sizes: Sequence[int]) -> OneThread | ThreadChoice | None:
+    choice = choice_for(sizes)
+    # To switch takes a microsecond; element-wise kernels divide large arrays only.
+    return None if operator.elementwise and isinstance(choice, OneThread) else choice
 
 
 def compute_arrays(operator: Operator, arrays: Sequence[NdArray], results: Sequence[NdArray]) -> None:

@@ -142,6 +142,8 @@ class Operator:
     held: ClassVar[tuple[str, ...]] = ()
     # Whether the clear options leave values and gradients of the inputs alone.
     protects_inputs: ClassVar[bool] = False
+    # Computes each element by itself: kernels divide large arrays among threads, and no small ones.
+    elementwise: ClassVar[bool] = False
     # Output shapes are known only after forward ran.
     dynamic_shape: ClassVar[bool] = False
 
@@ -195,6 +197,8 @@ class Operator:
     join_grad: Callable[..., Any] | None = None
     # add_to(total, *inputs): total plus what forward makes of the inputs, in other memory. None: not at once.
     add_to: Callable[..., Any] | None = None
+    # How many leading axes of its inputs it sees as one: it copies an input in whose memory they are not in order.
+    joins_axes: int = 0
     # Whether grad makes one tensor of dy alone, seen in the larger shape of the input.
     spreads: ClassVar[bool] = False
     # Whether forward is linear in its first input and linear in its second one, but for a bias behind them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import EllipsisType
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,8 @@ class Prototype:
         # The address of the context is part of the key. If another context has that address by now, or the context was
         # changed in place, its `resolved` is another object.
         self.resolved = operator.context.resolved
-        # How many threads such calls run on when they compute at once.
-        self.threads: OneThread | ThreadChoice | None = None
+        # How many threads such calls run on when they compute at once; None for as many as there are, ... if not known.
+        self.threads: OneThread | ThreadChoice | EllipsisType | None = ...
 
     def copy(self) -> Any:
         """A copy of the operator, for a new node."""

@@ -40,6 +40,8 @@ def refuse_empty(shape: Shape, function: str, name: str = "x", first: int = 0) -
 class Elementwise(Operator):
     """A function of one array, element by element: the output has the shape of the input."""
 
+    elementwise = True
+
     def output_shape(self, x: Shape) -> Shape:
         return x
 
@@ -51,6 +53,7 @@ class Binary(Operator):
     """
 
     broadcast = True
+    elementwise = True
 
     def output_shape(self, x0: Shape, x1: Shape) -> Shape:
         if x0 == x1:
