@@ -17,6 +17,7 @@ from .frame import ARRAY, LEAF, SLOT
 from .fusion import fold_scales, fuse_activations, fuse_sums, may_fuse, pack_weights
 from .liveness import block_of, unshared
 from .passes_constants import keep_first_gradients
+from .passes_copies import copy_once
 from .passes_joining import join_calls, join_gradients
 from .passes_sums import add_products, add_to_gradients
 from .program import (
@@ -234,6 +235,7 @@ PASSES: dict[str, Pass] = {
     made.__name__: made
     for made in (
         share_memory,
+        copy_once,
         keep_first_gradients,
         join_calls,
         join_gradients,

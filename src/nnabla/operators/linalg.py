@@ -51,17 +51,26 @@ class BatchMatmul(Operator):
         if inner != k:
             raise ShapeError(f"batch_matmul: b must be summed over an axis of length {k}, as a is, not {inner}")
         batch = broadcast_shape(a[:-2], b[:-2], "batch_matmul")
-        self._a, self._b = a, b
-        # Kernels for three axes cost half of what torch.matmul does for small arrays.
-        self._multiply: Any = torch.bmm if len(a) == 3 and a[0] == b[0] else torch.matmul
+        self._a, self._b, self._y = a, b, (*batch, m, n)
         self._broadcast = a[:-2] != b[:-2]
-        return (*batch, m, n)
+        # With one axis in front the product is one call: torch.matmul takes longer for small arrays than the product.
+        self._multiply: Any = torch.matmul if self._broadcast else torch.bmm
+        count = math.prod(batch)
+        has_one = self._broadcast or len(a) == 3
+        self._flat = None if has_one else ((count, *a[-2:]), (count, *b[-2:]), (count, m, n))
+        self.joins_axes = 0 if has_one else len(batch)
+        return self._y
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        return self._multiply(a.mT if self.transpose_a else a, b.mT if self.transpose_b else b)
+        if self._flat is not None:
+            a, b = a.reshape(self._flat[0]), b.reshape(self._flat[1])
+        y: Tensor = self._multiply(a.mT if self.transpose_a else a, b.mT if self.transpose_b else b)
+        return y if self._flat is None else y.view(self._y)
 
     def grad(self, need: tuple[bool, ...], dy: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        multiply = self._multiply
+        multiply, flat = self._multiply, self._flat
+        if flat is not None:
+            a, b, dy = a.reshape(flat[0]), b.reshape(flat[1]), dy.reshape(flat[2])
         da = db = None
         if need[0]:
             other = b if self.transpose_b else b.mT
@@ -72,6 +81,9 @@ class BatchMatmul(Operator):
         if self._broadcast:
             da = None if da is None else da.sum_to_size(self._a)
             db = None if db is None else db.sum_to_size(self._b)
+        elif flat is not None:
+            da = None if da is None else da.view(self._a)
+            db = None if db is None else db.view(self._b)
         return da, db
 
 

@@ -68,6 +68,8 @@ class Standardization(Operator):
         self._turned = tuple([split[a] for a in order])
         self._rows = (math.prod([split[a] for a in kept]), math.prod([split[a] for a in reduced]))
         self._along_rows = along_rows
+        # ATen's kernel takes statistics over the last axes of any array: then there is nothing to bring into rows.
+        self._last = (x[len(kept) :] or None) if along_rows and self._order is None and split == x else None
         self._groups = (x[0], x[1], math.prod(x[2:]), groups) if groups else None
         # The kernel for groups takes its format from the strides, those of axes of length 1 among them, and refuses an
         # array whose memory is not in that order. It knows two formats of images.
@@ -97,8 +99,10 @@ class Standardization(Operator):
         if parameter is None:
             return None
         turned = parameter if self._order is None else parameter.permute(self._order)
-        # The kernel for groups looks at no stride.
-        line = turned.reshape(-1).contiguous()
+        line = turned.reshape(-1 if self._last is None else self._last)
+        if self._groups is not None:
+            # Their kernel looks at no stride.
+            line = line.contiguous()
         return line if self._full else line.float()
 
     def _lines(self, beta: Tensor | None, gamma: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
@@ -122,6 +126,9 @@ class Standardization(Operator):
             return y
         if self._along_rows:
             scale, shift = self._lines(beta, gamma)
+            if self._last is not None:
+                y, *self.kept = torch.native_layer_norm(x, self._last, scale, shift, self.eps)
+                return y
             beta = gamma = None
         else:
             scale = shift = None
@@ -166,16 +173,14 @@ class Standardization(Operator):
             )
             return dx, self._shaped(dbeta, beta), self._shaped(dgamma, gamma)
         if self._along_rows:
+            last = self._last
+            if last is None:
+                dy, x, last = self._into_rows(dy), self._into_rows(x), self._rows[1:]
             dx, dgamma, dbeta = aten.native_layer_norm_backward(
-                self._into_rows(dy),
-                self._into_rows(x),
-                self._rows[1:],
-                mean,
-                inverse,
-                *self._lines(beta, gamma),
-                [need[0], need[2], need[1]],
+                dy, x, last, mean, inverse, *self._lines(beta, gamma), [need[0], need[2], need[1]]
             )
-            dx = self._from_rows(dx).reshape(self._shape) if need[0] else None
+            if self._last is None:
+                dx = self._from_rows(dx).reshape(self._shape) if need[0] else None
             return dx, self._shaped(dbeta, beta), self._shaped(dgamma, gamma)
         return self._broadcast_gradients(need, dy, x, beta, gamma)
 
@@ -209,7 +214,8 @@ class Standardization(Operator):
             return None
         if self._order is not None:
             line = line.view([parameter.shape[a] for a in self._order]).permute(self._inverse)
-        return line.reshape(parameter.shape).to(parameter.dtype)
+        line = line.reshape(parameter.shape)
+        return line if line.dtype is parameter.dtype else line.to(parameter.dtype)
 
 
 class AffineStandardization(Standardization):
