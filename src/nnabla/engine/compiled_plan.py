@@ -9,6 +9,7 @@ import torch
 
 from .._array_view import ArrayAlias, LinkedArray
 from .._nd_array import NdArray
+from .._threads import OneThread, ThreadChoice
 from .._write_counts import count_writes, watch
 from ..graph.derivative import below_autograd
 from ..graph.function import Function
@@ -169,7 +170,7 @@ def prepare(plan: Plan, usual: Program, program: Program) -> None:
     program = improved_for_compiling(program)
     lowered = [record for record in usual.records if not isinstance(record, Idle)]
     steps = [i for i, record in enumerate(lowered) if not isinstance(record, Free)]
-    plan.pending = Compilation(program, operators, steps).run
+    plan.pending = Compilation(program, operators, steps, plan.threads).run
     plan.compiles = True
 
 
@@ -180,9 +181,14 @@ class Compilation:
         program: to be compiled.
         operators: their numbers in the frame, by position.
         steps: for each record but those that free, the number of the usual plan's step.
+        threads: how many the plan runs on.
     """
 
-    def __init__(self, program: Program, operators: dict[int, int], steps: list[int]) -> None:
+    def __init__(
+        self, program: Program, operators: dict[int, int], steps: list[int], threads: OneThread | ThreadChoice
+    ) -> None:
+        # Code for several threads divides the shortest loop.
+        self._threads = 1 if isinstance(threads, OneThread) else torch.get_num_threads()
         self._program = program
         self._records = program.records
         self._operators = operators
@@ -274,7 +280,7 @@ class Compilation:
                 tell_once(f"a {self._program.way} runs as usual: it {error}")
             return None, begin + tracer.done
         try:
-            call = compiled(graph, tensors, torch.get_num_threads())
+            call = compiled(graph, tensors, self._threads)
         except Exception as error:
             tell_once(f"a {self._program.way} runs as usual, since TorchInductor fails: {first_line(error)}")
             return None, end

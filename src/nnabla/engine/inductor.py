@@ -21,6 +21,11 @@ from .._private_torch import fixed_shapes, functorch_settings, inductor, traced_
 from .._threads import in_forked_child
 from ..graph.tracing import NotTraceableError
 from ..logger import logger
+from .products import improve_products, writes
+
+# Inputs and results. From so many on, C++ that allocates arrays and calls kernels gains more than it loses by handing
+# them over; below, Python is faster.
+_MANY_ARRAYS = 32
 
 # Takes a list of tensors, which it empties, and returns others.
 Compiled = Callable[[list[Any]], Sequence[torch.Tensor]]
@@ -94,37 +99,11 @@ def _cpu() -> str:
     return hashlib.sha256("\n".join(known).encode()).hexdigest()[:16]
 
 
-# ---- small products as loops -------------------------------------------------------------------------------------
-
-# Multiplications. A smaller product of matrices takes less time as a loop within a compiled function than the call of a
-# library that would cut that function in two.
-_SMALL = 1 << 14
-
-
-def _is_small(a: torch.Tensor, b: torch.Tensor) -> bool:
-    return a.numel() * b.shape[-1] <= _SMALL and a.dtype in (torch.float32, torch.float64)
-
-
-def _mm(a: torch.Tensor, b: torch.Tensor) -> Any:
-    return (a.unsqueeze(2) * b.unsqueeze(0)).sum(1) if _is_small(a, b) else NotImplemented
-
-
-def _addmm(c: torch.Tensor, a: torch.Tensor, b: torch.Tensor, *, beta: float = 1, alpha: float = 1) -> Any:
-    return c + (a.unsqueeze(2) * b.unsqueeze(0)).sum(1) if _is_small(a, b) and beta == alpha == 1 else NotImplemented
-
-
-def _bmm(a: torch.Tensor, b: torch.Tensor) -> Any:
-    return (a.unsqueeze(3) * b.unsqueeze(1)).sum(2) if _is_small(a, b) else NotImplemented
-
-
-_aten: Any = torch.ops.aten
-_PRODUCTS: Any = {_aten.mm.default: _mm, _aten.addmm.default: _addmm, _aten.bmm.default: _bmm}
-
 # ---- from functions to code --------------------------------------------------------------------------------------
 
 
 def traced(function: Callable[..., Any], examples: Sequence[torch.Tensor]) -> torch.fx.GraphModule:
-    """The graph of ATen calls that `function` consists of.
+    """The graph of ATen calls that `function` consists of, with better products.
 
     Raises:
         NotTraceableError: it has to know values, or does something else than calling ATen.
@@ -135,7 +114,12 @@ def traced(function: Callable[..., Any], examples: Sequence[torch.Tensor]) -> to
     try:
         with torch.no_grad():
             _, inputs = without_values(examples)
-            return make_fx(function, _PRODUCTS, "fake", _allow_non_fake_inputs=True)(*inputs)
+            graph = make_fx(function, None, "fake", _allow_non_fake_inputs=True)(*inputs)
+            if writes(graph):
+                # Not at once: what is derived by autograd cannot be traced that way.
+                graph = make_fx(torch.func.functionalize(graph), None, "fake", _allow_non_fake_inputs=True)(*inputs)
+            improve_products(graph)
+            return graph
     except NotTraceableError:
         raise
     except Exception as error:
@@ -171,9 +155,15 @@ def compiled(graph: torch.fx.GraphModule, examples: Sequence[torch.Tensor], thre
             inner.append(callable_)
         return made
 
-    # The number of threads is that of the moment, since plans measure which one is best. Functions are cut in
-    # partitions for CUDA graphs, and would live no longer than what is left out here.
-    settings = {"cpp.threads": threads, "cpp.dynamic_threads": True, "graph_partition": False}
+    # Where there are several threads, their number is that of the moment, since plans measure which one is best.
+    # Functions are cut in partitions for CUDA graphs, and would live no longer than what is left out here.
+    settings = {
+        "cpp.threads": threads,
+        "cpp.dynamic_threads": threads > 1,
+        "cpp.enable_floating_point_contract_flag": "fast",
+        "cpp_wrapper": len(examples) + results >= _MANY_ARRAYS,
+        "graph_partition": False,
+    }
     if shutil.which("openssl") is None:
         # TorchInductor calls it when it compiles headers in advance.
         settings["cpp_cache_precompile_headers"] = False

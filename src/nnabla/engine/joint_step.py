@@ -173,5 +173,5 @@ class JointStep:
         self._use(form, order)
         for leaf in self._leaves:
             leaf.load()
-        compilation = Compilation(program, operators, [])
+        compilation = Compilation(program, operators, [], threads)
         return form._replace(part=compilation.whole(self._frame))
