@@ -285,7 +285,7 @@ def _split(add: _Additions) -> None:
         if not any([2 * len(different) < len(members) for different in found]):
             continue
         for product in members:
-            total = None if product.target is _MM else _arguments(product)[0]
+            total: Any = None if product.target is _MM else _arguments(product)[0]
             start = 0
             for part, width in zip(parts[product], widths, strict=True):
                 one = add.new(_MM, part, add.piece(b, 0, start, start + width))
