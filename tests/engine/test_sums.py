@@ -15,6 +15,7 @@ from nnabla.engine import passes
 from nnabla.engine.checking import ProgramError, check, faults
 from nnabla.engine.program import Call, Gradient, JoinedCall, JoinedGradient, Program, SumCall
 from nnabla.errors import GraphError
+from nnabla.graph.operator import registry
 
 NAMES = ("keep_first_gradients", "join_calls", "join_gradients", "add_to_gradients", "add_products")
 CLEARED = {"clear_no_need_grad": True}, {"clear_buffer": True}
@@ -139,6 +140,20 @@ def test_layers_of_the_input_are_computed_for_all_steps_at_once():
     assert len(record.functions) == 3
     loss.forward(clear_no_need_grad=True)
     np.testing.assert_allclose(ys[1].d, xs[1].d @ w.d, rtol=1e-5)
+
+
+def test_layers_are_joined_whose_prototypes_made_room_for_others_in_between():
+    w = leaf(4, 2, need_grad=True)
+    ys = []
+    for i in range(4):
+        ys.append(F.affine(leaf(3, 4, seed=i), w))
+        registry["Affine"].prototypes.clear()
+    assert len({y.parent._operator.prototype for y in ys}) == 4
+    loss = F.sum(F.add_n(*ys))
+    for way, kind in ((0, JoinedCall), (1, JoinedGradient)):
+        (record,) = records_of(loss, kind, way)
+        assert len(record.functions) == 4
+    loss.plan(*CLEARED).check()
 
 
 def test_what_is_computed_in_common_is_written_alone():

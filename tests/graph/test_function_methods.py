@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 import nnabla as nn
 import nnabla.functions as F
@@ -119,14 +120,17 @@ def test_backward_before_forward_where_the_inputs_say_all(function):
     assert found.any()
 
 
-def masked(function, mask):
+def masked(function, mask, at_once=False):
     """The output, and what is added to the gradients of three inputs, with some of them switched off."""
     xs = [leaf(3) for _ in range(3)]
     for i, x in enumerate(xs):
         x.d = np.arange(3) + 10**i
     y = function(*xs)
     y.parent.set_active_input_mask(mask)
-    y.forward()
+    if at_once:
+        y.parent.forward(xs, [y])
+    else:
+        y.forward()
     y.backward()
     return y.d.tolist(), [(x.g - 10).tolist() for x in xs]
 
@@ -169,6 +173,15 @@ def test_a_mask_may_change_between_runs():
         x.d = 1
     z.forward()
     assert float(z.d) == 8
+
+
+def test_a_masked_function_computes_at_once_on_several_threads():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert masked(F.add_n, [True, False, True]) == masked(F.add_n, [True, False, True], at_once=True)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def test_masks_are_refused_where_they_mean_nothing():

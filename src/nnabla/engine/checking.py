@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import GraphError
 from ..graph.callback import Callback
 from ..graph.function import Function
+from ..graph.prototype import kind_of
 from ..graph.setup import wanted_inputs
 from .checked_values import CheckedValues, Memory, State
 from .liveness import block_of
@@ -139,7 +140,7 @@ class _Check(CheckedValues):
 
     def joined_call(self, record: JoinedCall) -> None:
         functions = [self.program.order[position] for position in record.functions]
-        if functions[0]._operator.join is None or len({id(f._operator.prototype) for f in functions}) != 1:
+        if functions[0]._operator.join is None or len({kind_of(f._operator) for f in functions}) != 1:
             self.fault("cannot be carried out for several functions")
         if not len(functions) == len(record.reads) == len(record.writes):
             self.fault("has not the input and the output of each function")
@@ -280,7 +281,7 @@ class _Check(CheckedValues):
 
     def joined_gradient(self, record: JoinedGradient) -> None:
         functions = [self.program.order[position] for position in record.functions]
-        if functions[-1]._operator.join_grad is None or len({id(f._operator.prototype) for f in functions}) != 1:
+        if functions[-1]._operator.join_grad is None or len({kind_of(f._operator) for f in functions}) != 1:
             self.fault("cannot be carried out for several functions")
         if len(record.dys) != len(functions) or any([len(column) != len(functions) for column in record.arguments]):
             self.fault("has not the gradients and arguments of each function")

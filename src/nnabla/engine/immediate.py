@@ -52,9 +52,10 @@ def _run(operator: Operator, arrays: Sequence[NdArray], results: Sequence[NdArra
         kernel = copied(kernel)
     choice, threads = None, get_num_threads()
     if threads > 1 and operator.prototype is not None:
-        choice = operator.prototype.threads
-        if choice is ...:
-            choice = operator.prototype.threads = _choice_for(operator, [a.size for a in (*arrays, *results)])
+        known = operator.prototype.threads
+        if known is ...:
+            known = operator.prototype.threads = _choice_for(operator, [a.size for a in (*arrays, *results)])
+        choice = known
         if choice is not None:
             choice.start(threads)
     try:

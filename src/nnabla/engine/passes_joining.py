@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from ..graph.prototype import kind_of
 from .frame import LEAF
 from .kernel_choice import ForwardKernel, JoinedForwardKernel, JoinedKernel
 from .liveness import block_of
@@ -51,8 +52,8 @@ def join_calls(program: Program) -> Program:
             # What is read must be what it would be later.
             if record.kernel.writes or operator.dynamic_shape:
                 return program
-            if operator.join is not None and operator.prototype is not None:
-                key = id(operator.prototype), record.reads[1:], record.kernel
+            if operator.join is not None:
+                key = kind_of(operator), record.reads[1:], record.kernel
                 groups.setdefault(key, []).append((place, record))
     found = [members for members in groups.values() if len(members) >= _WORTH_JOINING]
     if not found:
@@ -111,10 +112,10 @@ def join_gradients(program: Program) -> Program:
     for place, record in enumerate(records):
         if isinstance(record, Gradient):
             operator = order[record.function]._operator
-            if operator.join_grad is not None and operator.prototype is not None and not record.kernel.derived:
+            if operator.join_grad is not None and not record.kernel.derived:
                 leaves = tuple([(put.input, put.value) for put in record.puts if put.input and put.how == ACCUMULATE])
                 if leaves:
-                    groups.setdefault((id(operator.prototype), leaves), []).append(place)
+                    groups.setdefault((kind_of(operator), leaves), []).append(place)
     changed: dict[int, list[Record]] = {}
     for places in groups.values():
         if len(places) >= _WORTH_JOINING and _is_cheap_to_join(program, places):

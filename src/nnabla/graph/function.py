@@ -15,6 +15,7 @@ from .entry import entry
 from .epoch import advance, epoch
 from .modes import switched_auto_forward
 from .operator import Operator, Shape
+from .prototype import OneOfItsKind
 from .setup import output_shapes, presence, with_gaps
 from .variable import Buffers, Node, Variable
 
@@ -193,7 +194,7 @@ class Function(Node):
                 f"not {len(mask)}"
             )
         operator.mask = tuple([bool(on) for on in mask])
-        operator.prototype = object()
+        operator.prototype = OneOfItsKind()
         advance()
 
     # ---- called directly ---------------------------------------------------------------------------------

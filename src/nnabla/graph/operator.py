@@ -35,7 +35,7 @@ from ..context import Context
 from .argument import REQUIRED, Argument
 
 if TYPE_CHECKING:
-    from .prototype import Prototype
+    from .prototype import OneOfItsKind, Prototype
     from .wiring import Wiring
 
 Shape = tuple[int, ...]
@@ -156,9 +156,9 @@ class Operator:
     # these is 0, and is not computed.
     grad_is_steady: ClassVar[bool] = False
     kept: Any = None
-    # Stands for this operator in the form of a graph: the `Prototype` that it is an unchanged copy of, or an object of
-    # its own; None: the function itself does.
-    prototype: Any = None
+    # Stands for this operator in the form of a graph: what it is an unchanged copy of, or an object of its own; None:
+    # the function itself does.
+    prototype: Prototype | OneOfItsKind | None = None
     # Whether inputs may be switched off, and which of them are on; None: all.
     maskable: ClassVar[bool] = False
     mask: tuple[bool, ...] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from types import EllipsisType
 from typing import Any
 
@@ -15,25 +16,42 @@ from .operator import Operator, Shape
 _MOST = 128
 
 
-class Prototype:
+class OneOfItsKind:
+    """In the place of a prototype, for an operator that is like no other.
+
+    Attributes:
+        kind: equal for operators that compute the same from inputs of the same shapes.
+        threads: how many such calls run on when they compute at once; None for as many as there are, ... if not known.
+    """
+
+    __slots__ = ("kind", "threads")
+
+    def __init__(self) -> None:
+        self.kind: Hashable = object()
+        self.threads: OneThread | ThreadChoice | EllipsisType | None = ...
+
+
+class Prototype(OneOfItsKind):
     """What one call worked out.
 
     Args:
         operator: it has met its inputs, and has not run.
+        key: of the call.
         shapes: of its outputs.
     """
 
-    __slots__ = ("cls", "resolved", "shapes", "state", "threads")
+    __slots__ = ("cls", "resolved", "shapes", "state")
 
-    def __init__(self, operator: Operator, shapes: list[Shape]) -> None:
+    def __init__(self, operator: Operator, key: Hashable, shapes: list[Shape]) -> None:
+        super().__init__()
         self.cls = type(operator)
         self.state = dict(operator.__dict__)
         self.shapes = shapes
         # The address of the context is part of the key. If another context has that address by now, or the context was
         # changed in place, its `resolved` is another object.
         self.resolved = operator.context.resolved
-        # How many threads such calls run on when they compute at once; None for as many as there are, ... if not known.
-        self.threads: OneThread | ThreadChoice | EllipsisType | None = ...
+        # Not the prototype itself: it may have made room for others, and been worked out once more, within a graph.
+        self.kind = self.cls, key, id(self.resolved)
 
     def copy(self) -> Any:
         """A copy of the operator, for a new node."""
@@ -41,6 +59,11 @@ class Prototype:
         operator.__dict__ = self.state.copy()
         operator.prototype = self
         return operator
+
+
+def kind_of(operator: Operator) -> Hashable:
+    """What is equal for operators that compute the same from inputs of the same shapes."""
+    return operator if operator.prototype is None else operator.prototype.kind
 
 
 def remember(operator: Operator, key: tuple[Any, ...], shapes: list[Shape]) -> None:
@@ -63,7 +86,7 @@ def remember(operator: Operator, key: tuple[Any, ...], shapes: list[Shape]) -> N
     prototypes = operator.prototypes
     if len(prototypes) >= _MOST:
         prototypes.clear()
-    operator.prototype = prototypes[key] = Prototype(operator, shapes)
+    operator.prototype = prototypes[key] = Prototype(operator, key, shapes)
 
 
 def _lasts(value: Any) -> bool:

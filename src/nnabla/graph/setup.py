@@ -16,6 +16,7 @@ from .argument import Float, Int
 from .callback import Callback
 from .lines import CALLED_AT, user_line
 from .operator import Operator, Shape
+from .prototype import OneOfItsKind
 from .variable import Buffers, Variable
 from .wiring import wiring_of
 
@@ -89,7 +90,7 @@ def output_shapes(operator: Operator, inputs: Sequence[Variable | NdArray]) -> l
         ShapeError, ArgumentError: inputs or arguments do not fit; the message names the function and shows both.
     """
     # Under another mask it counts as another operator.
-    operator.prototype = None if operator.mask is None else object()
+    operator.prototype = None if operator.mask is None else OneOfItsKind()
     operator.restart()
     try:
         found = _declared_shapes(operator, inputs)
