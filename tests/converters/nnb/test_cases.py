@@ -20,8 +20,7 @@ BY_FUNCTION = cases()
 CASES = [case for found in BY_FUNCTION.values() for case in found]
 # What only a refusal that says so may do, by its text.
 REFUSED = re.compile(
-    "no empty arrays|must be a parameter, not computed|no negative pad|gives no mean and variance|of one axis, not of|"
-    "narrower than the array|only the nearest element|of other than two axes|only the largest or smallest numbers"
+    "no empty arrays|must be a parameter, not computed|no negative pad|gives no mean and variance|of one axis, not of"
 )
 
 EXCEPTIONS = {
@@ -48,7 +47,7 @@ def test_all_cases(parameters):
         right += found == ""
     assert not wrong, "\n".join(wrong)
     assert right >= 500
-    assert len(refused) < 0.16 * len(CASES)
+    assert len(refused) < (0.03 if parameters else 0.09) * len(CASES)
 
 
 @pytest.mark.parametrize(("type", "fp_pos"), [(DataType.INT16, 8), (DataType.INT8, 4)])

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .rules import Call, broadcast, rule
 from .runtime_network import RuntimeNetwork, Unsupported
+
+if TYPE_CHECKING:
+    from ...operators.interpolation import Taps
 
 
 def _settled(axes: Sequence[int] | None, rank: int) -> list[int]:
@@ -52,31 +56,49 @@ def mean(g: RuntimeNetwork, f: Call, x: str) -> None:
 @rule("Max", "Min")
 def extremum(g: RuntimeNetwork, f: Call, x: str) -> None:
     """By a pooling whose window is all that is put together."""
-    if f.with_index or f.only_index:
-        raise Unsupported("only the largest or smallest numbers themselves are computed, not where they are")
     shape = g.shapes[x]
     axes = _settled(f.axes, len(shape))
-    if not axes:
-        g.call("Identity", [x], f.outputs)
-        return
     order = [*[a for a in range(len(shape)) if a not in axes], *sorted(axes)]
     y = x if order == sorted(order) else g.transpose(x, order)
     count = math.prod([shape[a] for a in axes])
     y = g.reshape(y, (g.size(x) // count, 1, 1, count))
     if f.type == "Min":
         y = g.scalar("MulScalar", y, -1.0)
-    window = {"kernel": [1, count], "stride": [1, count], "ignore_border": True, "pad": [0, 0], "channel_last": False}
-    y = g.apply("MaxPooling", y, shape=(g.size(x) // count, 1, 1, 1), **window)
-    if f.type == "Min":
-        y = g.scalar("MulScalar", y, -1.0)
-    g.call("Reshape", [y], f.outputs, shape=list(g.shapes[f.outputs[0]]), inplace=False)
+    top = _largest(g, y)
+    results = []
+    if not f.only_index:
+        results.append(g.scalar("MulScalar", top, -1.0) if f.type == "Min" else top)
+    if f.only_index or f.with_index:
+        results.append(_first_of(g, y, top))
+    for result, output in zip(results, f.outputs, strict=True):
+        g.call("Reshape", [result], [output], shape=list(g.shapes[output]), inplace=False)
+
+
+def _largest(g: RuntimeNetwork, x: str) -> str:
+    """The largest number of each row of an array of shape (rows, 1, 1, columns), as (rows, 1, 1, 1)."""
+    rows, _, _, columns = g.shapes[x]
+    window = {"kernel": [1, columns], "stride": [1, columns], "ignore_border": True, "pad": [0, 0]}
+    return g.apply("MaxPooling", x, shape=(rows, 1, 1, 1), **window, channel_last=False)
+
+
+def _first_of(g: RuntimeNetwork, x: str, top: str) -> str:
+    """The column in which the largest number `top` of each row of `x` is for the first time."""
+    columns = g.shapes[x][-1]
+    # 0 below the largest number, 1 where it is; the difference of two infinities is NaN, which Sign takes as 0.
+    here = g.scalar("AddScalar", g.apply("Sign", g.apply("Sub2", x, top, inplace=False), alpha=0.0), 1.0)
+    from_end = g.constant(np.arange(columns, 0, -1).reshape(1, 1, 1, columns), word="from_end")
+    return g.scalar("RSubScalar", _largest(g, g.apply("Mul2", here, from_end, inplace=False)), columns)
 
 
 @rule("GlobalAveragePooling")
 def global_average_pooling(g: RuntimeNetwork, f: Call, x: str) -> None:
     shape = g.shapes[x]
     if len(shape) != 4:
-        raise Unsupported("there is no global average of other than two axes")
+        if len(shape) > 2:
+            total = g.apply("Sum", x, shape=shape[:2], axes=list(range(2, len(shape))), keep_dims=False)
+            x = g.scalar("MulScalar", total, 1.0 / math.prod(shape[2:]))
+        g.call("Reshape", [x], f.outputs, shape=list(g.shapes[f.outputs[0]]), inplace=False)
+        return
     size = list(shape[2:])
     arguments = {"kernel": size, "stride": size, "ignore_border": True, "pad": [0, 0]}
     g.call("AveragePooling", [x], f.outputs, **arguments, channel_last=False, including_pad=True)
@@ -199,7 +221,24 @@ def interpolate(g: RuntimeNetwork, f: Call, x: str) -> None:
     axes = [axis for axis in range(len(shape)) if target[axis] != shape[axis]]
     whole = all(target[axis] % shape[axis] == 0 for axis in axes)
     moved = f.half_pixel and not f.half_pixel_for_nn
-    if f.mode != "nearest" or f.align_corners or moved or f.channel_last or not whole:
-        raise Unsupported("only the nearest element, and a whole number of times larger, can be had of an Unpooling")
-    kernel = [t // s for s, t in zip(shape, target, strict=True)][len(shape) - len(f.output_size) :]
-    g.call("Unpooling", [x], f.outputs, kernel=kernel, channel_last=False)
+    if f.mode == "nearest" and whole and not (f.align_corners or moved or f.channel_last):
+        kernel = [t // s for s, t in zip(shape, target, strict=True)][len(shape) - len(f.output_size) :]
+        g.call("Unpooling", [x], f.outputs, kernel=kernel, channel_last=False)
+        return
+    for axis in axes:
+        x = _resampled(g, x, axis, target[axis], f._taps(g.shapes[x], axis))
+    g.call("Identity", [x], f.outputs)
+
+
+def _resampled(g: RuntimeNetwork, x: str, axis: int, size: int, taps: Taps) -> str:
+    """An axis as sums of its elements, by a layer whose weight says how much of each."""
+    shape = g.shapes[x]
+    others = [a for a in range(len(shape)) if a != axis]
+    weight = np.zeros((size, shape[axis]))
+    for row, factors in zip(taps.indices, [1.0] if taps.weights is None else taps.weights, strict=True):
+        np.add.at(weight, (np.arange(size), np.asarray(row, np.int64)), factors)
+    last = x if axis == len(shape) - 1 else g.transpose(x, [*others, axis])
+    lead = g.shapes[last][:-1]
+    kernel = g.constant(weight, (shape[axis], size), "weight")
+    y = g.apply("Affine", last, kernel, shape=(*lead, size), base_axis=len(lead))
+    return y if last == x else g.transpose(y, [*range(axis), len(lead), *range(axis, len(lead))])

@@ -142,8 +142,8 @@ def shift(g: RuntimeNetwork, f: Call, x: str) -> None:
 def pad(g: RuntimeNetwork, f: Call, x: str) -> None:
     shape = g.shapes[x]
     widths = [0] * (2 * len(shape) - len(f.pad_width)) + list(f.pad_width)
-    if f.mode == "reflect" and any(w >= shape[i // 2] for i, w in enumerate(widths) if w):
-        raise Unsupported("a reflected border must be narrower than the array")
+    if f.mode == "reflect":
+        x, widths = _mirrored(g, x, widths)
     if f.mode != "repeat":
         g.call("Pad", [x], f.outputs, pad_width=widths, mode=f.mode, constant_value=f.constant_value)
         return
@@ -160,6 +160,29 @@ def pad(g: RuntimeNetwork, f: Call, x: str) -> None:
         longer[axis] = length + widths[2 * axis] + widths[2 * axis + 1]
         x = g.apply("Concatenate", *parts, shape=tuple(longer), axis=axis)
     g.call("Identity", [x], f.outputs)
+
+
+def _mirrored(g: RuntimeNetwork, x: str, widths: list[int]) -> tuple[str, list[int]]:
+    """An array with as much of a reflected border that what is left is narrower than it, as the runtime wants it.
+
+    The border is reflected at the ends of the array, and again where an image of it ends.
+    """
+    periods = [d - 1 for d in g.shapes[x]]
+    for axis, period in enumerate(periods):
+        if not period and any(widths[2 * axis : 2 * axis + 2]):
+            longer = list(g.shapes[x])
+            longer[axis] = 1 + sum(widths[2 * axis : 2 * axis + 2])
+            x = g.apply("Concatenate", *[x] * longer[axis], shape=tuple(longer), axis=axis)
+            widths = [0 if i // 2 == axis else w for i, w in enumerate(widths)]
+    while any(w >= g.shapes[x][i // 2] for i, w in enumerate(widths) if w):
+        shape = g.shapes[x]
+        # Whole images, so that it ends again where it is reflected.
+        whole = [(d - 1) // p * p if p else 0 for d, p in zip(shape, periods, strict=True)]
+        now = [min(w, whole[i // 2]) for i, w in enumerate(widths)]
+        wider = tuple([d + p + q for d, p, q in zip(shape, now[::2], now[1::2], strict=True)])
+        x = g.apply("Pad", x, shape=wider, pad_width=now, mode="reflect", constant_value=0.0)
+        widths = [w - n for w, n in zip(widths, now, strict=True)]
+    return x, widths
 
 
 def _cut(g: RuntimeNetwork, x: str, axis: int, start: int, stop: int) -> str:
