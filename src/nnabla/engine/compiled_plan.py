@@ -20,7 +20,7 @@ from .frame import LEAF, OPERATOR
 from .inductor import compiled, first_line, missing, tell_once, traced
 from .liveness import block_of
 from .passes import free_dead, left_out, share_memory
-from .program import ANY_TYPE, Call, Cast, Free, Gradient, Idle, Link, Program, Record, UserCall, UserGradient
+from .program import Call, Cast, Free, Gradient, Idle, Link, Program, Record, UserCall, UserGradient
 from .steps import Frame, LeafSlot, Receiver, free_step
 from .tracer import Interface, Tracer, filled, form_of, interface
 
@@ -44,7 +44,7 @@ class CompiledPart:
 
     Args:
         call: the compiled function.
-        types: by the place of a tensor among the inputs, the type to make sure of.
+        types: of the inputs.
         face: what it has to do with the rest of the program.
         tracer: that it was made with.
         forms: those of what the operators in `face.kept_before` keep.
@@ -54,7 +54,7 @@ class CompiledPart:
     def __init__(
         self,
         call: Callable[[list[Any]], Sequence[torch.Tensor]],
-        types: dict[int, torch.dtype],
+        types: list[torch.dtype],
         face: Interface,
         tracer: Tracer,
         forms: Sequence[Any],
@@ -62,7 +62,7 @@ class CompiledPart:
     ) -> None:
         self._call = call
         self._inputs = face.inputs
-        self._types = list(types.items())
+        self._types = types
         self._kept_before = [(operators[p], form) for p, form in zip(face.kept_before, forms, strict=True)]
         self._outputs = face.outputs
         self._sums: list[Receiver] = [accumulating(number, dtype) for number, dtype in face.sums.items()]
@@ -77,9 +77,12 @@ class CompiledPart:
         for number, form in self._kept_before:
             if form_of(frame[number].kept, tensors) != form:
                 return "what forward kept for a gradient has another form"
-        for i, dtype in self._types:
-            if tensors[i] is None or tensors[i].dtype is not dtype:
-                return "values are missing, or have another type"
+        try:
+            as_compiled = [tensor.dtype for tensor in tensors] == self._types
+        except AttributeError:
+            as_compiled = False
+        if not as_compiled:
+            return "values are missing, or have another type"
         results = self._call(tensors)
         if watch.on:
             slots = [frame[number] for number in self._inputs]
@@ -284,13 +287,8 @@ class Compilation:
         except Exception as error:
             tell_once(f"a {self._program.way} runs as usual, since TorchInductor fails: {first_line(error)}")
             return None, end
-        types = {i: tensor.dtype for i, tensor in enumerate(tensors) if not self._is_loaded(face.inputs, i)}
+        types = [tensor.dtype for tensor in tensors]
         return CompiledPart(call, types, face, tracer, forms, self._operators), end
-
-    def _is_loaded(self, inputs: Sequence[int], i: int) -> bool:
-        """Whether an input is there in the type that it is read in, whatever users do."""
-        value = self._program.values[inputs[i]] if i < len(inputs) else None
-        return value is not None and value.source == LEAF and value.dtype is not ANY_TYPE
 
     def _is_worth_it(self, begin: int, end: int) -> bool:
         return sum([isinstance(r, (Call, Gradient)) for r in self._records[begin:end]]) >= _WORTH_COMPILING
