@@ -45,7 +45,7 @@ def draw_winograd(r: Draw) -> Case:
     return case(
         "inference",
         normal(batch, inner, *lengths),
-        normal(maps, inner, 3, 3),
+        normal(maps, inner, 3, 3, scale=0.03),
         normal(maps) if r.chance(0.5) else None,
         *([normal(*vector), normal(*vector), normal(*vector), positive(*vector)] if r.chance(0.7) else [None] * 4),
         normal(batch, maps, *counts) if r.chance(0.4) else None,
