@@ -84,6 +84,7 @@ log_softmax_backward_data = torch._log_softmax_backward_data  # dy - y.exp() * d
 softmax_backward_data = torch._softmax_backward_data  # y * (dy - (dy * y).sum(axis, keepdim=True))
 prelu_kernel = kernel_of(_aten._prelu_kernel.default)  # torch.where(x > 0, x, slope * x)
 prelu_kernel_backward = kernel_of(_aten._prelu_kernel_backward.default)  # autograd of torch.prelu
+unsafe_view = _aten._unsafe_view.default  # torch.ops.aten.view
 weight_norm_interface_backward = kernel_of(_aten._weight_norm_interface_backward.default)  # autograd of v * g / norm(v)
 
 # Layers with fixed parameters, in oneDNN's own layout of weights. The public way: the layer, then what follows it.

@@ -21,6 +21,8 @@ from typing import Any
 
 import torch
 
+from .._private_torch import unsafe_view
+
 _aten: Any = torch.ops.aten
 _MM, _ADDMM, _BMM = _aten.mm.default, _aten.addmm.default, _aten.bmm.default
 _ADD, _CAT, _SLICE, _T = _aten.add.Tensor, _aten.cat.default, _aten.slice.Tensor, _aten.t.default
@@ -29,7 +31,7 @@ _VIEW = _aten.view.default
 Node = torch.fx.Node
 
 # Calls that show the memory of another tensor in another way; what they do follows from whole numbers.
-_RESHAPES = (_VIEW, _aten._unsafe_view.default, _aten.reshape.default)
+_RESHAPES = (_VIEW, unsafe_view, _aten.reshape.default)
 _SPLITS = (_aten.split_with_sizes.default, _aten.split.Tensor)
 _SHOWING = (
     *_RESHAPES,
