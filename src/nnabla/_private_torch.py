@@ -75,6 +75,8 @@ huber_loss = _C._nn.huber_loss  # torch.nn.functional.huber_loss(..., reduction=
 max_pool2d_with_indices = _C._nn.max_pool2d_with_indices  # torch.nn.functional.max_pool2d(..., return_indices=True)
 max_pool3d_with_indices = _C._nn.max_pool3d_with_indices  # torch.nn.functional.max_pool3d(..., return_indices=True)
 mse_loss = _C._nn.mse_loss  # torch.nn.functional.mse_loss(..., reduction="none")
+unfolded_convolution = _C._nn.thnn_conv2d  # torch.convolution, without oneDNN
+unfolded_deconvolution = _C._nn.slow_conv_transpose2d  # the same
 upsample_nearest1d = _C._nn.upsample_nearest1d  # torch.nn.functional.interpolate(..., mode="nearest")
 upsample_nearest2d = _C._nn.upsample_nearest2d  # the same
 upsample_nearest3d = _C._nn.upsample_nearest3d  # the same
@@ -85,6 +87,7 @@ softmax_backward_data = torch._softmax_backward_data  # y * (dy - (dy * y).sum(a
 prelu_kernel = kernel_of(_aten._prelu_kernel.default)  # torch.where(x > 0, x, slope * x)
 prelu_kernel_backward = kernel_of(_aten._prelu_kernel_backward.default)  # autograd of torch.prelu
 unsafe_view = _aten._unsafe_view.default  # torch.ops.aten.view
+unfolded_convolution_backward = kernel_of(_aten._slow_conv2d_backward.output_mask)  # autograd of torch.convolution
 weight_norm_interface_backward = kernel_of(_aten._weight_norm_interface_backward.default)  # autograd of v * g / norm(v)
 
 # Layers with fixed parameters, in oneDNN's own layout of weights. The public way: the layer, then what follows it.

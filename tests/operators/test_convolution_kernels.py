@@ -171,7 +171,7 @@ def test_one_pixel_may_lie_channels_last(monkeypatch: pytest.MonkeyPatch) -> Non
     y = F.convolution(h, w2, pad=(1, 0), channel_last=True)
     y.forward()
     y.backward()
-    assert calls.formats[1] and calls.formats[2] and len(calls.formats) == 4
+    assert calls.formats == [True, True]  # The first one is unfolded.
     assert np.all(y.d[:, [0, 2]] == 0) and np.all(y.d[:, 1] != 0)
 
 
@@ -196,6 +196,29 @@ def test_which_windows_see_padding_only() -> None:
             assert sees_padding_only(g) == missed, g
             seen.add((True, missed))
     assert len(seen) == 4
+
+
+# ---- few columns -----------------------------------------------------------------------------------------------
+
+UNFOLDED: dict[str, tuple[Any, tuple, tuple, dict]] = {
+    "convolution": (F.convolution, (3, 5, 6, 7), (4, 5, 3, 2), {"pad": (1, 1), "stride": (2, 1)}),
+    "one element": (F.convolution, (1, 1, 1, 1), (1, 1, 3, 3), {"pad": (1, 1)}),
+    "one pixel": (F.convolution, (2, 4, 3, 3), (5, 4, 3, 3), {}),
+    "many samples": (F.convolution, (40, 3, 4, 4), (4, 3, 2, 2), {}),
+    "deconvolution": (F.deconvolution, (3, 5, 4, 3), (5, 4, 4, 3), {"pad": (1, 0), "stride": (2, 3)}),
+    "added": (F.deconvolution, (2, 5, 4, 3), (5, 1, 4, 5), {"pad": (1, 2), "stride": (2, 3), "output_padding": (1, 2)}),
+    "from one pixel": (F.deconvolution, (2, 5, 1, 1), (5, 3, 4, 4), {}),
+}
+
+
+@pytest.mark.parametrize("name", UNFOLDED)
+@pytest.mark.parametrize("bias", [True, False])
+def test_small_convolutions_are_unfolded(name: str, bias: bool) -> None:
+    function, x, w, args = UNFOLDED[name]
+    check(function, x, w, bias, **args)
+    added = args.get("output_padding", (0, 0)) if function is F.deconvolution else None
+    geometry = {k: v for k, v in args.items() if k != "output_padding"}
+    assert isinstance(kernels_of(x, w, geometry, added)[0], convolution_kernels.Unfolded)
 
 
 # ---- axes of length 1 ------------------------------------------------------------------------------------------
