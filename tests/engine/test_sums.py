@@ -17,7 +17,7 @@ from nnabla.engine.program import Call, Gradient, JoinedCall, JoinedGradient, Pr
 from nnabla.errors import GraphError
 from nnabla.graph.operator import registry
 
-NAMES = ("keep_first_gradients", "join_calls", "join_gradients", "add_to_gradients", "add_products")
+NAMES = ("keep_first_gradients", "join_calls", "join_gradients", "add_products")
 CLEARED = {"clear_no_need_grad": True}, {"clear_buffer": True}
 KEPT: tuple[dict[str, bool], dict[str, bool]] = {}, {}
 

@@ -92,30 +92,6 @@ def adding_to(operator: Operator, need: Sequence[bool], leaves: Sequence[Buffers
     return lambda *tensors: kernel(need, [total(buffers) for buffers in leaves], *tensors)
 
 
-def taking(operator: Operator, need: Sequence[bool], before: Sequence[Buffers | None]) -> Callable[..., Any]:
-    """`grad_plus` of an operator, with `need`, and with the gradients that have come before.
-
-    They are taken from where they are, so that the sums are assigned there.
-
-    Args:
-        operator: has a `grad_plus`.
-        need: for each declared input, whether its gradient is wanted.
-        before: for each declared input, the variable that has a gradient already, or None.
-    """
-    kernel, dtype = operator.grad_plus, operator.compute_dtype
-    assert kernel is not None
-
-    def take(buffers: Buffers | None) -> torch.Tensor | None:
-        grad = None if buffers is None else buffers._grad
-        tensor = None if grad is None else grad._tensor
-        if grad is None or tensor is None or tensor.dtype is not dtype:
-            return None
-        grad._tensor = None
-        return tensor
-
-    return lambda *tensors: kernel(need, [take(buffers) for buffers in before], *tensors)
-
-
 def owning(kernel: Callable[..., Any], places: Sequence[int] | None, dense: Sequence[bool]) -> Callable[..., Any]:
     """`kernel`, made to return results that share memory with nothing else, at the given places.
 

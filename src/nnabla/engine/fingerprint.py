@@ -67,7 +67,8 @@ def fingerprint_of(order: Sequence[Function], roots: Sequence[Variable], readers
                 add(_LEAF[v._need_grad])
             else:
                 add(_flags(v))
-        for buffers, reference in zip(function._outputs, function._output_refs, strict=True):
+        references = function._output_refs
+        for i, buffers in enumerate(function._outputs):
             found = numbers.get(id(buffers))
             add(found)
             if found is None:
@@ -80,7 +81,7 @@ def fingerprint_of(order: Sequence[Function], roots: Sequence[Variable], readers
                         odd = True
             if buffers.data._adopted:
                 add("adopted")
-            output = reference()
+            output = references[i]()
             if output is None:
                 add("dropped")
             else:

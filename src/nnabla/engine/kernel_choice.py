@@ -16,7 +16,7 @@ from ..graph.function import Function
 from ..graph.operator import Operator
 from ..graph.setup import wanted_inputs, with_gaps
 from ..graph.variable import Buffers, Variable
-from .accumulation import adding_to, owning, taking
+from .accumulation import adding_to, owning
 from .steps import CastSlot, Slot, copied
 
 Kernel = Callable[..., Any]
@@ -128,7 +128,6 @@ class GradientKernel(NamedTuple):
         derived: whether the gradient is derived from forward.
         overwrites: whether the result takes the place of the gradient of the first output.
         adds: for each input given, whether its gradient is added within the kernel to what a leaf has; none: nowhere.
-        takes: for each input given, whether the kernel takes the gradient that has come before, and returns the sum.
         remembers: whether what it makes of the gradient to start from is the same in every run.
     """
 
@@ -136,7 +135,6 @@ class GradientKernel(NamedTuple):
     derived: bool = False
     overwrites: bool = False
     adds: tuple[bool, ...] = ()
-    takes: tuple[bool, ...] = ()
     remembers: bool = False
 
     def of(self, function: Function) -> Kernel:
@@ -144,9 +142,6 @@ class GradientKernel(NamedTuple):
         kernel: Kernel
         if self.derived:
             kernel = derived_grad(operator, self.need)
-        elif self.takes:
-            before = [v._buffers if takes else None for v, takes in zip(function._inputs, self.takes, strict=True)]
-            kernel = taking(operator, self.need, with_gaps(operator, before))
         elif self.adds:
             leaves = [v._buffers if adds else None for v, adds in zip(function._inputs, self.adds, strict=True)]
             kernel = adding_to(operator, self.need, with_gaps(operator, leaves))

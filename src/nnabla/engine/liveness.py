@@ -25,7 +25,8 @@ def read_by_gradients(order: Iterable[Function]) -> set[int]:
     for function in order:
         if not function._needs_grad:
             continue
-        needed.update(map(block_of, function._read_arrays()))
+        for array in function._read_arrays():
+            needed.add(id(array) if type(array) is NdArray else block_of(array))
         if function._operator.held:
             needed.update([block_of(array) for array in _held(function)])
     return needed
@@ -65,21 +66,24 @@ def intermediate(order: Sequence[Function], roots: Sequence[Variable]) -> dict[i
     kept = {id(v._buffers.data) for v in roots}
     inputs = [v._buffers.data for function in order for v in function._inputs]
     read = set(map(id, inputs))
-    made = {id(buffers.data) for function in order for buffers in function._outputs}
-    # What a view of it reads as well.
-    kept.update([block_of(array) for array in inputs if type(array) is not NdArray and id(array) not in made])
+    views = [array for array in inputs if type(array) is not NdArray]
+    if views:
+        made = {id(buffers.data) for function in order for buffers in function._outputs}
+        # What a view of it reads as well.
+        kept.update([block_of(array) for array in views if id(array) not in made])
     for function in order:
         if function._operator.protects_inputs:
             kept.update([id(v._buffers.data) for v in function._inputs])
-        for buffers, reference in zip(function._outputs, function._output_refs, strict=True):
-            variable = reference()
-            if buffers.data._adopted or (
-                variable is not None and (variable._persistent or id(buffers.data) not in read)
-            ):
-                kept.add(id(buffers.data))
+        for i, reference in enumerate(function._output_refs):
+            array, variable = function._outputs[i].data, reference()
+            address = id(array)
+            if array._adopted or (variable is not None and (variable._persistent or address not in read)):
+                kept.add(address)
             else:
-                found[id(buffers.data)] = variable
-    return {address: variable for address, variable in found.items() if address not in kept}
+                found[address] = variable
+    for address in kept:
+        found.pop(address, None)
+    return found
 
 
 def blocks(order: Sequence[Function], free: dict[int, Variable | None]) -> dict[int, list[NdArray]]:
@@ -92,15 +96,22 @@ def blocks(order: Sequence[Function], free: dict[int, Variable | None]) -> dict[
     found: dict[int, list[NdArray]] = defaultdict(list)
     written: set[int] = set()
     for function in order:
+        operator = function._operator
+        writes = operator.linked is not None and operator.write is not None
         for buffers in function._outputs:
-            found[block_of(buffers.data)].append(buffers.data)
-            if function._operator.write is not None and function._operator.linked is not None:
-                written.add(block_of(buffers.data))
+            array = buffers.data
+            block = id(array) if type(array) is NdArray else block_of(array)
+            found[block].append(array)
+            if writes:
+                written.add(block)
     # The memory of others belongs to a variable that no function made; what was written over cannot be computed again.
     return {
         block: arrays
         for block, arrays in found.items()
-        if block == id(arrays[0]) and block not in written and all([id(array) in free for array in arrays])
+        if block == id(arrays[0])
+        and block in free
+        and block not in written
+        and (len(arrays) == 1 or all([id(array) in free for array in arrays]))
     }
 
 
@@ -115,10 +126,10 @@ def exposed_arrays(order: Sequence[Function], roots: Sequence[Variable]) -> set[
     found = {block_of(v._buffers.data) for v in roots}
     for function in order:
         written = function._operator.linked is not None and function._operator.write is not None
-        for buffers, reference in zip(function._outputs, function._output_refs, strict=True):
-            array, variable = buffers.data, reference()
-            is_kept = array._adopted or (variable is not None and variable._persistent)
-            if is_kept or written or type(array) not in (NdArray, LinkedArray):
+        for i, reference in enumerate(function._output_refs):
+            array, variable = function._outputs[i].data, reference()
+            is_kept = written or array._adopted or (variable is not None and variable._persistent)
+            if is_kept or (type(array) is not NdArray and type(array) is not LinkedArray):
                 found.add(block_of(array))
     return found
 
@@ -170,21 +181,24 @@ def mortal_after_forward(
     As in NNabla, what functions for more than one root read is kept: a prediction that a loss and an error rate share,
     say, can be looked at after ``loss.forward(clear_buffer=True)`` or `forward_all` of both. So is memory that an input
     and an output share, if users hold one of them: a prediction in another shape, say.
+
+    Whatever the options, what is to be recomputed is freed at once.
     """
-    held = {block_of(function._outputs[0].data) for function, is_held in held_links(order) if is_held}
-    first_root = _first_root(order, roots)
+    kept = {block_of(function._outputs[0].data) for function, is_held in held_links(order) if is_held}
     free = intermediate(order, roots)
-    candidates = {}
-    for block, arrays in blocks(order, free).items():
+    if not clear_buffer:
+        kept.update(read_by_backward(order) if clear_no_need_grad else free)
+    first_root = _first_root(order, roots)
+
+    def is_read_once(arrays: list[NdArray]) -> bool:
         variables = [free[id(array)] for array in arrays]
-        is_read_once = all([v is None or _is_read_for_one_root(v, first_root) for v in variables])
-        # What is to be recomputed is freed at once, whatever the options.
-        if is_recomputed(block, free) or (is_read_once and block not in held):
-            candidates[block] = arrays
-    if clear_buffer:
-        return candidates
-    needed = read_by_backward(order) if clear_no_need_grad else set(candidates)
-    return {a: arrays for a, arrays in candidates.items() if a not in needed or is_recomputed(a, free)}
+        return all([v is None or _is_read_for_one_root(v, first_root) for v in variables])
+
+    return {
+        block: arrays
+        for block, arrays in blocks(order, free).items()
+        if (block not in kept and is_read_once(arrays)) or is_recomputed(block, free)
+    }
 
 
 def unshared(order: Sequence[Function]) -> set[int]:
@@ -193,17 +207,17 @@ def unshared(order: Sequence[Function]) -> set[int]:
     Not among them: what a view may be of, what may be a view, what an operator may have kept, and an array that one
     function reads twice.
     """
-    own = {
-        id(buffers.data)
-        for function in order
-        for buffers in function._outputs
-        if not (function._operator.view or function._operator.linked is not None or function._operator.keeps_output)
-    }
+    own: set[int] = set()
     for function in order:
-        operator = function._operator
-        read = [id(v._buffers.data) for v in function._inputs]
-        if operator.view or operator.linked is not None or (operator.keeps and operator.overwrite is None):
-            own.difference_update(read)
-        elif len(read) > len(set(read)):
-            own.difference_update([address for address, count in Counter(read).items() if count > 1])
+        operator, inputs = function._operator, function._inputs
+        is_view = operator.view or operator.linked is not None
+        if is_view or (operator.keeps and operator.overwrite is None):
+            own.difference_update([id(v._buffers.data) for v in inputs])
+        elif len(inputs) > 1:
+            read = [id(v._buffers.data) for v in inputs]
+            if len(set(read)) < len(read):
+                own.difference_update([address for address, count in Counter(read).items() if count > 1])
+        if not is_view and not operator.keeps_output:
+            for buffers in function._outputs:
+                own.add(id(buffers.data))
     return own

@@ -19,21 +19,17 @@ from .liveness import block_of, unshared
 from .passes_constants import keep_first_gradients
 from .passes_copies import copy_once
 from .passes_joining import join_calls, join_gradients
-from .passes_sums import add_products, add_to_gradients
+from .passes_sums import add_products
 from .program import (
     ACCUMULATE,
     Call,
     Cast,
     Free,
-    Fused,
     Gradient,
-    JoinedCall,
-    Link,
+    Idle,
+    JoinedGradient,
     Program,
-    Put,
     Record,
-    SumCall,
-    UserCall,
     UserGradient,
     array_of,
     functions_of,
@@ -59,14 +55,13 @@ def share_memory(program: Program) -> Program:
             # What no function made, users write to.
             leaf = any([number >= 0 and values[number].source == LEAF for number in record.reads])
             if not leaf and not any([id(shown_by(array)) in exposed for array in arrays]):
-                record = record._replace(kernel=record.kernel._replace(copies=False))
-        elif isinstance(record, Gradient) and any([put.own for put in record.puts]):
+                record = record.with_kernel(copies=False)
+        elif isinstance(record, Gradient):
             inputs = order[record.function]._inputs
-            puts = [
-                put._replace(own=False) if put.own and id(inputs[put.input]._buffers.data) in hidden else put
-                for put in record.puts
-            ]
-            record = record._replace(puts=tuple(puts))
+            shared = [put for put in record.puts if put.own and id(inputs[put.input]._buffers.data) in hidden]
+            if shared:
+                puts = [put._replace(own=False) if put in shared else put for put in record.puts]
+                record = record._replace(puts=tuple(puts))
         records.append(record)
     return program._replace(records=records)
 
@@ -75,26 +70,23 @@ def add_within_kernels(program: Program) -> Program:
     """Let kernels that can do so add to the gradient of a large leaf that several functions read."""
     if program.way != "backward":
         return program
-    puts_to_leaves: list[tuple[int, Put]] = []
-    for place, record in enumerate(program.records):
-        if isinstance(record, Gradient) and program.order[record.function]._operator.add_grad is not None:
-            inputs = program.order[record.function]._inputs
-            puts_to_leaves += [
-                (place, put)
-                for put in record.puts
-                if put.how == ACCUMULATE and inputs[put.input].size >= _WORTH_ADDING_TO
-            ]
-    if not puts_to_leaves:
-        return program
-    counts = Counter([put.value for _, put in puts_to_leaves])
     records = list(program.records)
-    for place, put in puts_to_leaves:
-        record = records[place]
-        if counts[put.value] > 1 and isinstance(record, Gradient):
-            before = record.kernel.adds or (False,) * len(program.order[record.function]._inputs)
-            adds = (*before[: put.input], True, *before[put.input + 1 :])
-            records[place] = record._replace(kernel=record.kernel._replace(adds=adds))
+    able = [
+        (place, record)
+        for place, record in enumerate(records)
+        if isinstance(record, Gradient) and program.order[record.function]._operator.add_grad is not None
+    ]
+    counts = Counter([put.value for _, record in able for put in record.puts if put.how == ACCUMULATE])
+    several = {value for value, count in counts.items() if count > 1}
+    for place, record in able if several else ():
+        inputs = program.order[record.function]._inputs
+        into = {put.input for put in record.puts if put.value in several and inputs[put.input].size >= _WORTH_ADDING_TO}
+        if into:
+            records[place] = record.with_kernel(adds=tuple([i in into for i in range(len(inputs))]))
     return program._replace(records=records)
+
+
+_BACKWARD = Gradient, JoinedGradient, UserGradient, Idle
 
 
 def free_dead(program: Program) -> Program:
@@ -110,16 +102,19 @@ def free_dead(program: Program) -> Program:
         for position in functions_of(record):
             function = order[position]
             if waiting:
-                for array in [b.data for b in function._outputs] + [v._buffers.data for v in function._inputs]:
+                for buffers in [*function._outputs, *[v._buffers for v in function._inputs]]:
+                    array = buffers.data
                     block = id(array) if type(array) is NdArray else block_of(array)
-                    free += waiting.pop(block, ())
+                    if block in waiting:
+                        free += waiting.pop(block)
             operator = function._operator
             if isinstance(record, Call):
                 # What a gradient derived from forward would need is not recorded where no gradient is asked for.
                 if program.way == "forward" and operator.keeps and not record.kernel.keep and operator.grad is not None:
                     operators.append(position)
-            elif not isinstance(record, (Link, UserCall, Fused, JoinedCall, SumCall)):
-                free += of_gradients.pop(position, ())
+            elif isinstance(record, _BACKWARD):
+                if position in of_gradients:
+                    free += of_gradients.pop(position)
                 if program.clears and operator.keeps:
                     operators.append(position)
         if free or operators:
@@ -154,17 +149,14 @@ def overwrite(program: Program) -> Program:
     for place, record in enumerate(records):
         if isinstance(record, Call):
             function = order[record.function]
-            if (
-                function._operator.overwrite is not None
-                and not record.kernel.writes
-                and not record.kernel.repeats
-                and function._inputs[0].shape == function._outputs[0].data._shape
-            ):
+            if function._operator.overwrite is None or record.kernel.writes or record.kernel.repeats:
+                continue
+            array = function._inputs[0]._buffers.data
+            if array._shape == function._outputs[0].data._shape and _is_freed(array, program, records, place + 1):
                 if own is None:
                     own = unshared(order)
-                array = function._inputs[0]._buffers.data
-                if id(array) in own and _is_freed(array, program, records, place + 1):
-                    records[place] = record._replace(kernel=record.kernel._replace(overwrites=True))
+                if id(array) in own:
+                    records[place] = record.with_kernel(overwrites=True)
         elif isinstance(record, Gradient):
             dy = record.dys[0]
             if (
@@ -173,7 +165,7 @@ def overwrite(program: Program) -> Program:
                 and dy in sole
                 and _frees(records, place + 1, dy)
             ):
-                records[place] = record._replace(kernel=record.kernel._replace(overwrites=True))
+                records[place] = record.with_kernel(overwrites=True)
             for put in record.puts:
                 (sole.discard if put.shares else sole.add)(put.value)
         elif isinstance(record, UserGradient):
@@ -199,6 +191,7 @@ def gather_frees(program: Program) -> Program:
     """Put off freeing small arrays until there are enough of them to be worth a step."""
     if function_freed_hooks:
         return program
+    order = program.order
     records: list[Record] = []
     waiting: list[int] = []
     size = 0
@@ -209,14 +202,14 @@ def gather_frees(program: Program) -> Program:
         waiting += record.values
         # What an operator keeps and a cast makes is about as large as an input; count them as large.
         at_once = bool(record.operators)
-        for number in record.values:
+        for number in () if at_once else record.values:
             value = program.values[number]
             if value.source == SLOT:
                 at_once = True
             else:
-                buffers = program.order[value.position]._outputs[value.i]
-                if value.source != ARRAY or type(buffers.data) is NdArray:
-                    size += buffers.data.size
+                array = order[value.position]._outputs[value.i].data
+                if value.source != ARRAY or type(array) is NdArray:
+                    size += array.size
         if at_once or size >= _WORTH_A_STEP:
             records.append(Free(tuple(waiting), record.operators))
             waiting, size = [], 0
@@ -240,7 +233,6 @@ PASSES: dict[str, Pass] = {
         join_calls,
         join_gradients,
         add_within_kernels,
-        add_to_gradients,
         add_products,
         free_dead,
         overwrite,

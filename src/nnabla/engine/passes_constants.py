@@ -22,7 +22,7 @@ def keep_first_gradients(program: Program) -> Program:
         operator = program.order[record.function]._operator
         if operator.grad_aliases and record.arguments == record.dys and not any([put.own for put in record.puts]):
             if operator.spreads:
-                record = record._replace(kernel=record.kernel._replace(remembers=True))
+                record = record.with_kernel(remembers=True)
             elif operator.is_sum:
                 same.update([p.value for p in record.puts if p.how == ASSIGN and p.sum_to is None and p.dtype is None])
         records.append(record)

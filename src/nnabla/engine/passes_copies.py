@@ -46,7 +46,7 @@ def copy_once(program: Program) -> Program:
             shape = order[record.function]._inputs[0].shape
             sizes = copied(record, torch.empty(shape, device="meta"))
             if len(sizes) > 1 and sum(sizes) >= torch.Size(shape).numel():
-                record = record._replace(kernel=record.kernel._replace(copies=True))
+                record = record.with_kernel(copies=True)
         records.append(record)
     return program._replace(records=records)
 

@@ -151,8 +151,7 @@ def _join(program: Program, places: Sequence[int], changed: dict[int, list[Recor
         wiring = program.order[record.function]._operator.wiring
         wanted = {wiring.places[put.input] for put in rest}
         need = tuple([i in wanted for i in range(len(record.kernel.need))])
-        kernel = record.kernel._replace(need=need)
-        changed[place] = [record._replace(kernel=kernel, puts=rest)] if rest else []
+        changed[place] = [record._replace(puts=rest).with_kernel(need=need)] if rest else []
     last = members[-1]
     puts = tuple([put for put in last.puts if put.input and put.how == ACCUMULATE])
     wiring = program.order[last.function]._operator.wiring

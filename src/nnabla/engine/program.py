@@ -93,6 +93,10 @@ class Call(NamedTuple):
     reads: tuple[int, ...]
     writes: tuple[int, ...]
 
+    def with_kernel(self, **flags: bool) -> Call:
+        """The same by another kernel: one with these flags."""
+        return Call(self.function, self.kernel._replace(**flags), self.reads, self.writes)
+
 
 class JoinedCall(NamedTuple):
     """Compute the outputs of several functions that have all inputs but the first in common, at once.
@@ -137,7 +141,6 @@ class Link(NamedTuple):
 
     Attributes:
         moves: whether that input is computed in the graph, so that it is another tensor each time.
-        more: as in `Call`.
     """
 
     function: int
@@ -214,6 +217,10 @@ class Gradient(NamedTuple):
     arguments: tuple[Argument, ...]
     puts: tuple[Put, ...]
 
+    def with_kernel(self, **flags: Any) -> Gradient:
+        """The same by another kernel: one with these flags."""
+        return Gradient(self.function, self.kernel._replace(**flags), self.dys, self.arguments, self.puts)
+
 
 class JoinedGradient(NamedTuple):
     """Compute gradients of leaves that several functions read, over all of them at once.
@@ -241,7 +248,6 @@ class UserGradient(NamedTuple):
     Attributes:
         own: for each output, whether nothing else holds its gradient.
         shared: inputs with gradients to be added to that may share memory with others.
-        more: as in `Gradient`.
     """
 
     function: int
@@ -361,14 +367,11 @@ def values_of(arguments: Iterable[Argument]) -> list[int]:
     """The numbers among arguments; those not given are left out."""
     found: list[int] = []
     for argument in arguments:
-        if isinstance(argument, int):
-            if argument != NOTHING:
-                found.append(argument)
-        elif isinstance(argument, Present):
-            found.append(argument.value)
-        else:
+        if isinstance(argument, Gathered):
             found += argument.values
-    return found
+        else:
+            found.append(argument.value if isinstance(argument, Present) else argument)
+    return [number for number in found if number != NOTHING]
 
 
 def array_of(program: Program, number: int) -> NdArray:
@@ -393,5 +396,4 @@ def place_of(program: Program, number: int) -> tuple[Any, ...]:
     function = program.order[value.position]
     if source == INPUT_BUFFERS:
         return "leaf gradient", id(function._inputs[value.i]._buffers)
-    buffers = function._outputs[value.i] if source == OUTPUT_GRAD else function._inputs[value.i]._buffers
-    return "gradient", id(buffers)
+    return "gradient", id(function._outputs[value.i] if source == OUTPUT_GRAD else function._inputs[value.i]._buffers)

@@ -22,11 +22,12 @@ from .steps import CastSlot
 _FULL = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
 
 
-def active_functions(order: Sequence[Function], root: Variable) -> dict[Function, list[bool]]:
-    """The functions that gradients from `root` pass through, last first, with the inputs that want a gradient."""
+def active_functions(order: Sequence[Function], root: Variable) -> dict[int, list[bool]]:
+    """Positions of the functions that gradients from `root` pass through, last first, with the inputs that want one."""
     reached = {id(root._buffers.data)} if root._need_grad is not False else set()
     active = {}
-    for function in reversed(order):
+    for position in range(len(order) - 1, -1, -1):
+        function = order[position]
         if not function._needs_grad:
             continue
         for buffers in function._outputs:
@@ -34,10 +35,11 @@ def active_functions(order: Sequence[Function], root: Variable) -> dict[Function
                 break
         else:
             continue
-        active[function] = wanted = wanted_inputs(function._operator, function._inputs)
-        for variable, wants in zip(function._inputs, wanted, strict=True):
-            if wants and variable._parent is not None:
-                reached.add(id(variable._buffers.data))
+        inputs = function._inputs
+        active[position] = wanted = wanted_inputs(function._operator, inputs)
+        for i, wants in enumerate(wanted):
+            if wants and inputs[i]._parent is not None:
+                reached.add(id(inputs[i]._buffers.data))
     return active
 
 
@@ -63,19 +65,16 @@ class _Backward:
         self.written: set[int] = set()
         # Those among them whose gradient is a tensor that nothing else holds.
         self.sole: set[int] = set()
-        self.producer = {id(b.data): f for f in order for b in f._outputs}
-        self.computed_by = {block_of(b.data): f for f in reversed(order) for b in f._outputs}
-        self.position = {f: position for position, f in enumerate(order)}
         self._refuse_overwritten()
         self.recomputed = {block for block in self.blocks if is_recomputed(block, self.free)}
 
     def record(self) -> Program:
         recorder = self.recorder
-        for function, again in self._schedule():
+        for position, again in self._schedule():
             if again:
-                record_function(recorder, self.position[function], keep=True, repeats=True)
+                record_function(recorder, position, keep=True, repeats=True)
             else:
-                self._add(self.position[function])
+                self._add(position)
         return Program(
             way="backward",
             order=self.order,
@@ -100,16 +99,16 @@ class _Backward:
         for position, function in enumerate(order):
             if function._operator.write is not None and function._is_linked(function._outputs[0].data):
                 writers.setdefault(block_of(function._outputs[0].data), []).append(position)
-        for function in self.active if writers else ():
-            here = self.position[function]
+        for here, wanted in self.active.items() if writers else ():
+            function = order[here]
             # What is read must not have been written over since; and what was written over before came by another way
             # than the gradient would go.
-            read = [(block, here, len(order)) for block in self._read_arrays(function)]
-            for variable, wants in zip(function._inputs, self.active[function], strict=True):
+            read = [(block, here, len(order)) for block in self._read_arrays(here)]
+            for variable, wants in zip(function._inputs, wanted, strict=True):
                 array = variable._buffers.data
                 if wants:
-                    made = self.producer.get(id(array))
-                    read.append((block_of(array), -1 if made is None else self.position[made], here))
+                    made = self.recorder.maker(array)
+                    read.append((block_of(array), -1 if made is None else made, here))
                 if function._operator.keeps and function._operator.write is None:
                     read.append((block_of(array), here, len(order)))
             for block, first, last in read:
@@ -121,25 +120,25 @@ class _Backward:
                             f"{function._operator.declaration.name} needs; give it no {writer.written}, or another one"
                         )
 
-    def _schedule(self) -> list[tuple[Function, bool]]:
+    def _schedule(self) -> list[tuple[int, bool]]:
         """The functions whose gradient is computed, last first, each after those that are computed again for it."""
         active = self.active
         if not self.recomputed:
-            return [(function, False) for function in active]
+            return [(position, False) for position in active]
         there: set[int] = set()
-        schedule: list[tuple[Function, bool]] = []
-        for function in active:
-            todo: set[Function] = set()
-            missing = self._read_arrays(function)
+        schedule: list[tuple[int, bool]] = []
+        for position in active:
+            todo: set[int] = set()
+            missing = self._read_arrays(position)
             while missing:
                 block = missing.pop()
                 if block in self.recomputed and block not in there:
-                    producer = self.computed_by[block]
-                    there.update(block_of(b.data) for b in producer._outputs)
-                    missing += [block_of(v._buffers.data) for v in producer._inputs]
-                    todo.add(producer)
-            schedule += [(f, True) for f in sorted(todo, key=self.position.__getitem__)]
-            schedule.append((function, False))
+                    maker = self._maker(block)
+                    there.update(block_of(b.data) for b in self.order[maker]._outputs)
+                    missing += [block_of(v._buffers.data) for v in self.order[maker]._inputs]
+                    todo.add(maker)
+            schedule += [(again, True) for again in sorted(todo)]
+            schedule.append((position, False))
         return schedule
 
     # ---- one function ------------------------------------------------------------------------------------
@@ -167,7 +166,7 @@ class _Backward:
     def _add(self, position: int) -> None:
         function = self.order[position]
         operator = function._operator
-        wants = self.active[function]
+        wants = self.active[position]
         dys = self._output_gradients(position) if any(wants) else None
         if dys is None:
             self.recorder.records.append(Idle(position))
@@ -189,27 +188,28 @@ class _Backward:
         dtype = operator.compute_dtype
         shares = may_share(operator)
         broadcast_to = function._outputs[0].data._shape if operator.broadcast else None
+        written = self.written
         puts = []
         for i, variable in enumerate(function._inputs):
             if not wants[i]:
                 continue
             array = variable._buffers.data
             address = id(array)
-            producer = self.producer.get(address)
             sum_to = array._shape if broadcast_to is not None and array._shape != broadcast_to else None
             cast: torch.dtype | None = None
-            if producer is None:
+            if not recorder.is_made(array):
                 value, how = recorder.leaf_buffers(position, i), ACCUMULATE
                 cast = _FULL.get(dtype, dtype)
             else:
                 value = recorder.input_grad(position, i)
-                how = ADD if address in self.written else ASSIGN
+                how = ADD if address in written else ASSIGN
                 # An unlinked variable on the same buffers shares its gradient, which goes on from the variable alone.
                 if variable._parent is not None:
-                    self.written.add(address)
+                    written.add(address)
                 (self.sole.discard if shares else self.sole.add)(address)
-                if producer._operator.compute_dtype is not dtype:
-                    cast = producer._operator.compute_dtype
+                made_in = recorder.values[value].dtype
+                if made_in is not dtype:
+                    cast = made_in
             # Gradients get memory of their own; where nobody can see the difference, a pass takes the copy away.
             puts.append(Put(value, i, how, sum_to, cast, shares and sum_to is None, shares))
         return tuple(puts)
@@ -226,7 +226,7 @@ class _Backward:
         own = [id(b.data) in self.sole and id(b.data) in self.free for b in function._outputs]
         puts = []
         for i, (address, want) in enumerate(zip(addresses, wants, strict=True)):
-            if want and address in self.producer:
+            if want and recorder.is_made(function._inputs[i]._buffers.data):
                 how = ADD if address in self.written else ASSIGN
                 puts.append(Put(recorder.input_grad(position, i), i, how, None, None, False, True))
                 self.written.add(address)
@@ -243,26 +243,31 @@ class _Backward:
         return {
             block: self.recorder.arrays(self.blocks[block])
             for block in free
-            if self.computed_by[block] in self.active or block in self.recomputed
+            if block in self.recomputed or self._maker(block) in self.active
         }
 
     def _mortal_gradients(self) -> dict[int, list[int]]:
         """A gradient that no function consumes was asked for with need_grad: it stays."""
         found: dict[int, list[int]] = {}
-        for function in self.active if self.clear_buffer else ():
-            position = self.position[function]
+        for position in self.active if self.clear_buffer else ():
             gradients = [
                 self.recorder.output_grad(position, i)
-                for i, buffers in enumerate(function._outputs)
+                for i, buffers in enumerate(self.order[position]._outputs)
                 if id(buffers.data) in self.free
             ]
             if gradients:
                 found[position] = gradients
         return found
 
-    @staticmethod
-    def _read_arrays(function: Function) -> list[int]:
-        return list(map(block_of, function._read_arrays()))
+    def _maker(self, block: int) -> int:
+        """The position of the function that computes what is in a memory that may be freed."""
+        made = self.recorder.maker(self.blocks[block][0])
+        assert made is not None
+        return made
+
+    def _read_arrays(self, position: int) -> list[int]:
+        """The memory that a gradient reads."""
+        return list(map(block_of, self.order[position]._read_arrays()))
 
 
 def may_share(operator: Operator) -> bool:

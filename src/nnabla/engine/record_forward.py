@@ -53,7 +53,6 @@ def record_function(recorder: Recorder, position: int, keep: bool, repeats: bool
     records = recorder.records
     if isinstance(operator, Callback):
         reads = recorder.shown(position)
-        recorder.produce(position)
         records.append(UserCall(position, reads, recorder.outputs(position)))
         return
     writes = False
@@ -63,12 +62,10 @@ def record_function(recorder: Recorder, position: int, keep: bool, repeats: bool
             if operator.write is None or repeats:
                 reads = recorder.shown(position)
                 moves = type(arrays[0]) is LinkedArray and recorder.is_produced(arrays[0])
-                recorder.produce(position)
                 records.append(Link(position, reads, recorder.outputs(position), moves))
                 return
             writes = True
     inputs = tuple(recorder.inputs(position))
-    recorder.produce(position)
     # Views are copied; where nobody can see the difference, a pass takes the copy away.
     kernel = ForwardKernel(keep, False, operator.view, repeats, writes)
     records.append(Call(position, kernel, inputs, recorder.outputs(position)))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
-from itertools import compress, islice
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +16,13 @@ from ..graph.setup import are_linked, with_gaps
 from .frame import ARRAY, CONSTANT, INPUT_ARRAY, INPUT_BUFFERS, INPUT_GRAD, LEAF, OUTPUT_GRAD, SLOT
 from .liveness import block_of
 from .program import ANY_TYPE, NOTHING, Argument, Cast, Gathered, Present, Record, Value
+
+# To read a member of an enumeration takes as long as a call.
+_COMPUTE = Kind.COMPUTE
+_OWN_TYPE = Kind.AS_IS, Kind.WHOLE
+
+# A `Value`, in half the time that calling the class takes.
+_value: Callable[[tuple[Any, ...]], Value] = partial(tuple.__new__, Value)
 
 
 class Recorder:
@@ -31,8 +37,12 @@ class Recorder:
         self.order = order
         self.values: list[Value] = []
         self.records: list[Record] = []
-        self._numbers: dict[int, dict[int, int]] = defaultdict(dict)
-        self._leaf_numbers: dict[tuple[int, Any], int] = {}
+        # The numbers of values: of intermediate arrays by address, of their gradients by that of the buffers, of leaves
+        # by how they are read, too.
+        self._arrays: dict[int, int] = {}
+        self._gradients: dict[int, int] = {}
+        self._leaves: dict[tuple[int, Any], int] = {}
+        self._others: dict[tuple[int, int], int] = {}
         # Where each intermediate array is found: the function that makes it, and which output it is.
         self._made: dict[int, tuple[int, int]] = {}
         # The type that it will have, by memory.
@@ -64,6 +74,11 @@ class Recorder:
         """Whether a function of the graph computes what is in the memory of `array`."""
         return block_of(array) in self._produced
 
+    def maker(self, array: NdArray) -> int | None:
+        """The position of the function that makes `array`."""
+        made = self._made.get(id(array))
+        return None if made is None else made[0]
+
     def is_made(self, array: NdArray) -> bool:
         """Whether `array` is that of an output."""
         return id(array) in self._made
@@ -72,18 +87,15 @@ class Recorder:
 
     def new(self, source: int, position: int = 0, i: int = 0, more: Any = None, dtype: Any = None) -> int:
         """The number of a new value; see `frame`."""
-        self.values.append(Value(source, position, i, more, dtype))
+        self.values.append(_value((source, position, i, more, dtype)))
         return len(self.values) - 1
 
-    def _once(
-        self, source: int, thing: Any, position: int = 0, i: int = 0, more: Any = None, dtype: Any = ANY_TYPE
-    ) -> int:
+    def _once(self, source: int, thing: Any, position: int, i: int, dtype: Any = ANY_TYPE) -> int:
         """The number of the value that is found in `thing`; there is only one."""
-        numbers = self._numbers[source]
-        number = numbers.get(id(thing))
+        key = source, id(thing)
+        number = self._others.get(key)
         if number is None:
-            number = numbers[id(thing)] = len(self.values)
-            self.values.append(Value(source, position, i, more, dtype))
+            number = self._others[key] = self.new(source, position, i, None, dtype)
         return number
 
     def seed(self, dtype: torch.dtype) -> int:
@@ -96,37 +108,45 @@ class Recorder:
 
     def data(self, array: NdArray) -> int:
         """An array that a function of the graph makes."""
-        number = self._numbers[ARRAY].get(id(array))
+        address = id(array)
+        number = self._arrays.get(address)
         if number is None:
-            number = self._once(ARRAY, array, *self._made[id(array)], dtype=self._type_of(array))
+            position, i = self._made[address]
+            number = self._arrays[address] = self.new(ARRAY, position, i, None, self._type_of(array))
         return number
 
     def _type_of(self, array: NdArray) -> Any:
-        return self._produced.get(block_of(array), ANY_TYPE)
+        return self._produced.get(id(array) if type(array) is NdArray else block_of(array), ANY_TYPE)
 
     def output_grad(self, position: int, i: int) -> int:
         """The gradient of an output."""
         function = self.order[position]
-        buffers = function._outputs[i]
-        number = self._numbers[OUTPUT_GRAD].get(id(buffers))
+        address = id(function._outputs[i])
+        number = self._gradients.get(address)
         if number is None:
-            number = self._once(OUTPUT_GRAD, buffers, position, i, dtype=function._operator.compute_dtype)
+            dtype = function._operator.compute_dtype
+            number = self._gradients[address] = self.new(OUTPUT_GRAD, position, i, None, dtype)
         return number
 
     def input_grad(self, position: int, i: int) -> int:
         """The gradient of an input that a function of the graph makes."""
         buffers = self.order[position]._inputs[i]._buffers
+        number = self._gradients.get(id(buffers))
+        if number is not None:
+            return number
         made = self._made.get(id(buffers.data))
         if made is not None and self.order[made[0]]._outputs[made[1]] is buffers:
             return self.output_grad(*made)
-        return self._once(INPUT_GRAD, buffers, position, i)
+        dtype = ANY_TYPE if made is None else self.order[made[0]]._operator.compute_dtype
+        return self._once(INPUT_GRAD, buffers, position, i, dtype)
 
     def leaf_buffers(self, position: int, i: int) -> int:
         """Data and gradient of an input."""
         return self._once(INPUT_BUFFERS, self.order[position]._inputs[i]._buffers, position, i)
 
     def outputs(self, position: int) -> tuple[int, ...]:
-        """The arrays that a function makes."""
+        """The arrays that a function makes, which are there from now on."""
+        self.produce(position)
         return tuple([self.data(buffers.data) for buffers in self.order[position]._outputs])
 
     def arrays(self, arrays: Sequence[NdArray]) -> list[int]:
@@ -146,12 +166,12 @@ class Recorder:
 
     def read(self, position: int, i: int) -> int:
         """An input of a function in the type that its operator wants; records a cast if it must be converted."""
-        operator = self.order[position]._operator
-        buffers = self.order[position]._inputs[i]._buffers
+        function = self.order[position]
+        operator = function._operator
         kind = operator.wiring.kinds[i]
-        wanted = operator.compute_dtype if kind is Kind.COMPUTE else operator.input_dtype(kind)
-        array = buffers.data
-        produced = self._produced.get(block_of(array))
+        wanted = operator.compute_dtype if kind is _COMPUTE else operator.input_dtype(kind)
+        array = function._inputs[i]._buffers.data
+        produced = self._produced.get(id(array) if type(array) is NdArray else block_of(array))
         if produced is None:
             return self._leaf(position, i, (wanted, operator.device, kind))
         found = self.data(array) if id(array) in self._made else self._input(array, position, i)
@@ -165,10 +185,10 @@ class Recorder:
 
     def _leaf(self, position: int, i: int, read_as: tuple[torch.dtype, torch.device, Kind]) -> int:
         key = id(self.order[position]._inputs[i]._buffers), read_as
-        number = self._leaf_numbers.get(key)
+        number = self._leaves.get(key)
         if number is None:
-            dtype = ANY_TYPE if read_as[2] in (Kind.AS_IS, Kind.WHOLE) else read_as[0]
-            number = self._leaf_numbers[key] = self.new(LEAF, position, i, read_as, dtype)
+            dtype = ANY_TYPE if read_as[2] in _OWN_TYPE else read_as[0]
+            number = self._leaves[key] = self.new(LEAF, position, i, read_as, dtype)
         return number
 
     # ---- what kernels are called with --------------------------------------------------------------------
@@ -194,8 +214,5 @@ class Recorder:
         """An input that a gradient reads."""
         number = self.read(position, i)
         function = self.order[position]
-        declared = function._operator.declaration.inputs
-        if declared[0].variadic or not self.is_produced(function._inputs[i]._buffers.data):
-            return number
-        (input_,) = islice(compress(declared, function._operator.present), i, i + 1)
-        return Present(number) if input_.optional else number
+        is_optional = function._operator.wiring.optional[i]
+        return Present(number) if is_optional and self.is_produced(function._inputs[i]._buffers.data) else number

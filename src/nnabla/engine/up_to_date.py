@@ -25,7 +25,7 @@ def setup_again(order: Sequence[Function]) -> None:
 def inherit_need_grad(order: Sequence[Function]) -> None:
     """Work out from the flags of the inputs which functions have a gradient to compute."""
     for function in order:
-        outputs = [v for v in (ref() for ref in function._output_refs) if v is not None]
+        outputs = [v for ref in function._output_refs if (v := ref()) is not None]
         needs = (
             function._operator.differentiable
             and any([v.need_grad for v in function._inputs])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from .operator import Declaration, Input, Kind, Operator
@@ -41,6 +42,10 @@ class Callback(Operator):
     def reads(self, role: str, index: int) -> bool:
         depends = self.user.grad_depends_input_data if role == "x" else self.user.grad_depends_output_data
         return any([depends(i, index) for i in range(len(self.present))])
+
+    def read_places(self) -> tuple[Sequence[int], Sequence[int]]:
+        xs = [i for i in range(len(self.present)) if self.reads("x", i)]
+        return xs, [i for i in range(self.user.min_outputs()) if self.reads("y", i)]
 
     def __repr__(self) -> str:
         return self.user.name

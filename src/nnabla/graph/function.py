@@ -145,11 +145,12 @@ class Function(Node):
 
     def _read_arrays(self) -> list[NdArray]:
         """The arrays that its gradient reads: of inputs, then of outputs."""
-        if not self._operator.differentiable:
+        operator = self._operator
+        if not operator.differentiable:
             return []
-        reads = self._operator.reads
-        found = [v._buffers.data for i, v in enumerate(self._inputs) if reads("x", i)]
-        return found + [buffers.data for i, buffers in enumerate(self._outputs) if reads("y", i)]
+        xs, ys = operator.read_places()
+        inputs, outputs = self._inputs, self._outputs
+        return [inputs[i]._buffers.data for i in xs] + [outputs[i].data for i in ys]
 
     def grad_depends_input_data(self, i: int, j: int) -> bool:
         """Whether the gradient of input `i` reads the data of input `j`."""

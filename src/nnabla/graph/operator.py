@@ -24,7 +24,7 @@ The names in `forward`'s signature are the inputs; one with a default of ``None`
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from enum import IntEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
@@ -185,9 +185,6 @@ class Operator:
     # add_grad(need, totals, ...): like grad, but may add a gradient to the contiguous tensor that stands for its input
     # in `totals`, and return that one. None there: nothing to add to. None here: not possible.
     add_grad: Callable[..., Any] | None = None
-    # grad_plus(need, before, ...): like grad, but where `before` has a tensor for an input, the sum of that and of the
-    # gradient, in other memory. None: not possible.
-    grad_plus: Callable[..., Any] | None = None
     # join(first, ...): like forward, for several calls of one kind at once that have all inputs but the first in
     # common, of which there is a list. Returns an output for each; they may have memory in common. None: not possible.
     join: Callable[..., Any] | None = None
@@ -298,6 +295,10 @@ class Operator:
     def reads(self, role: str, index: int) -> bool:
         """Whether the gradient reads that input given ("x") or output ("y")."""
         return self.wiring.reads(role, index)
+
+    def read_places(self) -> tuple[Sequence[int], Sequence[int]]:
+        """The inputs given and the outputs that the gradient reads."""
+        return self.wiring.read_inputs, self.wiring.read_outputs
 
     def settle(self, context: Context) -> None:
         """Set the context to compute in. It cannot be changed later."""

@@ -146,7 +146,8 @@ def _meta_shapes(operator: Operator, shapes: list[Shape | None]) -> list[Shape]:
 
 def wanted_inputs(operator: Operator, inputs: Sequence[Variable]) -> list[bool]:
     """For each given input, whether a gradient shall be computed for it."""
-    return [may and v.need_grad for v, may in zip(inputs, may_want(operator), strict=True)]
+    may = may_want(operator)
+    return [may[i] and v.need_grad for i, v in enumerate(inputs)]
 
 
 def may_want(operator: Operator) -> Sequence[bool]:

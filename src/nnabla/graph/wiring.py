@@ -14,11 +14,13 @@ class Wiring:
     Attributes:
         kinds: for each input how it is read.
         may_want: for each input whether it can have a gradient.
+        optional: for each input whether it might have been left out.
         alone: whether `grad` returns one gradient and not a sequence of them.
         places: for each input where its gradient is among those that `grad` returns.
+        read_inputs, read_outputs: what the gradient reads, in ascending order.
     """
 
-    __slots__ = ("_arguments", "_read", "alone", "kinds", "may_want", "places")
+    __slots__ = ("_arguments", "alone", "kinds", "may_want", "optional", "places", "read_inputs", "read_outputs")
 
     def __init__(self, operator: Operator) -> None:
         declaration = operator.declaration
@@ -28,25 +30,28 @@ class Wiring:
         self.kinds = [declaration.kinds[i] for i in declared]
         self.may_want = [declaration.inputs[i].name not in operator.constants for i in declared]
         derived = operator.grad is None
+        self.optional = [declaration.inputs[i].optional and not variadic for i in declared]
         self.alone = len(declaration.inputs) == 1 and not variadic and not derived
         self.places = list(range(len(declared))) if variadic else declared
         # Roles of what `grad` is called with: ("dy", i), ("y", i), ("x", i), ("all x", 0), ("nothing", 0) for an
         # input not given. None: all output gradients, however many.
         self._arguments: list[tuple[str, int]] | None = None
+        self.read_inputs: Sequence[int] = range(len(declared))
+        self.read_outputs: Sequence[int] = ()
         if derived:
-            self._read = {("x", i) for i in range(len(declared))}
             return
         roles = declaration.grad_roles
         if roles is not ALL_GRADIENTS:
             x = {i: ("all x", 0) if variadic else ("x", given[i]) if i in given else ("nothing", 0) for _, i in roles}
             self._arguments = [x[i] if role == "x" else (role, i) for role, i in roles]
-        self._read = set(self._arguments or ())
-        if ("all x", 0) in self._read:
-            self._read.update([("x", i) for i in range(len(declared))])
+        read = set(self._arguments or ())
+        if ("all x", 0) not in read:
+            self.read_inputs = sorted([i for role, i in read if role == "x"])
+        self.read_outputs = sorted([i for role, i in read if role == "y"])
 
     def reads(self, role: str, index: int) -> bool:
         """Whether the gradient reads that input ("x") or output ("y")."""
-        return (role, index) in self._read
+        return index in (self.read_inputs if role == "x" else self.read_outputs)
 
     def arguments(
         self,

@@ -164,13 +164,6 @@ class Mul2(Binary):
     def grad(self, need: tuple[bool, ...], dy: Tensor, x0: Tensor, x1: Tensor) -> tuple[Tensor | None, Tensor | None]:
         return (dy * x1 if need[0] else None), (dy * x0 if need[1] else None)
 
-    def grad_plus(
-        self, need: tuple[bool, ...], before: Sequence[Tensor | None], dy: Tensor, x0: Tensor, x1: Tensor
-    ) -> tuple[Tensor | None, Tensor | None]:
-        first, second = before
-        dx0 = (dy * x1 if first is None else torch.addcmul(first, dy, x1)) if need[0] else None
-        return dx0, ((dy * x0 if second is None else torch.addcmul(second, dy, x0)) if need[1] else None)
-
     def add_to(self, total: Tensor, x0: Tensor, x1: Tensor) -> Tensor:
         return torch.addcmul(total, x0, x1)
 
@@ -538,10 +531,6 @@ class RSubScalar(_WithNumber):
 
     def grad(self, dy: Tensor) -> Tensor:
         return -dy
-
-    def grad_plus(self, need: tuple[bool, ...], before: Sequence[Tensor | None], dy: Tensor) -> Tensor:
-        (total,) = before
-        return -dy if total is None else total - dy
 
 
 @operator("RDivScalar", "r_div_scalar", 1077)

@@ -16,7 +16,6 @@ from ..graph.tracing import assume, is_traced
 from .indexing import first_outside
 from .kernels import aten
 
-
 @operator("Affine", "affine", 1001)
 class Affine(Operator):
     r"""Fully connected layer, :math:`y = x W + b`, where `x` is flattened to a matrix at `base_axis`.
@@ -95,23 +94,6 @@ class Affine(Operator):
             x.reshape(self._matrix).t().mm(dy).view(self._weight) if need[1] else None,
             dy.sum(0).view(self._weight[1:]) if need[2] else None,
         )
-
-    def grad_plus(
-        self, need: tuple[bool, ...], before: Sequence[Tensor | None], dy: Tensor, x: Tensor, weight: Tensor
-    ) -> Any:
-        total, *others = before
-        found: list[Any] = list(self.grad((need[0] and total is None, *need[1:]), dy, x, weight))
-        if total is not None and self._plain:
-            found[0] = torch.addmm(total, dy, weight.t())
-        elif total is not None:
-            dy = dy.reshape(self._matrix[0], self._maps)
-            flat = weight if self._is_flat else weight.reshape(self._matrix[1], self._maps)
-            found[0] = torch.addmm(total.reshape(self._matrix), dy, flat.t()).view(self._x)
-        # Weights are leaves, most often.
-        for i, other in enumerate(others, 1):
-            if other is not None:
-                found[i] = other + found[i]
-        return found
 
     def join(self, x: list[Tensor], weight: Tensor, bias: Tensor | None = None) -> Sequence[Tensor]:
         xs = torch.cat(x) if self._plain else torch.cat([one.reshape(self._matrix) for one in x])
