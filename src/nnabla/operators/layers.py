@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -15,6 +16,17 @@ from ..graph.operator import Operator, Shape, operator
 from ..graph.tracing import assume, is_traced
 from .indexing import first_outside
 from .kernels import aten
+
+# Elements. Sums over more rows take longer as a product.
+_FEW = 1 << 14
+
+
+@lru_cache(maxsize=64)
+def _ones(count: int, dtype: torch.dtype) -> Tensor:
+    """A row of ones, for programs in any mode."""
+    with torch.inference_mode(False):
+        return torch.ones(1, count, dtype=dtype)
+
 
 @operator("Affine", "affine", 1001)
 class Affine(Operator):
@@ -58,6 +70,11 @@ class Affine(Operator):
         self._x, self._weight = x, weight
         self._y = x[:axis] + weight[1:]
         self.map_axis = axis if len(weight) == 2 else None
+        self._sums_by_product = (
+            self.device.type == "cpu"
+            and self.compute_dtype in (torch.float32, torch.float64)
+            and self._matrix[0] * self._maps <= _FEW
+        )
         return self._y
 
     def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -79,21 +96,27 @@ class Affine(Operator):
             return (
                 dy.mm(weight.t()) if need[0] else None,
                 x.t().mm(dy) if need[1] else None,
-                dy.sum(0) if need[2] else None,
+                self._sum_of_rows(dy) if need[2] else None,
             )
         dy = dy.reshape(self._matrix[0], self._maps)
         if self._is_flat:
             return (
                 dy.mm(weight.t()).view(self._x) if need[0] else None,
                 x.reshape(self._matrix).t().mm(dy) if need[1] else None,
-                dy.sum(0) if need[2] else None,
+                self._sum_of_rows(dy) if need[2] else None,
             )
         flat = weight.reshape(self._matrix[1], self._maps)
         return (
             dy.mm(flat.t()).view(self._x) if need[0] else None,
             x.reshape(self._matrix).t().mm(dy).view(self._weight) if need[1] else None,
-            dy.sum(0).view(self._weight[1:]) if need[2] else None,
+            self._sum_of_rows(dy).view(self._weight[1:]) if need[2] else None,
         )
+
+    def _sum_of_rows(self, dy: Tensor) -> Tensor:
+        if not self._sums_by_product or is_traced():
+            return dy.sum(0)
+        # Products have just run, sums have not: their code has to come into the processor's caches.
+        return _ones(self._matrix[0], dy.dtype).mm(dy).view(-1)
 
     def join(self, x: list[Tensor], weight: Tensor, bias: Tensor | None = None) -> Sequence[Tensor]:
         xs = torch.cat(x) if self._plain else torch.cat([one.reshape(self._matrix) for one in x])

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..errors import ArgumentError, ShapeError
 from ..graph.operator import Operator, Shape
+from ..graph.tracing import is_traced
 from .batch_normalization import check_presence
 from .kernels import aten
 from .layout import into_contiguous, usual_strides
@@ -76,6 +77,8 @@ class Standardization(Operator):
         self._contiguous = into_contiguous(x)
         self._in_a_format = (usual_strides(x) or _as_image) if len(x) == 4 else self._contiguous
         self._full = self.compute_dtype in (torch.float32, torch.float64)
+        # Shift and scale, and lines of numbers on their memory.
+        self._known: tuple[Any, Any, Any] = (None, None, (None, None))
         if self.n_outputs == 1:
             return x
         self.grad = None
@@ -106,11 +109,17 @@ class Standardization(Operator):
         return line if self._full else line.float()
 
     def _lines(self, beta: Tensor | None, gamma: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
-        """Scale and shift as lines of numbers."""
+        """Scale and shift as lines of numbers: views, most often, which serve as long as the parameters stay."""
+        known = self._known
+        if known[0] is beta and known[1] is gamma:
+            lines: tuple[Tensor | None, Tensor | None] = known[2]
+            return lines
         scale, shift = self._line(gamma), self._line(beta)
         if scale is None and shift is not None and (shift.requires_grad or not self._full):
             # Through a missing scale ATen cannot differentiate twice, nor beside half precision arrays once.
             scale = torch.ones_like(shift)
+        elif not is_traced() and _is_on(scale, gamma) and _is_on(shift, beta):
+            self._known = beta, gamma, (scale, shift)
         return scale, shift
 
     # ---- forward -----------------------------------------------------------------------------------------
@@ -246,6 +255,13 @@ class AffineStandardization(Standardization):
         self, need: tuple[bool, bool, bool], dy: Tensor, x: Tensor, beta: Tensor | None, gamma: Tensor | None
     ) -> tuple[Any, Any, Any]:
         return self.gradients(need, dy, x, beta, gamma)
+
+
+def _is_on(line: Tensor | None, parameter: Tensor | None) -> bool:
+    """Whether a line of numbers is on the memory of a parameter that nothing is differentiated by; or none is there."""
+    if line is None or parameter is None:
+        return True
+    return not parameter.requires_grad and line.data_ptr() == parameter.data_ptr()
 
 
 def _as_image(x: Tensor) -> Tensor:
