@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import nnabla as nn
 import nnabla.functions as F
@@ -51,6 +54,32 @@ def test_some_images_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = computed(g, x, weight, None)
     monkeypatch.setattr(module, "_AT_A_TIME", 2 * 36 * 4 * 4)
     torch.testing.assert_close(computed(g, x, weight, None), whole)
+
+
+class _Sizes(TorchDispatchMode):
+    """Notes the number of elements of every tensor that is made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[int] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        self.found += [t.numel() for t in torch.utils._pytree.tree_leaves(result) if isinstance(t, torch.Tensor)]
+        return result
+
+
+def test_a_large_image_is_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    g = geometry(1, 4, 4, (70, 33), (1, 0))
+    torch.manual_seed(0)
+    x, weight, bias = torch.randn(g.x), torch.randn(g.weight), torch.randn(4)
+    whole = computed(g, x, weight, bias)
+    # Two lines of tiles, of the 18 that there are.
+    monkeypatch.setattr(module, "_AT_A_TIME", 2 * 36 * 8 * 4)
+    with _Sizes() as sizes:
+        parts = computed(g, x, weight, bias)
+    torch.testing.assert_close(parts, whole)
+    assert max(sizes.found) <= 74 * 34 * 4, "no more than x with its border"
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -117,22 +117,29 @@ def winograd(
     rows, columns = [n + p + more for n, p, more in zip(lengths, g.pad, behind, strict=True)]
     line = columns * channels
     strides = (line, channels, rows * line, _OUT * line, _OUT * channels, 1)
-    images = max(1, _AT_A_TIME // (_IN * _IN * math.prod(tiles) * channels))
+    # Of tiles, in one image or in several.
+    lines = max(1, _AT_A_TIME // (_IN * _IN * tiles[1] * channels))
+    images = max(1, lines // tiles[0])
 
-    def some(x: Tensor) -> Tensor:
-        """``(B, L_1', L_2', C')``, of several images."""
-        padded = torch.constant_pad_nd(x.permute(0, 2, 3, 1), pads)
-        points = padded.as_strided((_IN, _IN, len(x), *tiles, channels), strides).reshape(_IN * _IN, -1)
+    def some(padded: Tensor, lines: int) -> Tensor:
+        """``(B, 4 lines, L_2', C')``, of the first lines of tiles of several images."""
+        size = (len(padded), lines, tiles[1])
+        points = padded.as_strided((_IN, _IN, *size, channels), strides).reshape(_IN * _IN, -1)
         products = torch.bmm((x_matrix @ points).view(_IN * _IN, -1, channels), matrices)
-        y = (y_matrix @ products.view(_IN * _IN, -1)).view(_OUT, _OUT, len(x), *tiles, maps)
-        y = y.permute(2, 3, 0, 4, 1, 5).reshape(len(x), _OUT * tiles[0], _OUT * tiles[1], maps)
-        y = y[:, : sizes[0], : sizes[1]]
-        return y.contiguous() if bias is None else y + bias
+        y = (y_matrix @ products.view(_IN * _IN, -1)).view(_OUT, _OUT, *size, maps)
+        y = y.permute(2, 3, 0, 4, 1, 5).reshape(len(padded), _OUT * lines, _OUT * tiles[1], maps)
+        return y[:, :, : sizes[1]]
 
     def convolve(x: Tensor) -> Tensor:
         refuse_tracing("looks at the values")
-        found = [some(part) for part in x.split(images)]
-        y = found[0] if len(found) == 1 else torch.cat(found)
+        y = x.new_empty(len(x), *sizes, maps)
+        for part, result in zip(x.split(images), y.split(images), strict=True):
+            padded = torch.constant_pad_nd(part.permute(0, 2, 3, 1), pads)
+            for first in range(0, tiles[0], lines):
+                found = some(padded[:, _OUT * first :], min(lines, tiles[0] - first))
+                into = result[:, _OUT * first : _OUT * (first + lines)]
+                found = found[:, : into.shape[1]]
+                into.copy_(found) if bias is None else torch.add(found, bias, out=into)
         # The sum is finite where all are, unless they are enormous.
         return y.permute(0, 3, 1, 2) if math.isfinite(float(y.sum())) else kernels.forward(x, weight, bias)
 
