@@ -17,7 +17,7 @@ from ..graph.function import Function
 from ..graph.operator import Kind
 from .frame import LEAF
 from .liveness import block_of
-from .program import NOTHING, THROUGH, Call, Fused, Program, Record, UserCall, array_of, read_by, written_by
+from .program import NOTHING, THROUGH, Call, Fused, Program, Record, UserCall, array_of, may_write, read_by, written_by
 
 
 def may_fuse(program: Program) -> bool:
@@ -68,7 +68,7 @@ def _fused(program: Program, joined: Callable[[_Fusing, Fused, Call], Fused | No
                 break
             # What is added may be computed between the two.
             later = any([fusing.written.get(number, -1) > place for number in layer.arguments[-1]])
-            if later and any([_may_write(program, records[n]) for n in range(place + 1, there)]):
+            if later and any([may_write(program, records[n]) for n in range(place + 1, there)]):
                 break
             records[place] = records[there] = None
             place = there if later else place
@@ -96,7 +96,7 @@ class _Fusing:
             self.written.update(dict.fromkeys(written_by(record), place))
             for number in read_by(record):
                 self._readers.setdefault(number, []).append(place)
-            if isinstance(record, (Call, UserCall)) and _may_write(program, record):
+            if isinstance(record, (Call, UserCall)) and may_write(program, record):
                 inputs = program.order[record.function]._inputs
                 self._changed.update([block_of(v._buffers.data) for v in inputs])
 
@@ -192,16 +192,3 @@ def _is_layer(program: Program, record: Call) -> bool:
     function = program.order[record.function]
     operator = function._operator
     return operator.folded is not None and operator.map_axis is not None and _is_plain(function, record)
-
-
-def _may_write(program: Program, record: Record | None) -> bool:
-    """Whether a record may write to an input of its function."""
-    if type(record) is not Call:
-        return type(record) is UserCall
-    function = program.order[record.function]
-    operator = function._operator
-    if record.kernel.writes or not operator.updated:
-        return record.kernel.writes
-    # Batch normalization by the running statistics does not move them.
-    shapes = [v.shape for v in function._inputs]
-    return operator.scales is None or not any([operator.scales(0, axis, shapes) for axis in range(len(shapes[0]))])

@@ -10,7 +10,9 @@ from itertools import accumulate, compress
 
 from .._array_view import LinkedArray, shown_by
 from .._nd_array import NdArray
+from ..graph.callback import Callback
 from ..graph.function import Function
+from ..graph.operator import Kind
 from ..graph.variable import Variable
 
 
@@ -125,7 +127,13 @@ def exposed_arrays(order: Sequence[Function], roots: Sequence[Variable]) -> set[
     """Addresses of the arrays that must share memory with no others: users or functions write to them."""
     found = {block_of(v._buffers.data) for v in roots}
     for function in order:
-        written = function._operator.linked is not None and function._operator.write is not None
+        operator = function._operator
+        if isinstance(operator, Callback):
+            found.update([block_of(v._buffers.data) for v in function._inputs])
+        elif operator.updated:
+            kinds = zip(function._inputs, operator.wiring.kinds, strict=True)
+            found.update([block_of(v._buffers.data) for v, kind in kinds if kind is Kind.UPDATED])
+        written = operator.linked is not None and operator.write is not None
         for i, reference in enumerate(function._output_refs):
             array, variable = function._outputs[i].data, reference()
             is_kept = written or array._adopted or (variable is not None and variable._persistent)

@@ -6,6 +6,7 @@ later than in its turn, so they are left out where hooks look at each function; 
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterator, Sequence
 
 from ..graph.prototype import kind_of
@@ -21,7 +22,7 @@ from .program import (
     JoinedGradient,
     Program,
     Record,
-    UserCall,
+    writers,
     written_by,
 )
 
@@ -45,12 +46,10 @@ def join_calls(program: Program) -> Program:
     order, records = program.order, program.records
     groups: dict[object, list[tuple[int, Call]]] = {}
     for place, record in enumerate(records):
-        if isinstance(record, UserCall):
-            return program
         if isinstance(record, Call):
             operator = order[record.function]._operator
-            # What is read must be what it would be later.
-            if record.kernel.writes or operator.dynamic_shape:
+            if operator.dynamic_shape:
+                # Sizes are not known yet.
                 return program
             if operator.join is not None:
                 key = kind_of(operator), record.reads[1:], record.kernel
@@ -60,10 +59,17 @@ def join_calls(program: Program) -> Program:
         return program
     # The place of the record that writes a value.
     made = {number: place for place, record in enumerate(records) for number in written_by(record)}
+    writing = writers(program)
     changed: dict[int, list[Record]] = {}
     for members in found:
         members = [(place, record) for place, record in members if _is_joinable(program, record)]
-        members = [(place, record) for place, record in members if made.get(record.reads[0], -1) < members[0][0]]
+        # What is read must be there, and be what it would be later.
+        members = [
+            (place, record)
+            for place, record in members
+            if made.get(record.reads[0], -1) < members[0][0]
+            and bisect(writing, members[0][0]) == bisect(writing, place)
+        ]
         if len(members) < _WORTH_JOINING:
             continue
         calls = [record for _, record in members]

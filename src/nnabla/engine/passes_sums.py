@@ -5,10 +5,11 @@ It saves calls, which is what networks of small arrays spend their time on.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import Counter
 
 from .kernel_choice import SumKernel
-from .program import Call, Program, SumCall, array_of, read_by
+from .program import Call, Program, SumCall, array_of, read_by, writers
 
 
 def add_products(program: Program) -> Program:
@@ -22,14 +23,13 @@ def add_products(program: Program) -> Program:
     for place, record in enumerate(records):
         if isinstance(record, Call):
             operator = order[record.function]._operator
-            if record.kernel.writes:
-                return program
             if operator.add_to is not None and _is_plain(record):
                 parts[record.writes[0]] = place
             elif operator.is_sum and not parts.keys().isdisjoint(record.reads) and _is_plain(record):
                 sums.append(place)
     if not sums:
         return program
+    writing = writers(program)
     reads = Counter([number for record in records for number in read_by(record) if number in parts])
     found = list(records)
     gone: set[int] = set()
@@ -38,6 +38,9 @@ def add_products(program: Program) -> Program:
         assert isinstance(record, Call)
         for i, number in enumerate(record.reads):
             if reads[number] == 1 and _is_unseen(program, number):
+                # The product will read its operands later.
+                if bisect(writing, parts[number]) < bisect(writing, place):
+                    continue
                 inner = found[parts[number]]
                 assert isinstance(inner, Call)
                 operands = (record.reads[1 - i], *inner.reads)

@@ -335,6 +335,24 @@ def written_by(record: Record) -> Sequence[int]:
     return (record.target,) if isinstance(record, Cast) else record.writes
 
 
+def may_write(program: Program, record: Record | None) -> bool:
+    """Whether a record may write to an input of its function: then no other reading of it may be moved past it."""
+    if type(record) is not Call:
+        return type(record) is UserCall
+    function = program.order[record.function]
+    operator = function._operator
+    if record.kernel.writes or not operator.updated:
+        return record.kernel.writes
+    # Batch normalization by the running statistics does not move them.
+    shapes = [v.shape for v in function._inputs]
+    return operator.scales is None or not any([operator.scales(0, axis, shapes) for axis in range(len(shapes[0]))])
+
+
+def writers(program: Program) -> list[int]:
+    """The places of records that may write to inputs, in order."""
+    return [place for place, record in enumerate(program.records) if may_write(program, record)]
+
+
 class Program(NamedTuple):
     """What a plan does in one graph.
 
