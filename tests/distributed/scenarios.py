@@ -545,3 +545,50 @@ def stopped(folder):
         comm.abort()
     comm.barrier()
     comm.barrier()
+
+
+def leaving(folder, ranks):
+    """All end as soon as they are connected, or some have a group; process 2 is slow to find the others."""
+    import torch.distributed as dist
+
+    from nnabla.distributed import transport
+
+    if int(os.environ["RANK"]) == 2 and not ranks:
+        store_of = transport._store
+        transport._store = lambda place: _SlowStore(store_of(place))
+    comm = connected()
+    if comm.rank == 2:
+        new_group = dist.new_group
+        dist.new_group = lambda *args, **kwargs: time.sleep(1.0) or new_group(*args, **kwargs)
+    if ranks:
+        comm.new_group(("some", ranks))
+
+
+class _SlowStore(torch.distributed.Store):
+    """Takes its time to tell where another process is."""
+
+    def __init__(self, store):
+        super().__init__()
+        self._store = store
+
+    def set(self, key, value):
+        self._store.set(key, value)
+
+    def get(self, key):
+        time.sleep(0.5)
+        return self._store.get(key)
+
+    def wait(self, keys, *limit):
+        self._store.wait(keys, *limit)
+
+    def add(self, key, number):
+        return self._store.add(key, number)
+
+    def check(self, keys):
+        return self._store.check(keys)
+
+    def multi_get(self, keys):
+        return self._store.multi_get(keys)
+
+    def has_extended_api(self):
+        return False

@@ -129,6 +129,12 @@ def test_a_process_is_gone_when_others_connect_with_it(processes, count, lost, c
         assert re.search(rf"process {lost} \(process id \d+\) has ended", result["output"]), result
 
 
+@pytest.mark.parametrize("ranks", [[], [1, 2]])
+def test_nobody_leaves_before_all_are_connected(processes, ranks):
+    """The first process keeps what the others need to find each other."""
+    processes(3, "leaving", ranks=ranks)
+
+
 @pytest.mark.heavy
 def test_a_process_stands_still(processes):
     """It answers nobody, and nothing is closed: what a machine that loses its network looks like."""

@@ -130,6 +130,7 @@ def connect(place: Place, on_gpu: bool) -> Group:
                 timeout=timeout(),
             )
             _heard(begin)
+            _meet("init")
         elif not processes and (store := store_of_all()) is not None:
             _heard(lambda: _introduced(store, place.rank, place.size))
     except (RuntimeError, ValueError) as error:
@@ -205,11 +206,18 @@ def _heard(call: Callable[[], _T]) -> _T:
             # They may have done their part before.
             end = min(end, time.monotonic() + 2 * _PATIENCE)
         if time.monotonic() > end:
-            raise RuntimeError(that_ended(ended) if ended else f"no answer within {limit:g} s (collective_timeout)")
+            raise RuntimeError("no answer" + ("" if ended else f" within {limit:g} s (collective_timeout)"))
         thread.join(_SLICE.total_seconds())
     if errors:
         raise errors[0]
     return answers[0]
+
+
+def _meet(what: str) -> None:
+    """Let nobody go on, and maybe end, before all are connected: the first process takes the store with it."""
+    import torch.distributed as dist
+
+    finish(start_barrier(Group(range(dist.get_world_size()), dist.group.WORLD)), lambda: what)
 
 
 def new_group(ranks: Sequence[int]) -> Group:
@@ -223,6 +231,9 @@ def new_group(ranks: Sequence[int]) -> Group:
     limit = timeout()
     try:
         handle = _heard(lambda: dist.new_group(sorted(ranks), timeout=limit))
+        _meet("new_group")
+    except CommunicationError:
+        raise
     except RuntimeError as error:
         everyone = range(dist.get_world_size())
         raise CommunicationError(explanation(error, "new_group", everyone, limit.total_seconds())) from error
