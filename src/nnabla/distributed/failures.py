@@ -41,7 +41,7 @@ def explanation(error: RuntimeError, what: str, ranks: Sequence[int], limit: flo
 
     me = f"process {dist.get_rank()} of {dist.get_world_size()}"
     text = first_line(error)
-    is_cut = "closed" in text or "reset" in text
+    is_cut = any([word in text for word in ("closed", "reset", "Broken pipe")])
     store = _Store()
     keys = {rank: _FAILED + str(rank) for rank in ranks}
     store.note(_FAILED + str(dist.get_rank()), "yes")
