@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 import nnabla as nn
 import nnabla.functions as F
+from nnabla.engine import passes
 from nnabla.engine.program import JoinedCall, SumCall
 from nnabla.function import PythonFunction
 
@@ -107,3 +109,54 @@ def test_what_nothing_is_written_to_between_is_still_computed_at_once() -> None:
         total = total + h * h
     records = total.plan(forward={"clear_buffer": True}).programs[0].records
     assert [sum([type(record) is kind for record in records]) for kind in (SumCall, JoinedCall)] == [3, 1]
+
+
+def random_values(seed: int, options: dict[str, bool]) -> list[np.ndarray]:
+    """The result of a random graph of functions that write to others' inputs, after three runs, and all its leaves."""
+    r = random.Random(seed)
+    numbers = np.random.RandomState(seed)
+
+    def drawn(*shape: int) -> nn.Variable:
+        return nn.Variable.from_numpy_array(numbers.uniform(0.5, 1, shape).astype(np.float32))
+
+    means, variances, weight, bias = [drawn(1, 2), drawn(1, 2)], [drawn(1, 2), drawn(1, 2)], drawn(2, 2), drawn(2)
+    pool = [drawn(3, 2), drawn(3, 2)]
+
+    def made_of(pool: list[nn.Variable]) -> nn.Variable:
+        v, w, i = r.choice(pool[-5:]), r.choice(pool), r.randrange(2)
+        statistics = leaf(0, 0), leaf(1, 1), means[i], variances[i]
+        made: list[Callable[[], nn.Variable]] = [
+            lambda: F.batch_normalization(v, *statistics, axes=[1], decay_rate=0.5),
+            lambda: F.batch_normalization(v, *statistics, axes=[1], batch_stat=False),
+            lambda: v + w * means[i],
+            lambda: 2 * means[i] + v,
+            lambda: v + F.affine(means[i], weight, bias),
+            lambda: F.affine(v, weight, bias),
+            lambda: Overwriting()(v),
+            lambda: F.add_scalar(v, 0.5, inplace=True),
+            lambda: F.transpose(F.transpose(v, (1, 0)), (1, 0)),
+            lambda: F.concatenate(*[F.reshape(row, (1, 2)) for row in F.split(v, axis=0)], axis=0),
+            lambda: F.reshape(v, (3, 2), inplace=True),
+            lambda: v + F.reshape(F.assign(bias, bias * 0.5), (1, 2)),
+            lambda: v + v * w,
+            lambda: F.tanh(v),
+            lambda: v * w,
+        ]
+        return r.choice(made)()
+
+    for _ in range(r.randint(4, 14)):
+        pool.append(made_of(pool))
+    y = F.sum(F.add_n(*[F.tanh(v) for v in pool[-3:]])) if r.random() < 0.7 else pool[-1]
+    for _ in range(3):
+        y.forward(**options)
+    return [y.d.copy(), *[v.d.copy() for v in (*means, *variances, weight, bias)]]
+
+
+@pytest.mark.heavy
+def test_random_graphs() -> None:
+    for seed in range(1000):
+        options: dict[str, bool] = [{}, {"clear_no_need_grad": True}, {"clear_buffer": True}][seed % 3]
+        with passes.without(*passes.FUSIONS, *passes.PASSES):
+            expected = random_values(seed, options)
+        for value, right in zip(random_values(seed, options), expected, strict=True):
+            np.testing.assert_allclose(value, right, rtol=1e-4, atol=1e-4)
