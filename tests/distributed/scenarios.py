@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import itertools
 import os
@@ -562,6 +563,18 @@ def leaving(folder, ranks):
         dist.new_group = lambda *args, **kwargs: time.sleep(1.0) or new_group(*args, **kwargs)
     if ranks:
         comm.new_group(("some", ranks))
+
+
+def guest(folder):
+    """The program has connected its processes itself, and ends that itself."""
+    import torch.distributed as dist
+
+    dist.init_process_group("gloo")
+    atexit.register(dist.destroy_process_group)
+    comm = connected()
+    numbers = array(np.ones(2))
+    comm.all_reduce(numbers)
+    assert numbers.data.tolist() == [comm.size] * 2
 
 
 class _SlowStore(torch.distributed.Store):

@@ -135,6 +135,10 @@ def test_nobody_leaves_before_all_are_connected(processes, ranks):
     processes(3, "leaving", ranks=ranks)
 
 
+def test_who_has_connected_the_processes_ends_it(processes):
+    assert [result["output"] for result in processes(2, "guest")] == ["", ""]
+
+
 @pytest.mark.heavy
 def test_a_process_stands_still(processes):
     """It answers nobody, and nothing is closed: what a machine that loses its network looks like."""

@@ -33,6 +33,8 @@ _SLICE = timedelta(milliseconds=200)
 _under_way: dict[int, Work] = {}
 # All groups that somebody holds.
 _groups: WeakSet[Group] = WeakSet()
+# Whether it was not the program itself that has connected the processes.
+_is_ours = False
 # The thread that waits in `_heard`, or has.
 _waiting: list[threading.Thread] = []
 # Seconds after which a program ends although something is under way, or gives up after the time limit.
@@ -112,6 +114,7 @@ def connect(place: Place, on_gpu: bool) -> Group:
     Raises:
         ExtensionError: that is not possible, for example because nobody answers.
     """
+    global _is_ours
     import torch.distributed as dist
 
     if dist.is_initialized() and dist.get_world_size() != place.size:
@@ -120,6 +123,7 @@ def connect(place: Place, on_gpu: bool) -> Group:
         )
     try:
         if not dist.is_initialized():
+            _is_ours = True
             store = _heard(lambda: _introduced(_store(place), place.rank, place.size))
             begin = partial(
                 dist.init_process_group,
@@ -260,7 +264,7 @@ def disconnect() -> None:
     _under_way.clear()
     for group in _groups:
         group.handle = None
-    if dist.is_initialized():
+    if _is_ours and dist.is_initialized():
         dist.destroy_process_group()
 
 
