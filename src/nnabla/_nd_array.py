@@ -14,7 +14,7 @@ from ._private_torch import version_of
 from ._transfers import copy_into, moved
 from ._write_counts import count_writes
 from .context import Context, current
-from .dtypes import NUMPY_FROM_TORCH, torch_dtype, whole_numbers
+from .dtypes import NUMPY_FROM_TORCH, TORCH_FROM_NUMPY, torch_dtype, whole_numbers
 from .errors import ArgumentError, GraphError, ShapeError
 from .logger import logger
 
@@ -69,6 +69,8 @@ def integer(value: Any) -> int:
 
 def integers(values: Any) -> tuple[int, ...]:
     """One number or several, as `integer` has them."""
+    if type(values) is int:
+        return (values,)
     if type(values) is not tuple and type(values) is not list and not isinstance(values, Iterable):
         values = (values,)
     return tuple([v if type(v) is int else integer(v) for v in values])
@@ -368,6 +370,12 @@ class NdArray:
                 if view.dtype is value.dtype and view.shape == value.shape:
                     view[...] = value
                     return
+            dtype = TORCH_FROM_NUMPY.get(value.dtype)
+            if self._tensor is None and dtype is not None and value.shape == self._shape:
+                memory = torch.empty(self._shape, dtype=dtype)
+                self._numpy(memory)[...] = value
+                self._set(memory)
+                return
         elif isinstance(value, (int, float, np.integer, np.floating, np.bool_)):
             if isinstance(value, (float, np.floating)) or abs(int(value)) <= _LARGEST_EXACT_FILL:
                 self.fill(value.item() if isinstance(value, np.generic) else value)

@@ -7,6 +7,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ContextDecorator
+from functools import lru_cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -79,13 +80,18 @@ class _ParameterModule(ModuleType):
 sys.modules[__name__].__class__ = _ParameterModule
 
 
-def _names(path: str, function: str) -> list[str]:
+@lru_cache(1024)
+def _split(path: str) -> tuple[str, ...]:
+    return tuple([name for name in path.split("/") if name])
+
+
+def _names(path: str, function: str) -> tuple[str, ...]:
     if not isinstance(path, str):
         raise TypeError(f"{function}: the name must be a string, not {type(path).__name__}")
-    return [name for name in path.split("/") if name]
+    return _split(path)
 
 
-def _enter(scope: Scope, names: list[str], function: str) -> Scope:
+def _enter(scope: Scope, names: Sequence[str], function: str) -> Scope:
     """The scope at `names` below `scope`, created where missing."""
     for name in names:
         inner = scope.get(name)

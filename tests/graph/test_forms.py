@@ -208,9 +208,9 @@ def chain(x: nn.Variable, *functions) -> list[nn.Variable]:
 
 
 def test_the_same_calls_have_the_same_form():
-    (one, shared), (other, _) = [form(chain(leaf(2, 3, seed=s), F.sin, F.exp, F.sum)[-1]) for s in range(2)]
+    one, other = [form(chain(leaf(2, 3, seed=s), F.sin, F.exp, F.sum)[-1]) for s in range(2)]
     assert one == other and hash(one) == hash(other)
-    assert shared
+    assert one.shared
 
 
 def flagged(**flags: bool) -> nn.Variable:
@@ -288,16 +288,16 @@ FORMS = {
 
 def test_whatever_a_plan_depends_on_makes_another_form():
     with nn.context_scope(nn.Context(["cpu:double"], "CpuCachedArray", "0")):
-        forms = {"double": form(flagged())[0]}
-    forms |= {name: form(make())[0] for name, make in FORMS.items()}
+        forms = {"double": form(flagged())}
+    forms |= {name: form(make()) for name, make in FORMS.items()}
     names = list(forms)
     same = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :] if forms[a] == forms[b]]
     assert same == []
 
 
 def test_who_else_reads_matters_to_forward_only():
-    alone = form(chain(leaf(2, 3), F.sin, F.sum)[-1], readers=False)[0]
-    assert form(read_elsewhere(), readers=False)[0] == alone
+    alone = form(chain(leaf(2, 3), F.sin, F.sum)[-1], readers=False)
+    assert form(read_elsewhere(), readers=False) == alone
 
 
 # The way of these gradients is cut somewhere, so that differences do not tell what they are.
@@ -378,6 +378,68 @@ def test_an_output_of_another_shape_spoils_no_other_graph():
     np.testing.assert_array_equal(a.g, np.full((1, 3), 2.0))
 
 
+# ---- backward after forward ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def looks(monkeypatch) -> list[int]:
+    """Lengths of the graphs that were looked at since the test began."""
+    lengths: list[int] = []
+
+    def look(order, *args, **kwargs):
+        lengths.append(len(order))
+        return fingerprint_of(order, *args, **kwargs)
+
+    monkeypatch.setattr(plan_cache, "fingerprint_of", look)
+    return lengths
+
+
+def steps_of(h0: nn.Variable) -> list[nn.Variable]:
+    return chain(h0, F.sin, F.exp, F.tanh, F.sum)
+
+
+def test_backward_does_not_look_again_at_what_forward_saw(looks: list[int]):
+    for _ in range(3):
+        x = leaf(2, 3)
+        *_, y = steps_of(x)
+        y.forward()
+        y.backward()
+    # The first backward had no plan yet.
+    assert looks == [4] * 4
+    h = F.sin(x)
+    z = F.sum(F.exp(h))
+    z.forward()
+    h.persistent = True
+    z.backward()
+    assert looks[4:] == [3, 3]
+
+
+def test_an_array_that_is_given_away_between_forward_and_backward_is_kept():
+    values = []
+    for gives in (False, True):
+        h0 = leaf(2, 3)
+        kept = nn.Variable((2, 3))
+        _, second, *_, y = steps_of(h0)
+        y.forward(clear_no_need_grad=True)
+        values.append(second.d.copy())
+        if gives:
+            kept.data = second.data
+        y.backward(clear_buffer=True)
+    np.testing.assert_array_equal(kept.d, values[0])
+
+
+def test_shapes_that_follow_from_values_may_differ_from_graph_to_graph():
+    for seed in range(4):
+        x, mask = leaf(6, 2, seed=seed), nn.Variable((6,))
+        mask.d = np.random.RandomState(seed).randint(0, 2, 6)
+        y = F.sum(F.bool_gather(F.sin(x), mask) ** 2)
+        y.forward()
+        x.grad.zero()
+        y.backward()
+        expected = 2 * np.sin(x.d) * np.cos(x.d) * mask.d[:, None]
+        np.testing.assert_allclose(x.g, expected, rtol=1e-5, atol=1e-6)
+
+
 # ---- graphs that no other is like --------------------------------------------------------------------------------
 
 
@@ -385,7 +447,7 @@ def test_an_operator_without_prototype_is_compiled_for_its_graph_alone(compiled:
     x = leaf(2, 3)
     for _ in range(2):
         y = F.sum(F.mul_scalar(x, 0.0) + x)  # 0.0 equals -0.0, so such calls are not remembered.
-        assert not form(y)[1]
+        assert not form(y).shared
         y.forward()
         y.forward()
         y.persistent = True

@@ -7,7 +7,7 @@ once.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._array_view import shown_by
 from .._nd_array import NdArray
@@ -22,10 +22,24 @@ _LEAF = {None: "leaf", True: "trained leaf", False: "fixed leaf"}
 _MADE = {True: "differentiated", False: "made"}
 
 
-def fingerprint_of(order: Sequence[Function], roots: Sequence[Variable], readers: bool) -> tuple[Hashable, bool]:
-    """The form of the graph of `roots`, and whether other graphs may have it.
+class Fingerprint(NamedTuple):
+    """The form of a graph.
 
-    They may not where an operator has no prototype: it is then the function itself that the form holds.
+    Attributes:
+        form: all of it but for the next.
+        readers: who else reads the variables of the graph; nothing unless asked for.
+        shared: whether other graphs may have this form.
+    """
+
+    form: tuple[Hashable, ...]
+    readers: tuple[Hashable, ...]
+    shared: bool
+
+
+def fingerprint_of(order: Sequence[Function], roots: Sequence[Variable], readers: bool) -> Fingerprint:
+    """The form of the graph of `roots`.
+
+    Other graphs may not have it where an operator has no prototype: it is then the function itself that the form holds.
 
     Args:
         order: all functions that lead to the roots.
@@ -94,10 +108,8 @@ def fingerprint_of(order: Sequence[Function], roots: Sequence[Variable], readers
     form += [array._shape for array in arrays]
     if odd or len({*map(id, arrays)}) < len(arrays):
         add(_connected(arrays))
-    if readers:
-        form += links
-        form += [_is_read_elsewhere(v, reads[id(v)], order) for v in held]
-    return tuple(form), shared
+    others = (*links, *[_is_read_elsewhere(v, reads[id(v)], order) for v in held]) if readers else ()
+    return Fingerprint(tuple(form), others, shared)
 
 
 def _connected(arrays: Sequence[NdArray]) -> Hashable:

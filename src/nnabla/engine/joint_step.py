@@ -134,7 +134,7 @@ class JointStep:
         order = topological((self._root,))
         setup_again(order)
         inherit_need_grad(order)
-        key, _ = fingerprint_of(order, (self._root,), readers=True)
+        key = fingerprint_of(order, (self._root,), readers=True)
         form = self._forms.get(key)
         if form is None:
             form = self._forms[key] = self._compiled(order)

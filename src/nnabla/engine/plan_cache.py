@@ -12,6 +12,7 @@ from ..errors import GraphError
 from ..graph.epoch import epoch
 from ..graph.function import Function
 from ..graph.hooks import function_freed_hooks
+from ..graph.operator import Shape
 from ..graph.order import topological
 from ..graph.variable import Variable
 from .compiling import is_compiled
@@ -26,6 +27,9 @@ _KEPT_STEPS = 1 << 16
 # How many plans a variable keeps for itself. They hold on to functions, so there are few: enough for scripts that
 # toggle flags back and forth, as GANs do.
 _KEPT_PLANS = 8
+
+# Where a variable keeps the survey of its graph, among its plans.
+_SURVEY = "survey"
 
 
 class PlanStore:
@@ -67,6 +71,37 @@ _plans_of_all = PlanStore(_KEPT_STEPS)
 in_forked_child(_plans_of_all.renew_lock)
 
 
+class Survey:
+    """A graph as forward has found it, for a backward that follows in the same epoch.
+
+    What users dropped in the meantime makes no difference to a plan that is there. It does to one that is compiled, so
+    that needs another look.
+
+    Args:
+        order: all functions that lead to the root.
+        form: of the graph, with no regard to who else reads it.
+        shared: whether other graphs may have that form.
+    """
+
+    __slots__ = ("_epoch", "_seen", "form", "order", "shared")
+
+    def __init__(self, order: Sequence[Function], form: Hashable, shared: bool) -> None:
+        self.order = order
+        self.form = form
+        self.shared = shared
+        self._epoch = epoch.value
+        self._seen = self._look()
+
+    def holds(self) -> bool:
+        """Whether the graph is as it was."""
+        return self._epoch == epoch.value and self._seen == self._look()
+
+    def _look(self) -> list[tuple[Shape, bool]]:
+        """What may change without a new epoch: shapes may follow from values, arrays be given to other variables."""
+        arrays = [buffers.data for function in self.order for buffers in function._outputs]
+        return [(array._shape, array._adopted) for array in arrays]
+
+
 class PlanCache:
     """The plan of one variable for one set of options, and those of forms that no other graph has."""
 
@@ -91,20 +126,36 @@ class PlanCache:
             options: "forward" or "backward", and all else that the plan depends on.
             compile: makes a plan.
         """
+        more = options, bool(function_freed_hooks), left_out(), is_compiled(roots)
+        own: dict[Any, Any] = roots[0]._plans or {}
+        survey = None if options[0] == "forward" else own.get(_SURVEY)
+        if survey is not None and survey.holds():
+            plan = self._plans_for(survey.shared).get((survey.form, (), *more))
+            if plan is not None:
+                return self._bind(plan, survey.order)
         order = topological(roots)
         if self.bound is not None or any([function._epoch != epoch.value for function in order]):
             setup_again(order)
             inherit_need_grad(order)
-        form, shared = fingerprint_of(order, roots, readers=options[0] == "forward")
-        key = form, options, bool(function_freed_hooks), left_out(), is_compiled(roots)
-        plans = _plans_of_all
-        if not shared:
-            plans = self._own = self._own or PlanStore(_KEPT_PLANS)
+        form, readers, shared = fingerprint_of(order, roots, readers=options[0] == "forward")
+        if len(roots) == 1:
+            own[_SURVEY] = Survey(order, form, shared)
+        key = form, readers, *more
+        plans = self._plans_for(shared)
         plan = plans.get(key)
         if plan is None:
             with collector_resting():
                 plan = compile(order)
             plans.keep(key, plan, len(order) + len(plan.steps) if shared else 1)
+        return self._bind(plan, order)
+
+    def _plans_for(self, shared: bool) -> PlanStore:
+        if shared:
+            return _plans_of_all
+        self._own = self._own or PlanStore(_KEPT_PLANS)
+        return self._own
+
+    def _bind(self, plan: Plan, order: Sequence[Function]) -> Any:
         self.bound = plan.bind(order)
         self.epoch = epoch.value
         return self.bound

@@ -121,14 +121,14 @@ class Variable:
 
         def __new__(cls, *args, **kwargs):
             variable = object.__new__(cls)
-            if cls.__new__ is Variable.__new__ and cls.__init__ is not Variable.__init__:
+            if cls is not Variable and cls.__new__ is Variable.__new__ and cls.__init__ is not Variable.__init__:
                 variable._begin()
             else:
                 variable._begin(*args, **kwargs)
             return variable
 
         def __init__(self, *args, **kwargs):
-            if (args or kwargs) and type(self).__init__ is not Variable.__init__:
+            if type(self) is not Variable and (args or kwargs) and type(self).__init__ is not Variable.__init__:
                 self._begin(*args, **kwargs)
 
     def _begin(self, shape: Iterable[int] = (), need_grad: bool | None = None, info: Any = None) -> None:
@@ -160,8 +160,10 @@ class Variable:
     def from_numpy_array(data: Any, grad: Any = None, need_grad: bool | None = None) -> Variable:
         """A new variable with a copy of `data` (and of `grad`, of the same shape, if given)."""
         values = np.asarray(data)
-        variable = Variable(values.shape, need_grad)
-        variable.data.data = values
+        array = NdArray._new(values.shape)
+        array.data = values
+        variable = Variable._on(Buffers(array))
+        variable._need_grad = need_grad if need_grad is None else bool(need_grad)
         if grad is not None:
             if np.shape(grad) != values.shape:
                 raise ShapeError(

@@ -69,7 +69,7 @@ def affine_weight(
         outmaps = integers(n_outmaps)
     except (TypeError, ValueError, OverflowError):
         raise TypeError(f"{function}: n_outmaps must be an integer or several, not {n_outmaps!r}") from None
-    if not outmaps or any(n < 1 for n in outmaps):
+    if not outmaps or min(outmaps) < 1:
         raise ArgumentError(f"{function}: n_outmaps must be at least 1, not {n_outmaps}")
     features = inp.size_from_axis(base_axis if base_axis >= 0 else base_axis + inp.ndim)
     return (features, *outmaps), glorot(init, features, math.prod(outmaps), rng=rng)
