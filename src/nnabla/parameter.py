@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ContextDecorator
 from functools import lru_cache
 from types import ModuleType
@@ -409,7 +409,13 @@ def clear_parameters() -> None:
     current_scope.clear()
 
 
-def save_parameters(path: Any, params: OrderedDict[str, Variable] | None = None, extension: str | None = None) -> None:
+def save_parameters(
+    path: Any,
+    params: OrderedDict[str, Variable] | None = None,
+    extension: str | None = None,
+    *,
+    names: Mapping[str, str] | None = None,
+) -> None:
     """Save parameters to a file.
 
     A file at `path` is written beside the target and then renamed: at any moment there is the old one or the new one.
@@ -429,9 +435,12 @@ def save_parameters(path: Any, params: OrderedDict[str, Variable] | None = None,
         path: of the file, or a binary file object; a list of them is written one after the other.
         params: what to save by name; default all parameters of the current scope.
         extension: format, where `path` is a file object.
+        names: names in the file by those in `params`, such as the names that another framework has for them; others
+            keep theirs.
 
     Raises:
-        ArgumentError: the format is not known, or cannot hold these parameters.
+        ArgumentError: the format is not known, or cannot hold these parameters; `names` has one that is not there, or
+            gives two parameters the same name.
         FileNotFoundError: the directory does not exist.
         TypeError: `params` holds something else than variables by name.
 
@@ -446,7 +455,7 @@ def save_parameters(path: Any, params: OrderedDict[str, Variable] | None = None,
     """
     from .parameter_files import save
 
-    save(path, get_parameters(grad_only=False) if params is None else params, extension)
+    save(path, get_parameters(grad_only=False) if params is None else params, extension, names)
     for hook in parameters_saved_hooks:
         hook(path)
 
@@ -455,7 +464,14 @@ def save_parameters(path: Any, params: OrderedDict[str, Variable] | None = None,
 parameters_saved_hooks: list[Callable[[Any], None]] = []
 
 
-def load_parameters(path: Any, proto: Any = None, needs_proto: bool = False, extension: str = ".nntxt") -> Any:
+def load_parameters(
+    path: Any,
+    proto: Any = None,
+    needs_proto: bool = False,
+    extension: str = ".nntxt",
+    *,
+    names: Mapping[str, str] | None = None,
+) -> Any:
     """Load parameters from a file into the current scope.
 
     Parameters that exist keep their identity and must have the shape in the file; others are created. Their order in
@@ -474,26 +490,33 @@ def load_parameters(path: Any, proto: Any = None, needs_proto: bool = False, ext
         proto: a message `NNablaProtoBuf`, to which the model in the file is added.
         needs_proto: also add parameters that do not stand in the file as messages (``.h5``, ``.safetensors``).
         extension: format, where `path` is a file object.
+        names: names in the file by those in the current scope, as `save_parameters` takes them; others keep theirs.
 
     Returns:
-        `proto`, or a new message.
+        `proto`, or a new message; it has the names in the file.
 
     Raises:
-        ArgumentError: there is no extension, or a parameter in the file has the name of a scope.
+        ArgumentError: there is no extension, or a parameter in the file has the name of a scope; `names` has one that
+            the file lacks, or gives two parameters the same name.
         FileNotFoundError, IsADirectoryError: there is no such file.
         FormatError: the file is damaged or not of that format.
         ShapeError: a parameter exists with another shape. After any of these errors, no parameter has changed.
     """
     from .files import parameter_messages
-    from .parameter_files import load
+    from .parameter_files import load, renamed
 
     found = load(path, extension)
     loaded = found.parameters
+    if names is not None:
+        here = {there: name for name, there in names.items()}
+        if len(here) < len(names):
+            raise ArgumentError("load_parameters: names gives two parameters the same name in the file")
+        loaded = renamed(loaded, here, "load_parameters")
     registered = names_below(current_scope)
     register_stored(loaded, "load_parameters")
     if registered and loaded:
         report_names(registered, {name for name, _, _ in loaded}, path)
-    return parameter_messages.merged(proto, found.model, loaded if needs_proto else found.messages)
+    return parameter_messages.merged(proto, found.model, found.parameters if needs_proto else found.messages)
 
 
 def set_parameter_from_proto(proto: Any) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from .errors import ArgumentError, FormatError
+from .errors import ArgumentError, FormatError, shown
 from .files import hdf5, parameter_messages, safetensors_files
 from .files.atomic import replacing
 from .files.model_files import LOADERS, Contents, extension_of, format_of, merged
@@ -42,11 +43,42 @@ def stored_parameters(params: Mapping[str, Variable]) -> list[StoredParameter]:
     return [StoredParameter(name, values_of(param), bool(param.need_grad)) for name, param in params.items()]
 
 
-def save(path: Any, params: Mapping[str, Variable], extension: str | None = None) -> None:
+def renamed(params: Sequence[StoredParameter], names: Mapping[str, str], function: str) -> list[StoredParameter]:
+    """`params` with other names; those that `names` lacks keep theirs.
+
+    Args:
+        params: the parameters.
+        names: new names by the present ones.
+        function: that errors shall name.
+
+    Raises:
+        ArgumentError: a name is not there, two parameters would have the same one, or one would be that of a scope.
+    """
+    present = {entry.name for entry in params}
+    for name in names:
+        if name not in present:
+            raise ArgumentError(f"{function}: names has {shown(name)!r}, and there is no parameter of that name")
+    new = [names.get(entry.name, entry.name) for entry in params]
+    try:
+        found = checked_names(new)
+    except ArgumentError as error:
+        raise ArgumentError(f"{function}: names: {error}") from None
+    for name, count in Counter(found).items():
+        if count > 1:
+            raise ArgumentError(f"{function}: names gives {count} parameters the name {shown(name)!r}")
+    return [entry._replace(name=name) for entry, name in zip(params, found, strict=True)]
+
+
+def save(
+    path: Any,
+    params: Mapping[str, Variable],
+    extension: str | None = None,
+    names: Mapping[str, str] | None = None,
+) -> None:
     """Save `params` in the format that the extension names; see `nnabla.save_parameters`."""
     if isinstance(path, (list, tuple)):
         for one in path:
-            save(one, params, extension)
+            save(one, params, extension, names)
         return
     extension = format_of(path, extension, SAVERS, "save_parameters")
     for name, param in params.items():
@@ -59,6 +91,8 @@ def save(path: Any, params: Mapping[str, Variable], extension: str | None = None
     except ArgumentError as error:
         raise ArgumentError(f"save_parameters: {error}") from None
     stored = stored_parameters(params)
+    if names is not None:
+        stored = renamed(stored, names, "save_parameters")
     if isinstance(path, (str, os.PathLike)):
         with replacing(path) as temporary:
             SAVERS[extension](temporary, stored)

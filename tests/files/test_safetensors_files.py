@@ -11,7 +11,7 @@ import safetensors.torch
 import torch
 
 import nnabla as nn
-from nnabla.errors import FormatError
+from nnabla.errors import ArgumentError, FormatError
 
 
 def load(data: bytes):
@@ -87,6 +87,55 @@ def test_other_frameworks_read_what_is_written_here(tmp_path):
         ("a", False, "float16"),
         ("c", False, "int64"),
     ]
+
+
+NAMES = {"fc/affine/b": "fc.bias", "conv/W": "features.0.weight"}
+
+
+def test_names_of_another_framework(tmp_path):
+    """One map for both ways: what PyTorch saves is read, and it reads what is written here."""
+    theirs = {name: torch.randn(3, 2) for name in (*NAMES.values(), "other")}
+    safetensors.torch.save_file(theirs, tmp_path / "theirs.safetensors")
+    nn.load_parameters(tmp_path / "theirs.safetensors", names=NAMES)
+    found = nn.get_parameters(grad_only=False)
+    assert set(found) == {*NAMES, "other"}
+    for name, param in found.items():
+        np.testing.assert_array_equal(param.d, theirs[NAMES.get(name, name)].numpy())
+    nn.save_parameters(tmp_path / "ours.safetensors", names=NAMES)
+    written = safetensors.torch.load_file(tmp_path / "ours.safetensors")
+    assert written.keys() == theirs.keys()
+    assert all(torch.equal(written[name], theirs[name]) for name in theirs)
+
+
+@pytest.mark.parametrize("extension", [".h5", ".protobuf"])
+def test_names_in_other_formats(tmp_path, extension):
+    params = {"a/w": nn.Variable.from_numpy_array(np.float32([1, 2])), "b": nn.Variable.from_numpy_array([3.0])}
+    nn.save_parameters(tmp_path / f"p{extension}", params, names={"a/w": "b", "b": "a"})
+    nn.load_parameters(tmp_path / f"p{extension}", names={"c": "b"})
+    assert {name: p.d.tolist() for name, p in nn.get_parameters(grad_only=False).items()} == {"c": [1, 2], "a": [3]}
+
+
+def test_names_that_do_not_fit(tmp_path):
+    path = tmp_path / "p.safetensors"
+    params = {name: nn.Variable.from_numpy_array([1.0]) for name in "ab"}
+    for names, message in (
+        ({"c": "d"}, "names has 'c', and there is no parameter of that name"),
+        ({"a": "b"}, "names gives 2 parameters the name 'b'"),
+        ({"a": "b/y"}, "names: 'b' is the name of a parameter and of a scope"),
+    ):
+        with pytest.raises(ArgumentError, match=f"save_parameters: {message}"):
+            nn.save_parameters(path, params, names=names)
+        assert not path.exists()
+    nn.save_parameters(path, params)
+    for names, message in (
+        ({"c": "d"}, "names has 'd', and there is no parameter of that name"),
+        ({"b": "a"}, "names gives 2 parameters the name 'b'"),
+        ({"c": "a", "d": "a"}, "names gives two parameters the same name in the file"),
+        ({"b/y": "a"}, "names: 'b' is the name of a parameter and of a scope"),
+    ):
+        with pytest.raises(ArgumentError, match=f"load_parameters: {message}"):
+            nn.load_parameters(path, names=names)
+        assert not nn.get_parameters(grad_only=False)
 
 
 def test_bfloat16_is_saved_as_float32(tmp_path):

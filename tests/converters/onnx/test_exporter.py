@@ -180,7 +180,7 @@ def test_the_same_variable_read_twice_and_passed_on():
     np.testing.assert_allclose(run(to_onnx(network(x, y)), x.d.astype(np.float32)), y.d)
 
 
-@pytest.mark.parametrize("opset", [17, 20])
+@pytest.mark.parametrize("opset", [9, 16, 17, 20])
 @pytest.mark.parametrize("normalized", [False, True])
 @pytest.mark.parametrize("name", ["fft", "ifft"])
 def test_fourier_transforms(name, normalized, opset):
@@ -189,8 +189,30 @@ def test_fourier_transforms(name, normalized, opset):
     y = getattr(F, name)(x, 2, normalized)
     y.forward()
     np.testing.assert_allclose(run(to_onnx(network(x, y), opset), x.d), y.d, rtol=1e-4, atol=1e-5)
-    with pytest.raises(FormatError, match="from opset 17 on"):
-        to_onnx(network(x, y), 16)
+    x = nn.Variable((2, 1025, 2))
+    with pytest.raises(FormatError, match="from opset 17 on, and axes of at most 1024 elements before"):
+        to_onnx(network(x, F.fft(x, 1)), 16)
+
+
+@pytest.mark.parametrize("mode", ["linear", "nearest"])
+@pytest.mark.parametrize("opset", [11, 21])
+def test_places_of_images_with_an_open_batch_and_channels_last(mode, opset):
+    rng = np.random.RandomState(0)
+    image = rng.standard_normal((3, 2, 5, 4)).astype(np.float32)
+    places = rng.uniform(-1.4, 1.4, (3, 2, 3, 2)).astype(np.float32)
+
+    def warped(batch):
+        x, grid = nn.Variable((batch, 2, 5, 4)), nn.Variable((batch, 2, 3, 2))
+        h = F.transpose(PF.convolution(x, 2, (1, 1)), (0, 2, 3, 1))
+        return x, grid, F.warp_by_grid(h, grid, mode, "reflect", channel_last=True)
+
+    x, grid, y = warped(2)
+    names = {"x0": x, "x1": grid, "y": y}
+    model = to_onnx(create_graph_from_variable("net", y, names=names)["net"], opset, batch_size=-1)
+    x, grid, y = warped(3)
+    x.d, grid.d = image, places
+    y.forward()
+    np.testing.assert_allclose(computed(model, [image, places], ["y"])[0], y.d, rtol=1e-4, atol=1e-5)
 
 
 def test_random_numbers():

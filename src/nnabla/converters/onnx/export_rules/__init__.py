@@ -15,6 +15,7 @@ from . import (  # noqa: F401  (enter their rules)
     recurrent,
     reductions,
     resizing,
+    sampling,
     signals,
     stochastic,
 )

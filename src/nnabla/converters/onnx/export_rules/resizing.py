@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import numpy as np
-import torch
 
 from ...obstacles import Unsupported
 from ..graph_writer import GraphWriter
@@ -77,27 +76,6 @@ def _resize_11(g: GraphWriter, y: str, size: str, how: dict[str, Any]) -> str:
     return str(g("Resize", y, g.constant([]), g.constant([]), size, **how))
 
 
-@export("WarpByGrid")
-def warp_by_grid(g: GraphWriter, f: Call, x: str, grid: str) -> str:
-    if f.channel_last:
-        raise Unsupported("channel_last is not written")
-    mode = f.mode if f.mode == "nearest" else "linear" if g.opset >= 20 else "bilinear"
-    border = {"zero": "zeros", "repeat": "border", "reflect": "reflection"}[f.padding_mode]
-    return str(g("GridSample", x, grid, mode=mode, padding_mode=border, align_corners=int(f.align_corners)))
-
-
-@export("WarpByFlow")
-def warp_by_flow(g: GraphWriter, f: Call, x: str, flow: str) -> str:
-    height, width = f._size
-    if height < 0 or width < 0:
-        raise Unsupported("with an open batch size, height and width must be known")
-    pixels = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1)
-    moved = g("Add", g.transpose(flow, [0, 2, 3, 1]), g.constant(pixels))
-    grid = g.add(g("Div", moved, g.constant([f._width, f._height])), -1.0)
-    mode = "linear" if g.opset >= 20 else "bilinear"
-    return str(g("GridSample", x, grid, mode=mode, padding_mode="border", align_corners=1))
-
-
 @export("ONNXResize")
 def onnx_resize(g: GraphWriter, f: Call, x: str) -> str:
     if g.opset < 11:
@@ -116,14 +94,6 @@ def onnx_resize(g: GraphWriter, f: Call, x: str) -> str:
         "extrapolation_value": f.extrapolation_value,
     }
     return str(g("Resize", x, roi, scales, sizes, **{k: v for k, v in how.items() if v is not None}))
-
-
-@export("AffineGrid")
-def affine_grid(g: GraphWriter, f: Call, theta: str) -> str:
-    # The points are known; only the maps are not.
-    points = f._points(torch.empty(0)).numpy()
-    turned = g.transpose(theta, [0, 2, 1])
-    return g.reshape(g("MatMul", g.constant(points), turned), f.shape_out)
 
 
 @export("RoiAlign")

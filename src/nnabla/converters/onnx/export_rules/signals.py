@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -9,16 +11,19 @@ from ...obstacles import Unsupported
 from ..graph_writer import GraphWriter
 from .registry import Call, export
 
+_LONGEST = 1024
+"""Length of an axis whose Fourier transform is written as a matrix, which has four times its square of numbers."""
+
 
 @export("FFT", "IFFT")
 def fourier(g: GraphWriter, f: Call, x: str) -> str:
-    if g.opset < 17:
-        raise Unsupported("Fourier transforms are there from opset 17 on")
     inverse = int(f.declaration.type_name == "IFFT")
     shape, rank, count = g.shape(x), g.rank(x), 1
     for axis in range(rank - 1 - f.signal_ndim, rank - 1):
         count *= shape[axis]
-        if g.opset >= 20:
+        if g.opset < 17:
+            x = _by_matrix(g, x, shape, axis, inverse)
+        elif g.opset >= 20:
             x = g("DFT", x, None, g.constant(axis, np.int64), inverse=inverse)
         else:
             x = g("DFT", x, axis=axis, inverse=inverse)
@@ -27,6 +32,21 @@ def fourier(g: GraphWriter, f: Call, x: str) -> str:
     if count < 0:
         raise Unsupported("with an open batch size, the batch is not transformed")
     return g.mul(x, count**0.5 if inverse else count**-0.5)
+
+
+def _by_matrix(g: GraphWriter, x: str, shape: Sequence[int], axis: int, inverse: int) -> str:
+    """A transform along an axis, as a product with a matrix; the operator for it is there from opset 17 on."""
+    length, rank = shape[axis], len(shape)
+    if not 1 <= length <= _LONGEST:
+        raise Unsupported(f"the operator DFT is there from opset 17 on, and axes of at most {_LONGEST} elements before")
+    angles = 2 * np.pi * (np.outer(np.arange(length), np.arange(length)) % length) / length
+    turned = np.array([[0, 1], [-1, 0]]) * (1 if inverse else -1)
+    # Rows are real and imaginary parts of the signal, columns those of its transform.
+    matrix = np.kron(np.cos(angles), np.eye(2)) + np.kron(np.sin(angles), turned)
+    order = [*(i for i in range(rank - 1) if i != axis), axis, rank - 1]
+    parts = g.reshape(g.transpose(x, order), [*(shape[i] for i in order[:-2]), 2 * length])
+    product = g("MatMul", parts, g.constant(matrix / length if inverse else matrix))
+    return g.transpose(g.reshape(product, [shape[i] for i in order]), [order.index(i) for i in range(rank)])
 
 
 @export("STFT")
