@@ -24,6 +24,8 @@ EXCEPTIONS = {
     r"normalization_more-mean_subtraction-[0-3]": "the running mean, which it subtracts, changes in each run",
     r"edges-pow_scalar-6-": "the root of -inf is NaN in NNabla, inf elsewhere",
     r"arrays_more-sort-9$": "NaN is not ordered",
+    r"edges-pow_scalar-(9|11)-": "of a product that is infinite, LiteRT makes the largest number on some processors",
+    r"math-(exp|log|sinh|cosh)-5$": "of NaN and infinity, LiteRT makes numbers on some processors",
 }
 
 # Reasons for which a case may not be written.
@@ -40,7 +42,7 @@ Computed = Callable[[Any, Sequence[np.ndarray], Sequence[str]], Sequence[np.ndar
 
 
 def excepted(case) -> bool:
-    """Whether a case is not compared."""
+    """Whether a case may differ or be refused."""
     return any(re.match(pattern, str(case)) for pattern in EXCEPTIONS)
 
 
@@ -62,8 +64,11 @@ def written_network(case, parameters):
 
 def outcome(case: Case, parameters: bool, computed: Computed) -> str:
     """What comes of a case, written and computed elsewhere: one of the above, or in what it is wrong."""
-    if excepted(case):
-        return EXCUSED
+    found = _outcome(case, parameters, computed)
+    return EXCUSED if found not in (EQUAL, REFUSED) and excepted(case) else found
+
+
+def _outcome(case: Case, parameters: bool, computed: Computed) -> str:
     found = written_network(case, parameters)
     if found is None:
         return REFUSED

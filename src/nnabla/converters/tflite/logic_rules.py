@@ -127,7 +127,9 @@ def sinc(g: FlatGraph, f: Any, shapes: list[Shape], x: int) -> int:
 
 @own("ATan2")
 def atan2(g: FlatGraph, f: Any, shapes: list[Shape], y: int, x: int) -> int:
-    return g.op("ATAN2", [y, x], shapes[0], "ATan2Options")
+    # The operator takes two arrays of one shape only; a product keeps the sign of a zero.
+    wide = [v if g.shape(v) == shapes[0] else g.both("MUL", v, g.constant(np.ones(shapes[0]))) for v in (y, x)]
+    return g.op("ATAN2", wide, shapes[0], "ATan2Options")
 
 
 @own("GELU")
