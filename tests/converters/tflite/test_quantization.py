@@ -320,7 +320,7 @@ def learned_digits():
 
 
 def right_digits() -> tuple[float, float, float]:
-    """The share of digits that are right with floats, and with integers, and the size of the latter's file by the other."""
+    """The share of digits that are right with floats, and with integers, whose file is how many times as large."""
     network, held, targets, others, right = learned_digits()
     model = to_tflite(network, dataset=others)
     found = float((computed(model, [held])[0].argmax(1) == targets).mean())
