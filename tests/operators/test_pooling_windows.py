@@ -1,4 +1,4 @@
-"""Average pooling where windows hold nothing but padding: NNabla 1.39 divides by zero there."""
+"""Windows of poolings: averages of nothing but padding, where NNabla 1.39 divides by zero, and maxima of many."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
 
 import nnabla as nn
 import nnabla.functions as F
@@ -82,3 +83,25 @@ def test_volumes_smaller_than_a_window_are_pooled_with_their_padding(function: C
         factor = 24 if function is F.average_pooling else 1
         np.testing.assert_allclose(y.d[0, 0] * factor, sums, rtol=1e-6)
         np.testing.assert_allclose(x.g * factor, np.full(x.shape, 4), rtol=1e-6)
+
+
+def test_places_of_many_maxima_take_half_of_the_memory() -> None:
+    """The same values and gradients as image by image, where there are too few for that."""
+    rng = np.random.RandomState(0)
+    x = nn.Variable.from_numpy_array(rng.standard_normal((5, 1, 512, 512)).astype(np.float32), need_grad=True)
+    y = F.max_pooling(x, (2, 2))
+    y.forward()
+    assert y.parent._operator.kept.dtype is torch.int32
+    dy = rng.standard_normal(y.shape).astype(np.float32)
+    x.grad.zero()
+    y.backward(dy)
+    part = nn.Variable((1, 1, 512, 512), need_grad=True)
+    one = F.max_pooling(part, (2, 2))
+    for i in range(5):
+        part.d = x.d[i : i + 1]
+        one.forward()
+        assert one.parent._operator.kept.dtype is torch.int64
+        part.grad.zero()
+        one.backward(dy[i : i + 1])
+        np.testing.assert_array_equal(one.d, y.d[i : i + 1])
+        np.testing.assert_array_equal(part.g, x.g[i : i + 1])

@@ -16,6 +16,9 @@ from .kernels import aten
 from .layout import channels_last_strides, fast_format, into_format
 from .shapes import refuse_empty
 
+# Elements. The places of so many maxima are kept in half of the memory, for the time of a pass over them.
+_WORTH_PACKING = 1 << 18
+
 _MAX = {2: max_pool2d_with_indices, 3: max_pool3d_with_indices}
 _MAX_ONLY = {2: torch.max_pool2d, 3: torch.max_pool3d}
 _MAX_BACKWARD = {
@@ -230,10 +233,13 @@ class MaxPooling(Pooling):
         n = len(self.kernel)
         self._dilation = (1,) * n
         self._max, self._max_only, self._max_backward = _MAX[n], _MAX_ONLY[n], _MAX_BACKWARD[n]
+        plane = math.prod(self._flat[2:]) if self._extension is None else 1 << 31
+        self._packs = math.prod(self._y_shape) >= _WORTH_PACKING and plane < 1 << 31
         return y
 
     def forward(self, x: Tensor) -> Tensor:
-        y, self.kept = self._max(self._open(x), *self._windows, self._dilation, self._ceil)
+        y, places = self._max(self._open(x), *self._windows, self._dilation, self._ceil)
+        self.kept = places.int() if self._packs else places
         return self._close(y, self._y_shape)
 
     def infer(self, x: Tensor) -> Tensor:
@@ -243,7 +249,8 @@ class MaxPooling(Pooling):
     def grad(self, dy: Tensor) -> Tensor:
         if not self._plain:
             dy = self._open_gradient(dy)
-        dx = self._max_backward(dy, self._like_x(dy, self.kept), *self._windows, self._dilation, self._ceil, self.kept)
+        places = self.kept.long() if self._packs else self.kept
+        dx = self._max_backward(dy, self._like_x(dy, places), *self._windows, self._dilation, self._ceil, places)
         return self._close_gradient(dx)
 
 
