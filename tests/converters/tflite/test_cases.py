@@ -25,6 +25,25 @@ def test_cases_of_every_function():
     assert check([case for found in BY_FUNCTION.values() for case in found[:2]], in_litert) >= 135
 
 
+def test_arrays_that_are_broadcast():
+    """Not every operator of the runtime does that by itself."""
+    elementwise = (
+        "add2",
+        "atan2",
+        "div2",
+        "greater",
+        "logical_xor",
+        "maximum2",
+        "mod2",
+        "mul2",
+        "pow2",
+        "squared_error",
+    )
+    chosen = [case for name in elementwise for case in BY_FUNCTION[name]]
+    chosen = [case for case in chosen if len({x.shape for x in case.arrays() if x is not None}) > 1]
+    assert check(chosen, in_litert) == len(elementwise)
+
+
 @pytest.mark.heavy
 def test_all_cases():
     assert check(ALL_CASES, in_litert) >= 140
