@@ -21,7 +21,8 @@ from .._private_torch import fixed_shapes, functorch_settings, inductor, traced_
 from .._threads import in_forked_child
 from ..graph.tracing import NotTraceableError
 from ..logger import logger
-from .products import improve_products, writes
+from .aten_graph import writes
+from .products import improve_products
 
 # Inputs and results. From so many on, C++ that allocates arrays and calls kernels gains more than it loses by handing
 # them over; below, Python is faster.
