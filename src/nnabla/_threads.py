@@ -225,7 +225,7 @@ class _Look:
         elif self.again and self.one is not self.first and seconds > _HOPELESS * max(self.seconds[self.first]):
             self.seconds[self.one].append(seconds)
             return True
-        if self.left == 0:
+        if self.left <= 0:
             self.one = not self.one
             self.left = _BLOCK
         return False

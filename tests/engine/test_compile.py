@@ -501,6 +501,12 @@ def test_a_step_of_training(graphs):
     with set_hook(lambda f: seen.append(f.name)):
         step.step()
     assert "SoftmaxCrossEntropy" in seen
+    before = {name: (p.d.copy(), p.g.copy()) for name, p in nn.get_parameters().items()}
+    solver.set_learning_rate(0)
+    step.step(lambda: solver.scale_grad(0.0))
+    for name, parameter in nn.get_parameters().items():
+        np.testing.assert_array_equal(parameter.d, before[name][0])
+        assert (parameter.g == 0).all() and (before[name][1] != 0).any()
 
 
 def test_all_graphs_are_compiled_where_the_environment_says_so(graphs, monkeypatch):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 from weakref import WeakSet
 
@@ -67,11 +67,14 @@ class Compiled:
         self.solver = solver
         self._joint = JointStep(loss)
 
-    def step(self) -> None:
+    def step(self, before_update: Callable[[], object] | None = None) -> None:
         """``forward(clear_no_need_grad=True)``, ``zero_grad()``, ``backward(clear_buffer=True)`` and ``update()``.
 
         Where all functions can be compiled, forward and backward are one compiled function: what only lies between them
         never gets to memory.
+
+        Args:
+            before_update: is called when the gradients are there: for weight decay, or to clip them.
 
         Raises:
             GraphError: there is no solver.
@@ -82,6 +85,8 @@ class Compiled:
         if not self._joint.run():
             self.loss.forward(clear_no_need_grad=True)
             self.loss.backward(clear_buffer=True)
+        if before_update is not None:
+            before_update()
         self.solver.update()
 
 
