@@ -216,8 +216,9 @@ def trained(comm, synchronized, channel_last, overlapped, steps, type_config, wh
     h = PF.convolution(x, 6, (3, 3), pad=(1, 1), channel_last=channel_last, name="conv")
     if synchronized:
         h = PF.sync_batch_normalization(h, comm, axes=[3 if channel_last else 1], name="norm")
-    h = F.reshape(F.relu(h), (batch, 384))
-    h = F.relu(PF.affine(h, 12, name="first"))
+    # Smooth: where a rectifier is at its kink, rounding would decide.
+    h = F.reshape(F.elu(h), (batch, 384))
+    h = F.elu(PF.affine(h, 12, name="first"))
     for _ in range(2):
         h = F.tanh(PF.affine(h, 12, name="shared"))
     loss = F.mean(F.softmax_cross_entropy(PF.affine(h, 10, name="last"), t))

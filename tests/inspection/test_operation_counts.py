@@ -25,8 +25,8 @@ CASES = {
     "BatchMatmul": lambda: F.batch_matmul(v(7, 4, 3), v(7, 4, 5), transpose_a=True),
     "Einsum": lambda: F.einsum(v(7, 4, 3), v(7, 3, 5), equation="bij,bjk->bik"),
     "BinaryConnectAffine": lambda: F.binary_connect_affine(v(4, 6), v(6, 5), v(6, 5)),
-    "BinaryWeightConvolution": lambda: F.binary_weight_convolution(v(2, 4, 9, 8), v(6, 4, 3, 3), v(6, 4, 3, 3), v(6)),
-    "FusedConvolution": lambda: F.fused_convolution(v(2, 4, 9, 8), v(6, 4, 3, 3)),
+    "BinaryWeightConvolution": lambda: F.binary_weight_convolution(v(64, 4, 9, 8), v(6, 4, 3, 3), v(6, 4, 3, 3), v(6)),
+    "FusedConvolution": lambda: F.fused_convolution(v(64, 4, 9, 8), v(6, 4, 3, 3)),
 }
 
 
