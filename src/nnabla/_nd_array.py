@@ -154,7 +154,7 @@ class NdArray:
     def from_numpy_array(nparr: np.ndarray) -> NdArray:
         """A new array with the values and the type of a NumPy array, which is copied."""
         source = np.asarray(nparr)
-        array = NdArray(source.shape)
+        array = NdArray._new(source.shape)
         array.data = source
         return array
 

@@ -160,9 +160,7 @@ class Variable:
     def from_numpy_array(data: Any, grad: Any = None, need_grad: bool | None = None) -> Variable:
         """A new variable with a copy of `data` (and of `grad`, of the same shape, if given)."""
         values = np.asarray(data)
-        array = NdArray._new(values.shape)
-        array.data = values
-        variable = Variable._on(Buffers(array))
+        variable = Variable._on(Buffers(NdArray.from_numpy_array(values)))
         variable._need_grad = need_grad if need_grad is None else bool(need_grad)
         if grad is not None:
             if np.shape(grad) != values.shape:
